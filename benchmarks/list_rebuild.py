@@ -1,0 +1,83 @@
+"""What rebuilding the PASCAL-5i lists costs beyond decoding the masks, which has to be done anyway.
+
+    python benchmarks/list_rebuild.py --root VOCdevkit [--rounds 5] [--every 1]
+
+Decoding (Pillow alone) and decoding + value check + lists + areas are timed on the same files, one thread, in blocks
+of 20 files that take turns and swap who goes first, so that a change in the machine's load falls on both. The claim:
+at most 1.5 times the time of decoding.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import PIL
+from PIL import Image
+
+from fsbench.benchmarks import pascal_lists
+from fsbench.benchmarks.pascal_rule import listed_classes, rebuild
+from fsbench.benchmarks.voc import find_masks, find_voc, read_label_areas
+
+LIMIT = 1.5
+BLOCK = 20
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True, help="VOCdevkit, with SegmentationClassAug")
+    parser.add_argument("--rounds", type=int, default=5, help="times each block is timed; the fastest counts")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th mask only")
+    arguments = parser.parse_args()
+    folders = find_masks(find_voc(arguments.root))
+    samples = [(name, split) for split in ("val", "train") for name in pascal_lists.samples(split)]
+    files = [(name, split, folders.mask_path(name)) for name, split in samples[:: arguments.every]]
+    blocks = [files[at : at + BLOCK] for at in range(0, len(files), BLOCK)]
+    rebuilt: dict[str, tuple[str, pascal_lists.Split, dict[int, int], tuple[int, ...]]] = {}
+
+    def decode(block: list[tuple[str, pascal_lists.Split, Path]]) -> None:
+        for _, _, path in block:
+            with Image.open(path) as image:
+                image.load()
+
+    def index(block: list[tuple[str, pascal_lists.Split, Path]]) -> None:
+        for name, split, path in block:
+            label_map, areas = read_label_areas(path)
+            rebuilt[name] = (name, split, areas, listed_classes(label_map, split))
+
+    best = {decode: [float("inf")] * len(blocks), index: [float("inf")] * len(blocks)}
+    for turn in range(arguments.rounds):
+        for number, block in enumerate(blocks):
+            for step in (decode, index) if (turn + number) % 2 else (index, decode):
+                taken = seconds(lambda step=step, block=block: step(block))  # type: ignore[misc]
+                best[step][number] = min(best[step][number], taken)
+    sorting = seconds(lambda: rebuild(rebuilt.values()))
+    lists = rebuild(rebuilt.values())
+    wanted = {name: tuple(p for p in pairs if p[0] in rebuilt) for name, pairs in pascal_lists.lists().items()}
+    alone, with_lists = sum(best[decode]), sum(best[index]) + sorting
+    print(
+        f"python {platform.python_version()}, numpy {np.__version__}, pillow {PIL.__version__}, "
+        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    )
+    print(f"masks {len(files)}, fastest of {arguments.rounds} rounds per block of {BLOCK}, one thread")
+    print(f"decode                 {alone:7.2f} s  {1e6 * alone / len(files):6.0f} us a mask")
+    print(f"decode + lists + areas {with_lists:7.2f} s  {1e6 * with_lists / len(files):6.0f} us a mask")
+    print(f"ratio                  {with_lists / alone:7.3f}    (limit {LIMIT})")
+    print(f"lists as published     {'yes' if lists == wanted else 'NO'}")
+    return 0 if lists == wanted and with_lists <= LIMIT * alone else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""Who answers the questions: a model that is run, or a folder of predictions made by any program in any language.
+
+The engine sees one interface: a card, whether photographs are needed, and ``answer`` for a batch.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from fsbench.errors import FsbenchError, ModelError
+from fsbench.files import sha256_file, sha256_text
+from fsbench.images import image_size, read_raw_pixels
+from fsbench.manifest import Manifest
+from fsbench.model import Episode, Model, ModelCard
+from fsbench.prediction import Size
+from fsbench.registry import described, load_model
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Evidence = Literal["counts", "predictions", "rerun"]
+
+
+class Answers(Protocol):
+    """Answers to the questions of one fold."""
+
+    @property
+    def evidence(self) -> Evidence: ...
+
+    @property
+    def needs_photographs(self) -> bool: ...
+
+    @property
+    def card(self) -> ModelCard: ...
+
+    def prepare(self, device: str) -> None:
+        """Called once before the first batch."""
+        ...
+
+    def answer(self, numbers: Sequence[int], episodes: Sequence[Episode]) -> Sequence[object]:
+        """One answer per episode; ``numbers`` are the episodes' numbers in the manifest."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelAnswers:
+    """A model that is run on what it is shown."""
+
+    model: Model
+    evidence: Evidence = "counts"
+    needs_photographs: bool = True
+
+    @property
+    def card(self) -> ModelCard:
+        return self.model.card
+
+    def prepare(self, device: str) -> None:
+        move = getattr(self.model, "to", None)
+        if callable(move):
+            move(device)
+
+    def answer(self, numbers: Sequence[int], episodes: Sequence[Episode]) -> Sequence[object]:
+        import torch
+
+        asked = f"episode {numbers[0]}" if len(numbers) == 1 else f"episodes {numbers[0]} to {numbers[-1]}"
+        try:
+            with torch.inference_mode():
+                answers = self.model.segment(episodes)
+        except Exception as error:
+            raise ModelError(
+                f"model {self.card.name}, {asked}: segment raised {described(error)}; expected one tensor per episode"
+            ) from error
+        if not isinstance(answers, Sequence | torch.Tensor):
+            raise ModelError(
+                f"model {self.card.name}, {asked}: segment returned {type(answers).__name__}, expected a sequence "
+                "of one tensor per episode"
+            )
+        if len(answers) != len(episodes):
+            raise ModelError(
+                f"model {self.card.name}, {asked}: segment returned {len(answers)} answers to {len(episodes)} "
+                "episodes, expected one tensor per episode"
+            )
+        return list(answers)
+
+
+@dataclass(frozen=True)
+class PredictionAnswers:
+    """``DIR/fold{F}/{number:06d}.png``: non-zero is foreground; ``DIR/card.json`` may hold a model card."""
+
+    folder: Path
+    evidence: Evidence = "predictions"
+    needs_photographs: bool = False
+    fold: str = ""
+
+    @cached_property
+    def card(self) -> ModelCard:
+        """The card in ``card.json`` or one made from the folder's name, with the predictions' own digest."""
+        files = sorted(path.relative_to(self.folder).as_posix() for path in self.folder.glob("fold*/*.png"))
+        digest = sha256_text("".join(f"{file} {sha256_file(self.folder / file)}\n" for file in files))
+        given = self.folder / "card.json"
+        if not given.exists():
+            name = re.sub(r"[^a-z0-9._-]", "-", self.folder.resolve().name.lower())[:80]
+            return ModelCard(name=name, prompts="none", weights_sha256=digest, description="predictions from files")
+        try:
+            card = ModelCard.model_validate_json(given.read_bytes())
+        except (ValidationError, OSError) as error:
+            raise FsbenchError(f"{given}: is no model card ({' '.join(str(error).split())[:200]})") from error
+        return card.model_copy(update={"weights_sha256": digest})
+
+    def prepare(self, device: str) -> None:
+        """Nothing to prepare: files are read as they are asked for."""
+
+    def check(self, manifest: Manifest, full: Manifest, sizes: Mapping[str, Size], square: Size | None) -> None:
+        """Raise FsbenchError for predictions of another manifest, and for missing, extra or wrong-sized files.
+
+        ``full`` is the manifest that the folder answers, ``manifest`` the part of it that is asked.
+        """
+        folder = self.folder / f"fold{self.fold}"
+        said = folder / "manifest.sha256"
+        if not said.is_file():
+            raise FsbenchError(
+                f"{said}: is missing: write the SHA-256 of the manifest you answered ('fsbench episodes')"
+            )
+        digest = (said.read_text(encoding="utf-8", errors="replace").split() or [""])[0]
+        if digest != full.sha256:
+            raise FsbenchError(
+                f"{said}: says {digest[:12] or 'nothing'}…, but the manifest asked is {full.sha256[:12]}…: predict "
+                f"for 'fsbench episodes … --fold {full.fold} --protocol {full.protocol} --shots {full.shots} "
+                f"--seed {full.seed}'"
+            )
+        there = {name for name in os.listdir(folder) if name != "manifest.sha256"}  # noqa: PTH208 - names alone
+        expected = [self._file(number).name for number in range(len(full.questions))]
+        missing = [name for name in expected[: len(manifest.questions)] if name not in there]
+        if missing:
+            raise FsbenchError(
+                f"{folder}: {len(missing)} of {len(manifest.questions)} predictions are missing, first {missing[0]}: "
+                "write one PNG per episode"
+            )
+        extra = sorted(there - set(expected))
+        if extra:
+            raise FsbenchError(f"{folder}: {len(extra)} files answer no episode, first {extra[0]}: remove them")
+        for number, question in enumerate(manifest.questions):
+            own = sizes[question.query]
+            self._check_size(self._file(number), own if square is None else square, own)
+
+    def answer(self, numbers: Sequence[int], episodes: Sequence[Episode]) -> Sequence[Tensor]:
+        import torch
+
+        return [torch.from_numpy(_foreground(self._file(number)))[None] for number in numbers]
+
+    def _file(self, number: int) -> Path:
+        return self.folder / f"fold{self.fold}" / f"{number:06d}.png"
+
+    @staticmethod
+    def _check_size(path: Path, target: Size, own: Size) -> None:
+        size = image_size(path)
+        if size not in (own, target):
+            either = f"{own[0]} x {own[1]}" + ("" if own == target else f" or {target[0]} x {target[1]}")
+            raise FsbenchError(f"{path}: is {size[0]} x {size[1]} (height x width), expected {either}")
+
+
+def _foreground(path: Path) -> npt.NDArray[np.bool_]:
+    """bool H x W: where a pixel of the PNG is not zero (palette images by index, colour in any band but alpha)."""
+    pixels, bands = read_raw_pixels(path)
+    colour = [place for place, band in enumerate(bands) if band != "A"]
+    foreground: npt.NDArray[np.bool_] = (pixels[..., colour] != 0).any(axis=-1)
+    return foreground
+
+
+def answers_of(spec: str, options: Mapping[str, str]) -> Answers:
+    """The answers that ``spec`` names: ``predictions:DIR``, or a model as ``load_model`` finds it."""
+    prefix, colon, rest = spec.partition(":")
+    if prefix == "predictions" and colon:
+        if options:
+            raise FsbenchError(f"{spec}: predictions take no options, got {', '.join(options)}")
+        folder = Path(rest).expanduser()
+        if not folder.is_dir():
+            raise FsbenchError(f"{folder}: is no folder of predictions: expected {folder}/fold0/000000.png and so on")
+        return PredictionAnswers(folder)
+    return ModelAnswers(load_model(spec, options))

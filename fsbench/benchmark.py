@@ -1,0 +1,250 @@
+"""A benchmark folder: an index of raw data, with no pixels in it.
+
+``benchmark.json`` says what it is; ``samples.parquet`` lists the samples with their files, sizes and hashes;
+``pairs.parquet`` lists the (fold, list, sample, class) pairs in list order with pixel areas. Paths are relative to
+the raw root, so that the raw data can move (``root=``). ``Benchmark`` opens such a folder and reads photographs and
+truths from the raw data; whoever builds a benchmark calls ``write_benchmark``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fsbench import __version__
+from fsbench.errors import FsbenchError
+from fsbench.files import make_folder, sha256_text, write_text, written_whole
+from fsbench.fold_lists import ClassName, FoldLists, Pair
+from fsbench.home import benchmark_folder
+from fsbench.images import read_image
+from fsbench.truths import MASK_FORMATS
+
+SCHEMA = "fsbench-benchmark/1"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A photograph with its mask. ``image`` and ``mask`` are ``root-name:relative/path``, None where not at hand."""
+
+    id: str
+    split: str
+    height: int
+    width: int
+    image: str | None
+    mask: str | None
+    image_sha256: str | None
+    mask_sha256: str | None
+
+    @property
+    def present(self) -> bool:
+        """Whether photograph and mask are both at hand."""
+        return self.image is not None and self.mask is not None
+
+
+@dataclass(frozen=True)
+class Digests:
+    """``lists``: names and lists. ``masks``: decoded masks in order. ``sources``: hashes of the raw files."""
+
+    lists: str
+    masks: str
+    sources: str
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """An opened benchmark folder. ``areas``: list name -> pixel area per pair (-1 where the mask is not at hand)."""
+
+    folder: Path
+    roots: Mapping[str, Path]
+    lists: FoldLists
+    mask_format: str
+    digests: Digests
+    partial: bool
+    counts: Mapping[str, int]
+    samples: Mapping[str, Sample]
+    areas: Mapping[str, tuple[int, ...]]
+    builder_version: str
+
+    @cached_property
+    def present(self) -> frozenset[str]:
+        """Ids of the samples whose photograph and mask are at hand."""
+        return frozenset(sample.id for sample in self.samples.values() if sample.present)
+
+    @property
+    def title(self) -> str:
+        """The name as tables print it; a partial benchmark never has the bare name."""
+        if not self.partial:
+            return self.lists.title
+        return f"{self.lists.title} [partial {self.counts['val_present']}/{self.counts['val_total']}]"
+
+    def path(self, reference: str) -> Path:
+        """The file that a sample's ``image`` or ``mask`` stands for."""
+        root, _, relative = reference.partition(":")
+        return self.roots[root] / relative
+
+    def image(self, sample: str) -> npt.NDArray[np.uint8]:
+        """The photograph, uint8 H x W x 3 RGB; raises FsbenchError if it is missing, broken or of another size."""
+        entry = self._entry(sample)
+        assert entry.image is not None
+        image = read_image(self.path(entry.image))
+        self._check_size(self.path(entry.image), image.shape, entry)
+        return image
+
+    def truth(self, sample: str, class_id: int) -> npt.NDArray[np.uint8]:
+        """The class's mask, uint8 H x W in {0, 1, 255 = void}; raises FsbenchError as ``image`` does."""
+        entry = self._entry(sample)
+        assert entry.mask is not None
+        truth = MASK_FORMATS[self.mask_format](self.path(entry.mask), class_id)
+        self._check_size(self.path(entry.mask), truth.shape, entry)
+        return truth
+
+    def _entry(self, sample: str) -> Sample:
+        entry = self.samples.get(sample)
+        if entry is None or not entry.present:
+            raise FsbenchError(f"{self.folder}: sample {sample!r} is not at hand in this benchmark: build it again")
+        return entry
+
+    def _check_size(self, path: Path, shape: Sequence[int], entry: Sample) -> None:
+        if tuple(shape[:2]) != (entry.height, entry.width):
+            raise FsbenchError(
+                f"{path}: is {shape[0]} x {shape[1]} (height x width), but {entry.height} x {entry.width} was built "
+                "into the benchmark: restore the file or build again"
+            )
+
+
+def areas_of(pairs: Sequence[Pair], area: Mapping[Pair, int]) -> tuple[int, ...]:
+    """Areas in the order of ``pairs``, -1 where unknown."""
+    return tuple(area.get(pair, -1) for pair in pairs)
+
+
+def sources_digest(samples: Sequence[Sample]) -> str:
+    """SHA-256 (hex) over the lines ``id image-sha256 mask-sha256`` in sample order, ``-`` for what is not at hand."""
+    return sha256_text("".join(f"{s.id} {s.image_sha256 or '-'} {s.mask_sha256 or '-'}\n" for s in samples))
+
+
+def write_benchmark(
+    folder: Path,
+    *,
+    lists: FoldLists,
+    roots: Mapping[str, Path],
+    mask_format: str,
+    samples: Sequence[Sample],
+    area: Mapping[Pair, int],
+    masks_digest: str,
+    partial: bool,
+) -> Benchmark:
+    """Write the folder (tables first, ``benchmark.json`` last, each whole or not at all) and open it.
+
+    ``samples`` in canonical order (val, then train, each by id); ``area``: pixels of value 1 per pair at hand.
+    """
+    make_folder(folder)
+    schema = pa.schema(
+        [("id", pa.string()), ("split", pa.string()), ("height", pa.int32()), ("width", pa.int32())]
+        + [(name, pa.string()) for name in ("image", "mask", "image_sha256", "mask_sha256")]
+    )
+    _write_table(folder / "samples.parquet", pa.Table.from_pylist([asdict(s) for s in samples], schema))
+    columns: dict[str, list[Any]] = {"list": [], "sample": [], "class_id": [], "area": []}
+    for name, pairs in lists.lists().items():
+        columns["list"] += [name] * len(pairs)
+        columns["sample"] += [sample for sample, _ in pairs]
+        columns["class_id"] += [class_id for _, class_id in pairs]
+        columns["area"] += areas_of(pairs, area)
+    types = [("list", pa.string()), ("sample", pa.string()), ("class_id", pa.int32()), ("area", pa.int64())]
+    _write_table(folder / "pairs.parquet", pa.table(columns, schema=pa.schema(types)))
+    description = {
+        "schema": SCHEMA,
+        "name": lists.name,
+        "title": lists.title,
+        "partial": partial,
+        "counts": _counts(samples),
+        "partition": lists.partition,
+        "mask_rule": lists.mask_rule,
+        "mask_format": mask_format,
+        "classes": [asdict(c) for c in lists.classes],
+        "folds": lists.folds,
+        "lists": {name: len(pairs) for name, pairs in lists.lists().items()},
+        "train_variants": list(lists.train),
+        "digests": asdict(Digests(lists.digest(), masks_digest, sources_digest(samples))),
+        "roots": {name: str(path.resolve()) for name, path in roots.items()},
+        "builder_version": __version__,
+    }
+    write_text(folder / "benchmark.json", json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+    return open_benchmark(folder)
+
+
+def _counts(samples: Sequence[Sample]) -> dict[str, int]:
+    counts = {}
+    for split in sorted({s.split for s in samples}, reverse=True):
+        counts[f"{split}_present"] = sum(s.present for s in samples if s.split == split)
+        counts[f"{split}_total"] = sum(s.split == split for s in samples)
+    return counts
+
+
+def _write_table(path: Path, table: pa.Table) -> None:
+    with written_whole(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def open_benchmark(folder: Path | str, *, root: Path | None = None) -> Benchmark:
+    """Open a benchmark by folder or by its name under ``FSBENCH_HOME``; ``root`` says where the raw data moved to.
+
+    Raises FsbenchError for a folder that is none, a schema of another version, or a raw root that is gone.
+    """
+    folder = benchmark_folder(str(folder))
+    path = folder / "benchmark.json"
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if said["schema"] != SCHEMA:
+            raise FsbenchError(f"{path}: schema is {said['schema']!r}, expected {SCHEMA!r}: build it again")
+        lists, areas = _read_lists(said, pq.read_table(folder / "pairs.parquet"))
+        rows = pq.read_table(folder / "samples.parquet").to_pylist()
+        benchmark = Benchmark(
+            folder=folder,
+            roots={name: Path(where) for name, where in said["roots"].items()} | ({"root": root} if root else {}),
+            lists=lists,
+            mask_format=said["mask_format"],
+            digests=Digests(**said["digests"]),
+            partial=said["partial"],
+            counts=said["counts"],
+            samples={row["id"]: Sample(**row) for row in rows},
+            areas=areas,
+            builder_version=said["builder_version"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise FsbenchError(f"{folder}: is no whole benchmark folder ({error}): build it again") from error
+    for name, where in benchmark.roots.items():
+        if not where.is_dir():
+            raise FsbenchError(f"{where}: raw data ({name}) of {folder} is not there: say where it is with --root")
+    return benchmark
+
+
+def _read_lists(said: Mapping[str, Any], table: pa.Table) -> tuple[FoldLists, dict[str, tuple[int, ...]]]:
+    pairs: dict[str, list[Pair]] = {name: [] for name in said["lists"]}
+    areas: dict[str, list[int]] = {name: [] for name in said["lists"]}
+    columns = (table[name].to_pylist() for name in ("list", "sample", "class_id", "area"))
+    for name, sample, class_id, area in zip(*columns, strict=True):
+        pairs[name].append((sample, class_id))
+        areas[name].append(area)
+    lists = FoldLists(
+        name=said["name"],
+        title=said["title"],
+        partition=said["partition"],
+        mask_rule=said["mask_rule"],
+        classes=tuple(ClassName(**c) for c in said["classes"]),
+        folds={fold: tuple(ids) for fold, ids in said["folds"].items()},
+        val={fold: tuple(pairs[f"val-fold{fold}"]) for fold in said["folds"]},
+        train={
+            variant: {fold: tuple(pairs[f"train-fold{fold}-{variant}"]) for fold in said["folds"]}
+            for variant in said["train_variants"]
+        },
+    )
+    return lists, {name: tuple(values) for name, values in areas.items()}

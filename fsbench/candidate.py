@@ -1,0 +1,91 @@
+"""A model that is to be evaluated: who answers for each fold, its card, and whether it may be asked at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from fsbench.answers import Answers, ModelAnswers, PredictionAnswers, answers_of
+from fsbench.errors import FsbenchError
+from fsbench.fold_lists import FoldLists
+from fsbench.model import Model, ModelCard
+from fsbench.record import RecordedModel, config8
+from fsbench.registry import check_model
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model to be evaluated: its spec, options, and who answers; per fold where the spec holds ``{fold}``."""
+
+    spec: str
+    options: Mapping[str, str]
+    single: Answers | None
+
+    @classmethod
+    def load(cls, model: str | Model, options: Mapping[str, str] | None = None) -> Candidate:
+        """Load a model by its spec, or take one that was made in Python. Raises FsbenchError as ``answers_of``."""
+        options = dict(options or {})
+        if not isinstance(model, str):
+            if options:
+                raise FsbenchError("options go with a model's name; give them to the model you made yourself")
+            name = type(model).__name__
+            return cls(name, options, ModelAnswers(check_model(name, model)))
+        return cls(model, options, None if "{fold}" in model else answers_of(model, options))
+
+    def answers(self, fold: str) -> Answers:
+        """Who answers the questions of ``fold``."""
+        if self.single is None:
+            return answers_of(self.spec.replace("{fold}", fold), self.options)
+        if isinstance(self.single, PredictionAnswers):
+            return replace(self.single, fold=fold)
+        return self.single
+
+
+def default_shots(card: ModelCard, beside_masks: bool) -> int:
+    """1 for mask prompts, else 0; a model that needs no prompt is asked what those beside it are asked."""
+    return int(card.prompts in ("mask", "both") or (card.prompts == "none" and beside_masks))
+
+
+def check_shots(card: ModelCard, shots: int) -> None:
+    """Raise FsbenchError where a model that needs masks is asked with none."""
+    if shots == 0 and card.prompts in ("mask", "both"):
+        raise FsbenchError(f"model {card.name} needs support masks, but is asked with 0 shots: use -k 1 or more")
+
+
+def joined_card(candidate: Candidate, answers: Mapping[str, Answers]) -> ModelCard:
+    """The one card; where there is a checkpoint per fold, with the training of each fold under its name."""
+    cards = {fold: of_fold.card for fold, of_fold in answers.items()}
+    first = next(iter(cards.values()))
+    if candidate.single is not None:
+        return first
+    training = {fold: t for fold, card in cards.items() if (t := card.training.get(fold) or card.training.get("*"))}
+    return first.model_copy(update={"training": training, "weights_sha256": None})
+
+
+def recorded_model(candidate: Candidate, card: ModelCard, contaminated: bool) -> RecordedModel:
+    options = dict(sorted(candidate.options.items()))
+    template = {"template": candidate.spec} if candidate.single is None else {}
+    name = config8(options, "float32", card.weights_sha256, template)
+    said = {**card.model_dump(), "options": options, "precision": "float32", "config8": name}
+    return RecordedModel(**said, contaminated=contaminated)
+
+
+def check_contamination(card: ModelCard, lists: FoldLists, folds: Sequence[str], accepted: bool) -> bool:
+    """Whether training classes meet a tested fold's; raises FsbenchError for that unless it was accepted."""
+
+    def plain(name: str) -> str:
+        return name.casefold().replace("_", " ").replace("-", " ")
+
+    for fold in folds:
+        training = card.training.get(fold) or card.training.get("*")
+        trained = {plain(name) for name in training.training_classes} if training else set()
+        tested = (lists.classes[class_id] for class_id in lists.folds[fold])
+        met = [c.key for c in tested if plain(c.key) in trained or plain(c.name) in trained]
+        if met and not accepted:
+            raise FsbenchError(
+                f"model {card.name} was trained on classes of fold {fold} ({', '.join(met[:5])}), which it is tested "
+                "on: choose another checkpoint, or mark the record with --contaminated"
+            )
+        if met:
+            return True
+    return False

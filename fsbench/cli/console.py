@@ -1,0 +1,12 @@
+"""The console that tables are printed on: as wide as a table needs where the output is no terminal."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+
+
+def wide_console() -> Console:
+    """Standard output; 160 columns where it is a file or a pipe, so that no column is cut."""
+    return Console() if sys.stdout.isatty() else Console(width=160)

@@ -1,0 +1,60 @@
+"""``fsbench demo``: the main job in a few minutes, with no download and no data of the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: fsbench demo --out fsbench-demo"
+
+MODELS = ("background", "foreground", "center", "random", "prototype")
+PICTURED = "prototype"
+PICTURES = 6
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Where everything is written.")] = Path("fsbench-demo"),
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads that draw, read and count.")] = None,
+) -> None:
+    """Build the embedded benchmark toy, evaluate several models on it, print the table, and show a picture."""
+    import time
+
+    from fsbench.benchmarks import toy
+    from fsbench.candidate import Candidate
+    from fsbench.cli.console import wide_console
+    from fsbench.evaluation import run_plan
+    from fsbench.pictures import answers_sheet
+    from fsbench.plan import Questions, make_plan
+    from fsbench.table import print_tables
+
+    console = wide_console()
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    began = time.perf_counter()
+    say("1. Building the embedded benchmark: 48 classes, 480 pictures drawn by fsbench itself …")
+    benchmark = toy.build(out=out / "toy", workers=workers)
+    say(f"2. Evaluating {', '.join(MODELS)}: every question of fsbench-v1, four folds of unseen classes …")
+    candidates = {name: Candidate.load(name) for name in MODELS}
+    asked = [(name, 1) for name in MODELS] + [(PICTURED, 5)]
+    plans = {
+        (name, shots): make_plan(candidates[name], benchmark, Questions(shots=shots, workers=workers), out / "results")
+        for name, shots in asked
+    }
+    records = [run_plan(plan) for plan in plans.values()]
+    picture = out / "answers.png"
+    plan = plans[PICTURED, 1]
+    step = len(plan.manifests["0"].questions) // PICTURES
+    answers_sheet(plan, "0", [5 + step * place for place in range(PICTURES)], picture)
+    say("")
+    print_tables(records, console)
+    say(f"\nDone in {time.perf_counter() - began:.0f} s. Everything is in {out}:")
+    say(f"  {out / 'toy'}: the benchmark; its pictures in {out / 'toy' / 'raw'}")
+    say(f"  {picture}: what {PICTURED} was shown, what is true, what it answered")
+    for plan in plans.values():
+        say(f"  {plan.folder / 'record.json'}")
+    say(f"Check the benchmark: fsbench verify {out / 'toy'}")
+    say(f"Your own model:      fsbench evaluate -m your_module:your_factory -b {out / 'toy'} -k 1")

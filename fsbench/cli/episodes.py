@@ -1,0 +1,62 @@
+"""``fsbench episodes``: prints the manifest, the exact list of questions of an evaluation."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: fsbench episodes pascal-5i --fold 0 --protocol hsnet --shots 1 --seed 0 | sha256sum"
+
+
+class Format(StrEnum):
+    """How the manifest is printed."""
+
+    TEXT = "text"
+    JSONL = "jsonl"
+
+
+class DrawFrom(StrEnum):
+    """Which list the papers' protocols draw on where a benchmark is partial."""
+
+    PUBLISHED = "published"
+    PRESENT = "present"
+
+
+def episodes(
+    benchmark: Annotated[
+        str, typer.Argument(help="A benchmark's bare name (published lists, no data needed) or a benchmark folder.")
+    ],
+    fold: Annotated[str, typer.Option("-f", "--fold", help="The fold.")] = "0",
+    protocol: Annotated[str, typer.Option(help="See 'fsbench list protocols'.")] = "fsbench-v1",
+    shots: Annotated[int, typer.Option("-k", "--shots", min=0, help="Support photographs per class.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
+    output: Annotated[Format, typer.Option("--format", help="text is what digests are made of.")] = Format.TEXT,
+    draw_from: Annotated[
+        DrawFrom, typer.Option(help="For a partial folder: draw on the published list, or on what is at hand.")
+    ] = DrawFrom.PUBLISHED,
+) -> None:
+    """Print the episodes of one fold, one line each: query, 0-based class id, supports."""
+    from fsbench.benchmark import open_benchmark
+    from fsbench.draws import draw
+    from fsbench.protocols import protocol_named
+    from fsbench.registry import published_lists
+
+    lists = None if (Path(benchmark) / "benchmark.json").is_file() else published_lists(benchmark)
+    present = None
+    if lists is None:
+        opened = open_benchmark(benchmark)
+        lists, present = opened.lists, opened.present if opened.partial else None
+    manifest = draw(
+        lists,
+        fold,
+        protocol_named(protocol),
+        shots,
+        seed,
+        present=present,
+        draw_from_present=draw_from is DrawFrom.PRESENT,
+    )
+    text = manifest.text() if output is Format.TEXT else manifest.jsonl([c.key for c in lists.classes])
+    typer.echo(text, nl=False)

@@ -1,0 +1,115 @@
+"""``fsbench evaluate``: asks models every question of a protocol and prints the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fsbench.cli.episodes import DrawFrom
+from fsbench.errors import FsbenchError
+
+EXAMPLE = "Example: fsbench evaluate -m prototype -m foreground -b pascal-5i -k 1 --out results"
+
+
+class IfExists(StrEnum):
+    """What to do where the results folder holds this record already."""
+
+    RESUME = "resume"
+    ERROR = "error"
+    REPLACE = "replace"
+
+
+def evaluate(
+    model: Annotated[
+        list[str], typer.Option("-m", "--model", help="A registered name, package.module:factory, or predictions:DIR.")
+    ],
+    benchmark: Annotated[list[str], typer.Option("-b", "--benchmark", help="A built benchmark's name, or a folder.")],
+    fold: Annotated[str, typer.Option("-f", "--fold", help="all, a fold, or several: 0,2.")] = "all",
+    protocol: Annotated[str, typer.Option(help="See 'fsbench list protocols'.")] = "fsbench-v1",
+    shots: Annotated[
+        int | None, typer.Option("-k", "--shots", min=0, help="Default: 1 for models that need masks, else 0.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the episodes' draws.")] = 0,
+    device: Annotated[str, typer.Option(help="auto (cuda, mps, cpu), cpu, cuda, cuda:N, mps.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Episodes a model is shown at once.")] = 8,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch. Default: all processors.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads that read and count. Default: up to 8.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first N episodes a fold: a trial, no score.")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="key=value for the models, or model:key=value for one of them.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Results folder.")] = Path("results"),
+    if_exists: Annotated[IfExists, typer.Option(help="What if the record is there already.")] = IfExists.RESUME,
+    draw_from: Annotated[
+        DrawFrom,
+        typer.Option(
+            help="Papers' protocols on a partial benchmark: draw on the published list or on what is at hand."
+        ),
+    ] = DrawFrom.PUBLISHED,
+    contaminated: Annotated[
+        bool, typer.Option("--contaminated", help="Accept a model trained on tested classes; marks the record.")
+    ] = False,
+    root: Annotated[Path | None, typer.Option(help="Where the raw data lies now, if it was moved.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print records as JSON, one a line.")] = False,
+) -> None:
+    """Ask models every question of a protocol, count exactly, and print the table."""
+    from fsbench.answers import Answers
+    from fsbench.candidate import Candidate
+    from fsbench.evaluation import run_plan
+    from fsbench.plan import Questions, make_plan
+
+    questions = Questions(
+        folds=None if fold == "all" else tuple(part.strip() for part in fold.split(",")),
+        protocol=protocol,
+        shots=shots,
+        seed=seed,
+        limit=limit,
+        draw_from_present=draw_from is DrawFrom.PRESENT,
+        contaminated=contaminated,
+        device=device,
+        batch_size=batch_size,
+        threads=threads,
+        workers=workers,
+    )
+    questions.check()
+    candidates = [Candidate.load(spec, options_for(spec, model, option or [])) for spec in model]
+    loaded: list[Answers] = [candidate.single for candidate in candidates if candidate.single is not None]
+    beside_masks = any(answers.card.prompts in ("mask", "both") for answers in loaded)
+    plans = [
+        make_plan(candidate, name, questions, out, root=root, beside_masks=beside_masks)
+        for name in benchmark
+        for candidate in candidates
+    ]
+    records = [run_plan(plan, if_exists.value) for plan in plans]
+    if as_json:
+        for record in records:
+            typer.echo(record.model_dump_json(by_alias=True))
+        return
+    from fsbench.cli.console import wide_console
+    from fsbench.table import print_tables
+
+    console = wide_console()
+    print_tables(records, console)
+    for plan in plans:
+        console.print(f"record: {plan.folder / 'record.json'}", markup=False, highlight=False, soft_wrap=True)
+
+
+def options_for(spec: str, models: Sequence[str], given: Sequence[str]) -> dict[str, str]:
+    """The options of one model: ``key=value`` is for all models, ``model:key=value`` for the one named."""
+    options = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise FsbenchError(f"--option {text}: expected key=value, or model:key=value")
+        named, colon, rest = key.rpartition(":")
+        if colon and named not in models:
+            raise FsbenchError(f"--option {text}: {named!r} is none of the models asked ({', '.join(models)})")
+        if not colon or named == spec:
+            options[rest] = value
+    return options

@@ -1,0 +1,80 @@
+"""``fsbench``: finds the command, and turns every error of a user's into one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import typer
+
+from fsbench import __version__
+from fsbench.cli import build, demo, episodes, evaluate, listing, merge, verify
+from fsbench.errors import FsbenchError
+
+# typer brings its own copy of click in some versions: take the class from wherever it is
+_USAGE: Any = typer.BadParameter.__bases__[0]
+UsageError: type[Exception] = _USAGE
+
+app = typer.Typer(
+    name="fsbench",
+    help="A referee for few-shot and zero-shot segmentation: build benchmarks, evaluate models, check the result.",
+    epilog="First steps: fsbench demo",
+    no_args_is_help=False,
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _root(context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+    if version:
+        typer.echo(f"fsbench {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+app.add_typer(build.app, name="build")
+app.command("verify", epilog=verify.EXAMPLE)(verify.verify)
+app.command("episodes", epilog=episodes.EXAMPLE)(episodes.episodes)
+app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
+app.command("merge", epilog=merge.EXAMPLE)(merge.merge)
+app.command("list", epilog=listing.EXAMPLE)(listing.list_)
+app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
+
+
+def _add_siblings() -> None:
+    from fsbench.registry import registered
+
+    for name, point in registered("commands").items():
+        app.add_typer(point.load(), name=name)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0, 1 (a check failed), 2 (bad usage or input), 130 (interrupted)."""
+    _add_siblings()
+    try:
+        code = app(args=arguments, prog_name="fsbench", standalone_mode=False)
+    except FsbenchError as error:
+        code = _fail(str(error), error.exit_code)
+    except UsageError as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "fsbench"
+        said = getattr(error, "format_message", error.__str__)()
+        code = _fail(f"{said} (see '{command} --help')", 2)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _fail("interrupted; the same command goes on from here", 130)
+    except BrokenPipeError:
+        sys.stderr.close()  # nobody reads on: leave quietly, as other commands do
+        code = 1
+    except OSError as error:
+        code = _fail(f"{error.filename or 'file'}: {error.strerror or error}: check the path and its permissions", 2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> int:
+    print("fsbench: " + " ".join(message.split()), file=sys.stderr)  # noqa: T201
+    return code

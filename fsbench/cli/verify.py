@@ -1,0 +1,35 @@
+"""``fsbench verify``: proves a benchmark against the raw data it was built from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: fsbench verify pascal-5i"
+
+
+def verify(
+    benchmark: Annotated[str, typer.Argument(help="A name under FSBENCH_HOME, or a benchmark folder.")],
+    root: Annotated[Path | None, typer.Option(help="Where the raw data lies now, if it was moved.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Reading threads.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
+) -> None:
+    """Re-read the raw data and prove a benchmark: sources, lists, masks, areas; exit 1 if a check fails."""
+    import json
+    from dataclasses import asdict
+
+    from fsbench.benchmark import open_benchmark
+    from fsbench.errors import CheckFailedError
+    from fsbench.verification import verify_benchmark
+
+    checks = verify_benchmark(open_benchmark(benchmark, root=root), workers=workers)
+    failed = [check for check in checks if not check.passed]
+    if as_json:
+        typer.echo(json.dumps({"passed": not failed, "checks": [asdict(check) for check in checks]}, indent=1))
+    else:
+        for check in checks:
+            typer.echo(f"{'ok    ' if check.passed else 'FAILED'}  {check.name}: {check.said}")
+    if failed:
+        raise CheckFailedError(f"{benchmark}: {len(failed)} of {len(checks)} checks failed")

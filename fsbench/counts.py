@@ -1,0 +1,132 @@
+"""Counts per episode: the one thing an evaluation measures, and everything shown anywhere is computed from them.
+
+``counts.parquet`` lies beside each record. While a fold runs, its counts are appended batch by batch to a log; a
+killed run reads the log and goes on behind the last whole batch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fsbench.errors import FsbenchError
+from fsbench.files import make_folder, sha256_text, written_whole
+
+SCHEMA = pa.schema(
+    [("fold", pa.string()), ("number", pa.int32()), ("query", pa.string()), ("image", pa.string())]
+    + [("class_id", pa.int32())]
+    + [(name, pa.int64()) for name in ("intersection", "predicted", "truth", "valid")]
+)
+
+
+class Row(NamedTuple):
+    """One episode and class. ``image`` is the source photograph (the query itself, but for mosaics).
+
+    ``valid`` 0 means that nothing could be compared; such a row is in no score.
+    """
+
+    fold: str
+    number: int
+    query: str
+    image: str
+    class_id: int
+    intersection: int
+    predicted: int
+    truth: int
+    valid: int
+
+
+def rows_digest(rows: Iterable[Row]) -> str:
+    """SHA-256 (hex) over the rows as lines of space-separated values."""
+    return sha256_text("".join(" ".join(map(str, row)) + "\n" for row in rows))
+
+
+def write_counts(path: Path, rows: Sequence[Row]) -> None:
+    """Write rows to Parquet, whole or not at all."""
+    table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(SCHEMA.names)}, schema=SCHEMA)
+    with written_whole(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_counts(path: Path) -> list[Row]:
+    """Rows of a ``counts.parquet``; raises FsbenchError where it is missing, broken, or of another schema."""
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise FsbenchError(f"{path}: cannot be read as counts ({error}): evaluate again") from error
+    if (
+        table.schema.names != SCHEMA.names
+        or table.schema.types != SCHEMA.types
+        or any(c.null_count for c in table.columns)
+    ):
+        raise FsbenchError(f"{path}: columns are not those of counts ({', '.join(SCHEMA.names)}): evaluate again")
+    return [Row(*values) for values in zip(*(column.to_pylist() for column in table.columns), strict=True)]
+
+
+class DoneBatch(NamedTuple):
+    """A batch in the log: its rows, seconds of wall time, and seconds spent in the model."""
+
+    rows: list[Row]
+    seconds: float
+    model_seconds: float
+
+
+class CountLog:
+    """The log of a fold in progress: a JSON line that says which run it is of, then a JSON line per batch.
+
+    A log of another run (``run`` differs) is left behind and begun anew; a last line that was cut by a kill is
+    dropped. Use as a context manager.
+    """
+
+    def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
+        self.path = path
+        self._run = json.dumps(run, sort_keys=True)
+        self.done: dict[int, DoneBatch] = {}
+
+    def __enter__(self) -> CountLog:
+        make_folder(self.path.parent)
+        kept = self._kept_lines()
+        try:
+            self._file = self.path.open("wb")
+            self._file.writelines(kept or [self._run.encode() + b"\n"])
+            self._file.flush()
+        except OSError as error:
+            raise FsbenchError(f"{self.path}: cannot be written ({error.strerror}): choose another --out") from error
+        return self
+
+    def _kept_lines(self) -> list[bytes]:
+        if not self.path.is_file():
+            return []
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        if not lines or lines[0] != self._run.encode() + b"\n":
+            return []
+        kept = lines[:1]
+        for line in lines[1:]:
+            if not line.endswith(b"\n"):
+                break
+            said = json.loads(line)
+            rows = [Row(*row) for row in said["rows"]]
+            self.done[said["batch"]] = DoneBatch(rows, said["seconds"], said["model_seconds"])
+            kept.append(line)
+        return kept
+
+    def append(self, batch: int, done: DoneBatch) -> None:
+        """Keep a finished batch; it survives a kill from here on."""
+        self.done[batch] = done
+        said = {"batch": batch, **done._asdict()}
+        self._file.write(json.dumps(said).encode() + b"\n")
+        self._file.flush()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()

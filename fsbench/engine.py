@@ -1,0 +1,139 @@
+"""Asks the questions of one fold and counts the answers.
+
+Photographs are read ahead by worker threads; the model runs in the caller's thread; truths are read and counted by
+the workers after the model has answered. Batches are fixed by the manifest and results are kept in batch order, so
+neither the number of workers nor a kill changes a count.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fsbench.answers import Answers
+from fsbench.benchmark import Benchmark
+from fsbench.counts import CountLog, DoneBatch, Row
+from fsbench.episodes import Batch, cut, shown_episodes
+from fsbench.errors import ModelError
+from fsbench.manifest import Manifest, Question
+from fsbench.metrics import count
+from fsbench.model import Episode
+from fsbench.prediction import BadAnswerError, Size, as_masks, resize_nearest
+from fsbench.protocols import Protocol
+
+Masks = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class FoldRun:
+    """One fold to run: its questions, who answers, and how."""
+
+    benchmark: Benchmark
+    protocol: Protocol
+    manifest: Manifest
+    answers: Answers
+    batch_size: int
+    workers: int
+
+
+def run_fold(run: FoldRun, log: CountLog, advance: Callable[[int], None]) -> list[Row]:
+    """Answer and count every episode of the fold that is not in ``log`` yet; returns the rows of all of them.
+
+    Raises FsbenchError for a file that cannot be read and ModelError for an answer that is none; what was counted
+    until then stays in the log.
+    """
+    batches = cut(run.manifest, run.batch_size)
+    todo = [batch for batch in batches if batch.index not in log.done]
+    advance(sum(len(batch.numbers) for batch in batches if batch.index in log.done))
+    pool = ThreadPoolExecutor(max(1, run.workers), thread_name_prefix="fsbench")
+    try:
+        _run_batches(run, todo, pool, log, advance)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    rows = [row for batch in batches for row in log.done[batch.index].rows]
+    return sorted(rows, key=lambda row: row.number)
+
+
+def _run_batches(
+    run: FoldRun, todo: Sequence[Batch], pool: ThreadPoolExecutor, log: CountLog, advance: Callable[[int], None]
+) -> None:
+    ahead = run.workers + 1
+    loading = deque(pool.submit(_load, run, batch) for batch in todo[:ahead])
+    counting: deque[tuple[Batch, float, Future[list[Row]]]] = deque()
+    clock = time.perf_counter()
+
+    def keep_oldest() -> None:
+        nonlocal clock
+        batch, model_seconds, rows = counting.popleft()
+        done = rows.result()
+        now = time.perf_counter()
+        log.append(batch.index, DoneBatch(done, now - clock, model_seconds))
+        clock = now
+        advance(len(batch.numbers))
+
+    for position, batch in enumerate(todo):
+        episodes = loading.popleft().result()
+        if position + ahead < len(todo):
+            loading.append(pool.submit(_load, run, todo[position + ahead]))
+        began = time.perf_counter()
+        masks = _answer(run, batch, episodes)
+        model_seconds = time.perf_counter() - began
+        counting.append((batch, model_seconds, pool.submit(_count, run, batch, masks)))
+        while len(counting) > ahead:
+            keep_oldest()
+    while counting:
+        keep_oldest()
+
+
+def _questions(run: FoldRun, batch: Batch) -> list[Question]:
+    return [run.manifest.questions[number] for number in batch.numbers]
+
+
+def _load(run: FoldRun, batch: Batch) -> list[Episode]:
+    if not run.answers.needs_photographs:
+        return []
+    return shown_episodes(run.benchmark, run.protocol, _questions(run, batch))
+
+
+def _sizes(run: FoldRun, question: Question) -> tuple[Size, Size]:
+    sample = run.benchmark.samples[question.query]
+    own = (sample.height, sample.width)
+    return own, own if run.protocol.size is None else (run.protocol.size, run.protocol.size)
+
+
+def _answer(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> list[Masks]:
+    answers = run.answers.answer(batch.numbers, episodes)
+    masks = []
+    for number, question, answer in zip(batch.numbers, _questions(run, batch), answers, strict=True):
+        own, target = _sizes(run, question)
+        try:
+            masks.append(as_masks(answer, len(question.class_ids), own, target))
+        except BadAnswerError as error:
+            fold = run.manifest.fold
+            raise ModelError(
+                f"model {run.answers.card.name}, fold {fold} episode {number} (query {question.query}): {error}"
+            ) from error
+    return masks
+
+
+def _count(run: FoldRun, batch: Batch, masks: Sequence[Masks]) -> list[Row]:
+    rows = []
+    for number, question, answer in zip(batch.numbers, _questions(run, batch), masks, strict=True):
+        _, target = _sizes(run, question)
+        for class_id, mask in zip(question.class_ids, answer, strict=True):
+            truth = run.benchmark.truth(question.query, class_id)
+            if truth.shape != target:
+                truth = resize_nearest(truth, target)
+            c = count(mask, truth)
+            if run.protocol.skip_vanished and c.truth == 0:
+                numbers = (0, 0, 0, 0)
+            else:
+                numbers = (c.intersection, c.predicted, c.truth, c.valid)
+            rows.append(Row(run.manifest.fold, number, question.query, question.query, class_id, *numbers))
+    return rows

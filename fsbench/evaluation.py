@@ -1,0 +1,246 @@
+"""Evaluate a model on a benchmark: from a plan to a record on disk.
+
+A killed run goes on from the counts it had kept, and ends with the same bytes as one that was not killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from fsbench.benchmark import Benchmark
+from fsbench.candidate import Candidate
+from fsbench.counts import CountLog, Row, read_counts, rows_digest, write_counts
+from fsbench.engine import FoldRun, run_fold
+from fsbench.environment import environment, joined, peak_memory_mib
+from fsbench.errors import FsbenchError
+from fsbench.model import Model
+from fsbench.plan import Plan, Questions, make_plan
+from fsbench.progress import progress
+from fsbench.record import Environment, Record, Timings, read_record, write_record
+from fsbench.scoring import compute_scores, write_replicates
+
+IfExists = Literal["resume", "error", "replace"]
+
+
+def evaluate(
+    model: str | Model,
+    benchmark: str | Path | Benchmark,
+    *,
+    folds: Sequence[int | str] | int | str = "all",
+    protocol: str = "fsbench-v1",
+    shots: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    batch_size: int = 8,
+    threads: int | None = None,
+    workers: int | None = None,
+    limit: int | None = None,
+    options: Mapping[str, str] | None = None,
+    out: Path | str = "results",
+    if_exists: IfExists = "resume",
+    draw_from: Literal["published", "present"] = "published",
+    contaminated: bool = False,
+    root: Path | str | None = None,
+) -> Record:
+    """Ask ``model`` every question of ``protocol`` on ``benchmark``; the same as ``fsbench evaluate``.
+
+    ``model``: a registered name, ``package.module:factory``, ``predictions:DIR``, or an object with ``card`` and
+    ``segment``. ``benchmark``: a name under ``FSBENCH_HOME``, a folder, or an opened one. ``folds``: "all", a fold, or
+    several. ``shots``: by default 1 where the model needs masks, else 0. Returns the record that was written below
+    ``out``. Raises FsbenchError (a ModelError where the model is at fault) with a one-line message.
+    """
+    questions = Questions(
+        folds=_chosen(folds),
+        protocol=protocol,
+        shots=shots,
+        seed=seed,
+        limit=limit,
+        draw_from_present=draw_from == "present",
+        contaminated=contaminated,
+        device=device,
+        batch_size=batch_size,
+        threads=threads,
+        workers=workers,
+    )
+    plan = make_plan(
+        Candidate.load(model, options), benchmark, questions, Path(out), root=None if root is None else Path(root)
+    )
+    return run_plan(plan, if_exists)
+
+
+def _chosen(folds: Sequence[int | str] | int | str) -> tuple[str, ...] | None:
+    if folds == "all":
+        return None
+    return (str(folds),) if isinstance(folds, int | str) else tuple(str(fold) for fold in folds)
+
+
+def run_plan(plan: Plan, if_exists: IfExists = "resume") -> Record:
+    """Run the folds of a plan that its record does not hold yet, and write the record; returns it.
+
+    Raises FsbenchError where ``if_exists`` is ``error`` and there is a record, or where the results folder holds
+    one of another manifest, benchmark or setting.
+    """
+    path = plan.folder / "record.json"
+    if path.exists() and if_exists == "error":
+        raise FsbenchError(f"{path}: is there already: use --if-exists resume or replace, or another --out")
+    if if_exists == "replace":
+        for old in [path, *plan.folder.glob("*.partial.jsonl")]:
+            old.unlink(missing_ok=True)
+    with _threads(plan.threads):
+        here = environment(plan.device, plan.threads, plan.questions.batch_size)
+        kept = _kept(plan, path, here)
+        todo = [fold for fold in plan.answers if kept is None or fold not in kept.folds]
+        if kept is not None and not todo:
+            return kept
+        rows, spent = _run_folds(plan, todo, here)
+    return _finish(plan, path, here, rows, spent)
+
+
+def _run_folds(plan: Plan, todo: Sequence[str], here: Environment) -> tuple[dict[str, list[Row]], Timings]:
+    rows: dict[str, list[Row]] = {}
+    seconds = model_seconds = 0.0
+    prepared: set[int] = set()
+    total = sum(len(plan.manifests[fold].questions) for fold in todo)
+    with progress(f"{plan.model.name} · {plan.benchmark.title}", total) as advance:
+        for fold in todo:
+            answers = plan.answers[fold]
+            if id(answers) not in prepared:
+                prepared.add(id(answers))
+                answers.prepare(plan.device)
+            run = FoldRun(
+                plan.benchmark, plan.protocol, plan.manifests[fold], answers, plan.questions.batch_size, plan.workers
+            )
+            with CountLog(_log_path(plan, fold), _run_key(plan, fold, here)) as log:
+                rows[fold] = run_fold(run, log, advance)
+            seconds += sum(done.seconds for done in log.done.values())
+            model_seconds += sum(done.model_seconds for done in log.done.values())
+    answered = sum(len({row.number for row in of_fold}) for of_fold in rows.values())
+    return rows, timings(seconds, model_seconds, answered, plan.workers, peak_memory_mib())
+
+
+def timings(seconds: float, model_seconds: float, answered: int, workers: int, memory: float) -> Timings:
+    """Timings of ``answered`` query images."""
+    return Timings(
+        seconds=round(seconds, 3),
+        model_seconds=round(model_seconds, 3),
+        images_per_second=round(answered / seconds, 2) if seconds else 0.0,
+        peak_memory_mib=memory,
+        workers=workers,
+    )
+
+
+def joined_timings(parts: Sequence[Timings], answered: int) -> Timings:
+    """Timings of a record whose folds were run one by one."""
+    return timings(
+        sum(part.seconds for part in parts),
+        sum(part.model_seconds for part in parts),
+        answered,
+        max(part.workers for part in parts),
+        max(part.peak_memory_mib for part in parts),
+    )
+
+
+def _log_path(plan: Plan, fold: str) -> Path:
+    return plan.folder / f"fold{fold}.partial.jsonl"
+
+
+def _run_key(plan: Plan, fold: str, here: Environment) -> dict[str, object]:
+    """What must be equal for the counts of a killed run to be gone on with."""
+    return {
+        "schema": "fsbench-counts-log/1",
+        "manifest": plan.manifests[fold].sha256,
+        "masks": plan.benchmark.digests.masks,
+        "sources": plan.benchmark.digests.sources,
+        "model": plan.model.model_dump(mode="json"),
+        "protocol": plan.protocol.id,
+        "environment": here.model_dump(mode="json"),
+    }
+
+
+def _kept(plan: Plan, path: Path, here: Environment) -> Record | None:
+    """The record that is there, if it can be gone on with; raises FsbenchError where it is of something else."""
+    if not path.exists():
+        return None
+    record = read_record(path)
+    manifests = {fold: manifest.sha256 for fold, manifest in plan.manifests.items()}
+    for fold, digest in record.manifests_sha256.items():
+        if manifests.get(fold) != digest:
+            raise FsbenchError(
+                f"{path}: is of another manifest (fold {fold}: {digest[:12]}…, this run's is "
+                f"{manifests.get(fold, 'none')[:12]}…): use another --out, or --if-exists replace"
+            )
+    for what, was_made, is_made in (
+        ("benchmark", record.benchmark, plan.recorded_benchmark),
+        ("model card", record.model, plan.model),
+    ):
+        for name, value in was_made:
+            if value != getattr(is_made, name):
+                raise FsbenchError(
+                    f"{path}: is of another {what} ({name} is {str(value)[:60]!r}, this run's is "
+                    f"{str(getattr(is_made, name))[:60]!r}): use another --out, or --if-exists replace"
+                )
+    missing = [fold for fold in plan.answers if fold not in record.folds]
+    for name in ("threads", "batch_size", "device"):
+        was, is_now = getattr(record.environment, name), getattr(here, name)
+        if missing and was != is_now:
+            raise FsbenchError(
+                f"{path}: was made with {name} {was}, this run has {is_now}: use the same, another --out, or "
+                "--if-exists replace"
+            )
+    return record
+
+
+def _finish(plan: Plan, path: Path, here: Environment, rows: dict[str, list[Row]], spent: Timings) -> Record:
+    """Join with what the folder holds by now, score, and write: counts and replicates first, the record last."""
+    kept = _kept(plan, path, here)
+    ran = list(rows)
+    if kept is not None:
+        earlier = [row for row in read_counts(plan.folder / "counts.parquet") if row.fold in kept.folds]
+        for fold in kept.folds:
+            rows.setdefault(fold, [row for row in earlier if row.fold == fold])
+        here = joined(kept.environment, here)
+        spent = joined_timings([kept.timings, spent], sum(len(of_fold) for of_fold in rows.values()))
+    ordered = {fold: rows[fold] for fold in plan.manifests if fold in rows}
+    scores = compute_scores(plan.benchmark.lists, plan.manifests, ordered, plan.protocol.empty)
+    everything = [row for of_fold in ordered.values() for row in of_fold]
+    record = Record(
+        schema="fsbench-record/1",
+        evidence=next(iter(plan.answers.values())).evidence,
+        model=plan.model,
+        benchmark=plan.recorded_benchmark,
+        protocol=plan.protocol.id,
+        modified=plan.modified,
+        shots=plan.shots,
+        seed=plan.questions.seed,
+        limit=plan.questions.limit,
+        folds=scores.folds,
+        miou=scores.miou,
+        fb_iou=scores.fb_iou,
+        ci95=scores.ci95,
+        manifests_sha256={fold: manifest.sha256 for fold, manifest in plan.manifests.items()},
+        counts_sha256=rows_digest(everything),
+        environment=here,
+        timings=spent,
+    )
+    write_counts(plan.folder / "counts.parquet", everything)
+    write_replicates(plan.folder / "bootstrap.parquet", scores.replicates)
+    write_record(plan.folder, record)
+    for fold in ran:
+        _log_path(plan, fold).unlink(missing_ok=True)
+    return record
+
+
+@contextmanager
+def _threads(threads: int) -> Iterator[None]:
+    """torch with this many threads, as many as before afterwards."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,74 @@
+"""Files that are either whole or not there: every file fsbench leaves behind is written through here.
+
+A file is written under a temporary name in its own folder, flushed to the disk, and renamed; a killed run
+leaves at most a ``.tmp`` file and never half a file under a final name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fsbench.errors import FsbenchError
+
+
+def make_folder(folder: Path) -> Path:
+    """Create ``folder`` with its parents; raises FsbenchError where that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FsbenchError(f"{folder}: cannot make this folder ({error.strerror}): choose another --out") from error
+    return folder
+
+
+def check_writable(folder: Path) -> Path:
+    """``folder`` itself, made if need be; raises FsbenchError now rather than after an hour of work."""
+    probe = make_folder(folder) / f".{os.getpid()}.tmp"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise FsbenchError(f"{folder}: cannot be written to ({error.strerror}): choose another --out") from error
+    return folder
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; on success it is fsynced and renamed to ``path``, else removed.
+
+    Raises FsbenchError if the folder cannot be written to.
+    """
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        descriptor = os.open(temporary, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(path)
+    except OSError as error:
+        raise FsbenchError(f"{path}: cannot be written ({error.strerror or error}): choose another --out") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 ``text`` to ``path``, whole or not at all."""
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes; raises OSError if it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    """SHA-256 (hex) of the UTF-8 bytes of ``text``."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -1,0 +1,78 @@
+"""What a benchmark is before any photograph is at hand: its classes, its folds, and its lists of (sample, class) pairs.
+
+The order of a list is part of the protocols that draw from it, so lists are tuples and are kept in the published order.
+The ``lists`` digest is over this alone: it is known with no data on disk and equal for everyone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fsbench.errors import FsbenchError
+from fsbench.files import sha256_text
+
+Pair = tuple[str, int]
+"""A sample id and a 0-based class id."""
+
+
+@dataclass(frozen=True)
+class ClassName:
+    """A class: 0-based ``id``, ``key`` (the benchmark's own name for it), ``name`` (plain English, ``names-v1``)."""
+
+    id: int
+    key: str
+    name: str
+
+
+@dataclass(frozen=True)
+class FoldLists:
+    """Classes, folds and lists of one benchmark.
+
+    ``folds``: fold -> class ids. ``val``: fold -> pairs in list order. ``train``: variant -> fold -> pairs; a fold's
+    train list holds the fold's own classes, and training on a fold reads the lists of the others.
+    """
+
+    name: str
+    title: str
+    partition: str
+    mask_rule: str
+    classes: tuple[ClassName, ...]
+    folds: Mapping[str, tuple[int, ...]]
+    val: Mapping[str, tuple[Pair, ...]]
+    train: Mapping[str, Mapping[str, tuple[Pair, ...]]]
+
+    def check_fold(self, fold: str) -> str:
+        """``fold`` itself; raises FsbenchError for a fold that the benchmark does not have."""
+        if fold not in self.folds:
+            raise FsbenchError(f"{self.name} has no fold {fold!r}: choose one of {', '.join(self.folds)}, or all")
+        return fold
+
+    def lists(self) -> dict[str, tuple[Pair, ...]]:
+        """All lists under their names: ``val-fold0``, ``train-fold0-hsnet``, …; val first, then train by variant."""
+        named = {f"val-fold{fold}": pairs for fold, pairs in self.val.items()}
+        for variant, folds in self.train.items():
+            named |= {f"train-fold{fold}-{variant}": pairs for fold, pairs in folds.items()}
+        return named
+
+    def digest(self) -> str:
+        """SHA-256 (hex) over name, partition, mask rule, class names and the lines of every list."""
+        lines = [self.name, self.partition, self.mask_rule]
+        lines += [f"class {c.id} {c.key} | {c.name}" for c in self.classes]
+        lines += [f"fold {fold} {','.join(map(str, ids))}" for fold, ids in self.folds.items()]
+        for name, pairs in self.lists().items():
+            lines.append(f"list {name}")
+            lines += [f"{sample} {class_id}" for sample, class_id in pairs]
+        return sha256_text("".join(f"{line}\n" for line in lines))
+
+    def names_digest(self) -> str:
+        """SHA-256 (hex) of the plain English class names (``names-v1``), one ``key<TAB>name`` line each."""
+        return sha256_text("".join(f"{c.key}\t{c.name}\n" for c in self.classes))
+
+
+def check_sample_id(sample: str) -> str:
+    """``sample`` itself; an id with ``|``, white space or ``..`` could not stand in a manifest and is refused."""
+    if not sample or re.search(r"\||\s|\.\.", sample):
+        raise FsbenchError(f"sample id {sample!r}: must not be empty or hold '|', white space or '..': rename the file")
+    return sample

@@ -1,0 +1,118 @@
+"""What a model is to fsbench: what it is shown, what it answers, and what it says about itself.
+
+There is no base class. Any object with a ``card`` and a ``segment`` method is a model::
+
+    class Mine:
+        card = ModelCard(name="mine", prompts="mask")
+
+        def segment(self, episodes):
+            return [torch.zeros(len(e.prompts), *e.image.shape[1:]) for e in episodes]
+
+A model with a ``to(device)`` method is moved to the device of ``--device``. A model never sees the query's mask,
+the benchmark's name, or a path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Prompts = Literal["none", "text", "mask", "both"]
+Told = Literal["yes", "no", "unknown"]
+Line = Annotated[str, Field(max_length=400)]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One class that is asked for: its name, and k support photographs with their masks.
+
+    ``support_images``: uint8 3xHxW RGB each; ``support_masks``: uint8 HxW in {0, 1, 255 = void}. Both have k entries,
+    none at 0 shots.
+    """
+
+    class_name: str
+    support_images: tuple[Tensor, ...]
+    support_masks: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One question: a photograph and the classes asked of it, one in the binary protocols.
+
+    ``image``: uint8 3xHxW RGB. ``image_id``: an opaque token, the same for the same photograph.
+    """
+
+    image: Tensor
+    image_id: str
+    prompts: tuple[Prompt, ...]
+
+
+class TrainingCard(BaseModel):
+    """What a checkpoint has seen. ``unknown`` is printed as unknown, never as clean."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    checkpoint_sha256: str | None = None
+    training_classes: tuple[Line, ...] = ()
+    training_data: Line = "unknown"
+    test_images_seen: Told = "unknown"
+    novel_masks_seen: Told = "unknown"
+    novel_boxes_seen: Told = "unknown"
+    novel_image_labels_seen: Told = "unknown"
+    novel_image_text_seen: Told = "unknown"
+    checkpoint_selected_by: Line = "unknown"
+    threshold_selected_by: Line = "unknown"
+    novel_images_dropped: Told = "unknown"
+
+
+class ModelCard(BaseModel):
+    """What a model says about itself; it stands in every record made with it.
+
+    ``prompts`` is what the model needs to answer: ``text`` (the class name), ``mask`` (supports, so 1 shot or
+    more), ``both``, or ``none``. ``training`` holds one entry per fold where there is a checkpoint per fold, or one
+    under ``*`` for all folds. ``weights_sha256`` tells weights apart that share a name and a revision.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Line
+    prompts: Prompts
+    revision: Line = "1"
+    description: Line = ""
+    trained_parameters: int | None = Field(default=None, ge=0)
+    total_parameters: int | None = Field(default=None, ge=0)
+    weights_sha256: Line | None = None
+    licence: Line = "unknown"
+    url: Line | None = None
+    training: Mapping[str, TrainingCard] = Field(default_factory=dict)
+
+    @field_validator("name", "revision")
+    @classmethod
+    def _is_a_folder_name(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z0-9._-]{1,80}", value) or value.strip(".") == "":
+            raise ValueError(f"{value!r} must be 1 to 80 of the characters a-z 0-9 . _ - (it names a folder)")
+        return value
+
+
+@runtime_checkable
+class Model(Protocol):
+    """The contract of a model.
+
+    ``segment`` answers a batch of episodes, one tensor per episode, in their order. A tensor is either a float
+    score map K x H' x W' of any size (K prompts; foreground where > 0; with several prompts the label is the largest
+    positive score), which the engine resizes bilinearly to the protocol's size before it thresholds, or a bool mask
+    K x H x W of the query's own size or the protocol's, which is resized by nearest neighbour, never blended.
+    Episodes of the same image arrive together.
+    """
+
+    @property
+    def card(self) -> ModelCard: ...
+
+    def segment(self, episodes: Sequence[Episode]) -> Sequence[Tensor]: ...

@@ -1,0 +1,208 @@
+"""The record of an evaluation: ``record.json``, strict and versioned, beside the counts it was computed from.
+
+``RESULTS/<model>/<revision>-<config8>/<benchmark>/<protocol>-<K>shot-s<seed>[-limit<N>]/`` holds ``record.json``,
+``counts.parquet`` and ``bootstrap.parquet``. Records may come from strangers: reading one loads nothing but JSON,
+checks every field, and refuses a file of more than 64 MiB. Scores are fractions from 0 to 1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fsbench.errors import FsbenchError
+from fsbench.files import sha256_text, write_text
+from fsbench.model import ModelCard
+
+SCHEMA = "fsbench-record/1"
+LARGEST_RECORD = 64 * 2**20
+
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Interval = tuple[Fraction, Fraction]
+Text = Annotated[str, Field(max_length=400)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RecordedModel(ModelCard):
+    """The model's card, and how it was configured. ``config8`` is the hash in the record's path."""
+
+    options: dict[Text, Text]
+    precision: Literal["float32"]
+    config8: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
+    contaminated: bool
+
+
+class RecordedBenchmark(_Strict):
+    """Which benchmark was asked. ``present`` of ``total`` val samples were at hand; ``folds`` are all it has."""
+
+    name: Text
+    title: Text
+    partial: bool
+    present: Count
+    total: Count
+    partition: Text
+    mask_rule: Text
+    class_names_sha256: Sha256
+    lists_sha256: Sha256
+    masks_sha256: Sha256
+    sources_sha256: Sha256
+    folds: tuple[Text, ...]
+    builder_version: Text
+
+
+class ClassRecord(_Strict):
+    """One class; ``iou`` is null where the class had no sample and is left out."""
+
+    iou: Fraction | None
+    intersection: Count
+    union: Count
+    episodes: Count
+
+
+class FoldRecord(_Strict):
+    """One fold. ``drawn``: episodes before those with missing files were dropped; ``asked``: those put to the model;
+    ``episodes``: those counted. ``left_out``: classes with no sample. ``vanished_replicates``: bootstrap
+    replicates in which a class lost its last sample.
+    """
+
+    miou: Fraction | None
+    fb_iou: Fraction | None
+    ci95: Interval | None
+    episodes: Count
+    asked: Count
+    drawn: Count
+    manifest_sha256: Sha256
+    left_out: tuple[Text, ...]
+    vanished_replicates: Count
+    classes: dict[Text, ClassRecord]
+
+
+class Environment(_Strict):
+    """What the numbers may depend on."""
+
+    fsbench: Text
+    git_commit: Text | None
+    git_dirty: bool | None
+    python: Text
+    torch: Text
+    numpy: Text
+    pillow: Text
+    platform: Text
+    processor: Text
+    device: Text
+    threads: Count
+    batch_size: Count
+
+
+class Timings(_Strict):
+    """What differs between two equal runs. ``seconds``: reading, answering and counting; ``model_seconds``: the
+    model alone; ``images_per_second``: query images answered per second of ``seconds``; memory of the process.
+    """
+
+    seconds: float
+    model_seconds: float
+    images_per_second: float
+    peak_memory_mib: float
+    workers: Count
+
+
+class Record(_Strict):
+    """An evaluation of one model on one benchmark under one protocol.
+
+    ``modified`` says in what an evaluation differs from its protocol; such a record shares no column with the real
+    one. ``miou``, ``fb_iou`` and ``ci95`` are of the mean over folds, null unless all folds are there. An interval
+    covers the sampling of queries only, given supports, weights and classes.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    schema_: Literal["fsbench-record/1"] = Field(alias="schema")
+    evidence: Literal["counts", "predictions", "rerun"]
+    model: RecordedModel
+    benchmark: RecordedBenchmark
+    protocol: Text
+    modified: tuple[Text, ...]
+    shots: Count
+    seed: Count
+    limit: Count | None
+    folds: dict[Text, FoldRecord]
+    miou: Fraction | None
+    fb_iou: Fraction | None
+    ci95: Interval | None
+    manifests_sha256: dict[Text, Sha256]
+    counts_sha256: Sha256
+    environment: Environment
+    timings: Timings
+
+    @property
+    def protocol_title(self) -> str:
+        """The protocol's id as tables print it."""
+        return f"{self.protocol}(modified)" if self.modified else self.protocol
+
+    def json_text(self) -> str:
+        """The JSON text that is written: indented, keys in the schema's order, UTF-8."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False) + "\n"
+
+    def folder(self) -> Path:
+        """Where the record lies below the results folder."""
+        return record_folder(
+            self.model, self.benchmark.name, self.protocol, self.shots, self.seed, self.limit, self.modified
+        )
+
+
+PRESENT = "draw-from=present"
+"""In ``modified``: a paper's protocol drew on the files at hand instead of the published list."""
+
+
+def record_folder(
+    model: RecordedModel,
+    benchmark: str,
+    protocol: str,
+    shots: int,
+    seed: int,
+    limit: int | None,
+    modified: Sequence[str],
+) -> Path:
+    """``<model>/<revision>-<config8>/<benchmark>/<protocol>-<K>shot-s<seed>[-limit<N>][-present]``."""
+    questions = f"{protocol}-{shots}shot-s{seed}" + ("" if limit is None else f"-limit{limit}")
+    questions += "-present" if PRESENT in modified else ""
+    return Path(model.name) / f"{model.revision}-{model.config8}" / benchmark / questions
+
+
+def config8(options: dict[str, str], precision: str, weights_sha256: str | None, extra: dict[str, Any]) -> str:
+    """The first 8 hex digits of the hash of options, precision, weights and what else sets two configurations apart."""
+    said = {"options": options, "precision": precision, "weights": weights_sha256, **extra}
+    return sha256_text(json.dumps(said, sort_keys=True))[:8]
+
+
+def read_record(path: Path) -> Record:
+    """Read a ``record.json`` (or the one in a folder); raises FsbenchError in one line where it is none."""
+    path = path / "record.json" if path.is_dir() else path
+    try:
+        if path.stat().st_size > LARGEST_RECORD:
+            raise FsbenchError(f"{path}: is larger than {LARGEST_RECORD >> 20} MiB, which no record is")
+        return Record.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise FsbenchError(
+            f"{path}: cannot be read ({error.strerror}): expected the record.json of an evaluation"
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part)[:80] for part in first["loc"])
+        raise FsbenchError(f"{path}: is no {SCHEMA} record: {where or 'the file'}: {first['msg'][:200]}") from error
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """Write ``record.json`` into ``folder``, whole or not at all."""
+    path = folder / "record.json"
+    write_text(path, record.json_text())
+    return path

@@ -1,0 +1,119 @@
+"""Finds models by name: registered entry points, ``prefix:rest``, or ``package.module:factory`` of the user's own.
+
+A third party's model is added exactly as ours are: an entry point in the group ``fsbench.models`` that loads a
+factory ``(**options) -> model``. A registered prefix (``name:rest`` with ``name`` in the group) wins over
+``package:factory``, and its factory gets the rest as first argument.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from fsbench.errors import FsbenchError, ModelError
+from fsbench.fold_lists import FoldLists
+from fsbench.model import Model, ModelCard
+
+Factory = Callable[..., Any]
+
+
+def registered(group: str) -> dict[str, Any]:
+    """Name -> entry point of ``fsbench.models``, ``fsbench.benchmarks`` or ``fsbench.commands``, sorted by name."""
+    return {point.name: point for point in sorted(entry_points(group=f"fsbench.{group}"), key=lambda p: p.name)}
+
+
+def load_model(spec: str, options: Mapping[str, str]) -> Model:
+    """The model that ``spec`` names, built with ``options`` (text values, converted as its factory is annotated).
+
+    Raises FsbenchError for an unknown name or option, ModelError where the factory itself fails.
+    """
+    factory, arguments = _factory(spec)
+    keywords = _converted(spec, factory, len(arguments), options)
+    try:
+        model = factory(*arguments, **keywords)
+    except FsbenchError as error:
+        raise type(error)(f"model {spec}: {error}") from error
+    except Exception as error:
+        raise ModelError(f"model {spec}: its factory raised {described(error)}") from error
+    return check_model(spec, model)
+
+
+def check_model(spec: str, model: object) -> Model:
+    """``model`` itself; raises ModelError where it has no ``card`` or no ``segment``."""
+    if not callable(getattr(model, "segment", None)):
+        raise ModelError(f"model {spec}: {type(model).__name__} has no segment(episodes) method: see fsbench.Model")
+    if not isinstance(getattr(model, "card", None), ModelCard):
+        raise ModelError(f"model {spec}: {type(model).__name__} has no card: give it card = fsbench.ModelCard(...)")
+    assert isinstance(model, Model)
+    return model
+
+
+def described(error: BaseException) -> str:
+    """An exception of foreign code in one line, with the line of that code where it was raised."""
+    where = ""
+    trace = error.__traceback__
+    while trace is not None:
+        where = f" ({Path(trace.tb_frame.f_code.co_filename).name} line {trace.tb_lineno})"
+        trace = trace.tb_next
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message[:300]}{where}"
+
+
+def _factory(spec: str) -> tuple[Factory, tuple[str, ...]]:
+    models = registered("models")
+    prefix, colon, rest = spec.partition(":")
+    if prefix in models:
+        try:
+            return models[prefix].load(), (rest,) if colon else ()
+        except ImportError as error:
+            raise FsbenchError(f"model {spec}: its package does not import ({error}): reinstall it") from error
+    if not colon:
+        known = ", ".join(models)
+        raise FsbenchError(f"no model {spec!r}: choose one of {known}, or give package.module:factory")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # a console script, unlike python -m, leaves the current folder out
+    try:
+        factory = getattr(import_module(prefix), rest)
+    except (ImportError, ValueError) as error:
+        raise FsbenchError(f"model {spec}: cannot import {prefix} ({error}): check the name and the folder") from error
+    except AttributeError as error:
+        raise FsbenchError(f"model {spec}: {prefix} has no {rest!r}: name a factory that it defines") from error
+    if not callable(factory):
+        raise FsbenchError(f"model {spec}: {rest} is a {type(factory).__name__}, expected a factory or a class")
+    return factory, ()
+
+
+def _converted(spec: str, factory: Factory, positional: int, options: Mapping[str, str]) -> dict[str, Any]:
+    parameters = list(inspect.signature(factory).parameters.values())
+    takes_rest = any(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL) for p in parameters)
+    if positional and not takes_rest:
+        raise FsbenchError(f"model {spec}: {spec.partition(':')[0]} takes nothing after ':'")
+    open_ended = any(p.kind == p.VAR_KEYWORD for p in parameters)
+    accepted = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    accepted = accepted[positional:] if positional else accepted
+    hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+    converted: dict[str, Any] = {}
+    for key, value in options.items():
+        if key not in accepted and not open_ended:
+            raise FsbenchError(f"model {spec}: no option {key!r}: it takes {', '.join(accepted) or 'none'}")
+        try:
+            converted[key] = TypeAdapter(hints.get(key, str)).validate_python(value)
+        except ValidationError as error:
+            raise FsbenchError(f"model {spec}: option {key}={value}: {error.errors()[0]['msg']}") from error
+    return converted
+
+
+def published_lists(benchmark: str) -> FoldLists | None:
+    """The lists of a registered benchmark as they are known with no data on disk; None for an unknown name."""
+    point = registered("benchmarks").get(benchmark)
+    if point is None:
+        return None
+    lists = getattr(point.load(), "published_lists", None)
+    return lists() if callable(lists) else None

@@ -1,0 +1,93 @@
+"""The table a person reads: one row a model, a column a fold, intervals beneath the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fsbench.record import Record
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+NOTE = (
+    "mIoU in %, beneath it the 95 % interval of drawing other query images, given supports, weights and classes; "
+    "mean and its interval are over all folds."
+)
+
+
+def print_tables(records: Sequence[Record], console: Console) -> None:
+    """Print the records, one table per benchmark, protocol, shots and seed, in the order of the records."""
+    groups: dict[tuple[object, ...], list[Record]] = {}
+    for record in records:
+        key = (record.benchmark.title, record.protocol_title, record.modified, record.shots, record.seed)
+        groups.setdefault(key, []).append(record)
+    for group in groups.values():
+        console.print(results_table(group))
+    console.print(NOTE, style="dim", highlight=False)
+    for text in dict.fromkeys(remark for record in records for remark in _remarks(record)):
+        console.print(text, style="yellow", highlight=False, markup=False)
+
+
+def results_table(records: Sequence[Record]) -> Table:
+    """The table of records that were asked the same questions."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    first = records[0]
+    title = f"{first.benchmark.title} · {first.protocol_title} · {first.shots}-shot · seed {first.seed}"
+    table = Table(title=escape(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    for fold in first.benchmark.folds:
+        table.add_column(f"fold {fold}", justify="right", no_wrap=True)
+    for name in ("mean", "FB-IoU", "img/s", "parameters"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for record in records:
+        folds = (record.folds.get(fold) for fold in record.benchmark.folds)
+        scores = [_score(fold.miou, fold.ci95) if fold else "-" for fold in folds]
+        mark = " [red](contaminated)[/]" if record.model.contaminated else ""
+        table.add_row(
+            escape(record.model.name) + mark,
+            *scores,
+            _score(record.miou, record.ci95, style="bold"),
+            _percent(record.fb_iou),
+            f"{record.timings.images_per_second:.1f}",
+            _parameters(record.model.total_parameters),
+        )
+    return table
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _score(value: float | None, interval: tuple[float, float] | None, style: str = "") -> str:
+    said = f"[{style}]{_percent(value)}[/]" if style and value is not None else _percent(value)
+    return said if interval is None else f"{said}\n[dim]{100 * interval[0]:.1f}–{100 * interval[1]:.1f}[/]"
+
+
+def _parameters(number: int | None) -> str:
+    if number is None:
+        return "?"
+    return f"{number / 1e6:.1f} M" if number >= 100_000 else str(number)
+
+
+def _remarks(record: Record) -> list[str]:
+    """What a reader of the table has to know: parts that are missing, left out, or other than the protocol."""
+    remarks = []
+    if record.benchmark.partial:
+        remarks.append(
+            f"{record.benchmark.title}: a part of the benchmark; its scores are not comparable with the whole one's."
+        )
+    if record.modified:
+        remarks.append(f"{record.protocol_title}: {', '.join(record.modified)}; not a score of {record.protocol}.")
+    dropped = {fold: f"{f.asked}/{f.drawn}" for fold, f in record.folds.items() if f.asked != f.drawn}
+    if dropped and record.limit is None:
+        said = ", ".join(f"fold {fold}: {kept}" for fold, kept in dropped.items())
+        remarks.append(f"{record.protocol}: episodes kept of those drawn, the others' files are missing: {said}.")
+    left_out = [f"{key} (fold {fold})" for fold, f in record.folds.items() for key in f.left_out]
+    if left_out:
+        remarks.append(f"classes with no sample, left out of the mean: {', '.join(left_out)}.")
+    return remarks

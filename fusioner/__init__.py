@@ -1,0 +1,1 @@
+"""Fusioner: frozen encoders, fusion, decoder, training, checkpoints. Nothing is here yet."""

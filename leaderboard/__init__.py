@@ -1,0 +1,1 @@
+"""Leaderboard: records and published rows become tables, pages and submission checks. Nothing is here yet."""
