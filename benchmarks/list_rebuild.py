@@ -27,11 +27,13 @@ from fsbench.benchmarks.voc import find_masks, find_voc, read_label_areas
 
 LIMIT = 1.5
 BLOCK = 20
+File = tuple[str, pascal_lists.Split, Path]
 
 
-def seconds(work: Callable[[], object]) -> float:
+def seconds(step: Callable[[File], None], block: list[File]) -> float:
     start = time.perf_counter()
-    work()
+    for file in block:
+        step(file)
     return time.perf_counter() - start
 
 
@@ -42,29 +44,29 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="take every n-th mask only")
     arguments = parser.parse_args()
     folders = find_masks(find_voc(arguments.root))
-    samples = [(name, split) for split in ("val", "train") for name in pascal_lists.samples(split)]
+    splits: tuple[pascal_lists.Split, ...] = ("val", "train")
+    samples = [(name, split) for split in splits for name in pascal_lists.samples(split)]
     files = [(name, split, folders.mask_path(name)) for name, split in samples[:: arguments.every]]
     blocks = [files[at : at + BLOCK] for at in range(0, len(files), BLOCK)]
     rebuilt: dict[str, tuple[str, pascal_lists.Split, dict[int, int], tuple[int, ...]]] = {}
 
-    def decode(block: list[tuple[str, pascal_lists.Split, Path]]) -> None:
-        for _, _, path in block:
-            with Image.open(path) as image:
-                image.load()
+    def decode(file: File) -> None:
+        with Image.open(file[2]) as image:
+            image.load()
 
-    def index(block: list[tuple[str, pascal_lists.Split, Path]]) -> None:
-        for name, split, path in block:
-            label_map, areas = read_label_areas(path)
-            rebuilt[name] = (name, split, areas, listed_classes(label_map, split))
+    def index(file: File) -> None:
+        name, split, path = file
+        label_map, areas = read_label_areas(path)
+        rebuilt[name] = (name, split, areas, listed_classes(label_map, split))
 
     best = {decode: [float("inf")] * len(blocks), index: [float("inf")] * len(blocks)}
     for turn in range(arguments.rounds):
         for number, block in enumerate(blocks):
             for step in (decode, index) if (turn + number) % 2 else (index, decode):
-                taken = seconds(lambda step=step, block=block: step(block))  # type: ignore[misc]
-                best[step][number] = min(best[step][number], taken)
-    sorting = seconds(lambda: rebuild(rebuilt.values()))
+                best[step][number] = min(best[step][number], seconds(step, block))
+    start = time.perf_counter()
     lists = rebuild(rebuilt.values())
+    sorting = time.perf_counter() - start
     wanted = {name: tuple(p for p in pairs if p[0] in rebuilt) for name, pairs in pascal_lists.lists().items()}
     alone, with_lists = sum(best[decode]), sum(best[index]) + sorting
     print(

@@ -171,8 +171,8 @@ def replicates(
     return Replicates(
         miou=miou,
         fb_iou=fb_iou,
-        mean_miou=_over_folds(list(miou.values())) if whole else None,
-        mean_fb_iou=_over_folds(list(fb_iou.values())) if whole else None,
+        mean_miou=over_folds(list(miou.values())) if whole else None,
+        mean_fb_iou=over_folds(list(fb_iou.values())) if whole else None,
         vanished={fold: int(np.count_nonzero(which)) for fold, which in lost.items()},
         vanished_any=int(np.count_nonzero(np.any(list(lost.values()), axis=0))),
     )
@@ -250,7 +250,7 @@ def _fb_iou(fg_inter: FloatArray, fg_union: FloatArray, bg_inter: FloatArray, bg
     return np.where(sides > 0, total / np.maximum(sides, 1), np.nan)
 
 
-def _over_folds(folds: Sequence[FloatArray]) -> FloatArray:
+def over_folds(folds: Sequence[FloatArray]) -> FloatArray:
     total = folds[0].copy()
     for fold in folds[1:]:
         total += fold

@@ -8,18 +8,19 @@ foreground, and a mask whose values are only 0 and 1 (some copies of FSS-1000 ha
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from fsbench.benchmark import Sample
+from fsbench.benchmark import Benchmark, Sample
 from fsbench.errors import FsbenchError
 from fsbench.files import sha256_file
 from fsbench.fold_lists import Pair, check_sample_id
 from fsbench.images import image_size, read_grey
 from fsbench.parallel import in_threads
+from fsbench.verification import Check, areas_check, check
 
 PER_CLASS = 10
 SHOWN = 5
@@ -27,11 +28,12 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class ClassFolders:
-    """What is in a tree: samples by class and number, area per pair, and the digest of the masks."""
+    """What is in a tree: samples by class and number, area per pair, digest of the masks, and a line per fault."""
 
     samples: tuple[Sample, ...]
     area: dict[Pair, int]
     masks_digest: str
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,28 @@ def read_class_folders(root: Path, classes: Sequence[str], workers: int | None =
     """Index the tree of ``classes`` (class id: place in ``classes``); raises FsbenchError listing what is wrong."""
     wanted = [(sample, class_id) for class_id, key in enumerate(classes) for sample in sample_ids(key)]
 
+    tree = _read_all(root, wanted, workers)
+    if tree.faults:
+        more = f"; and {len(tree.faults) - SHOWN} more" if len(tree.faults) > SHOWN else ""
+        raise FsbenchError(
+            f"{root}: {len(tree.faults)} of {len(wanted)} samples cannot be used: {'; '.join(tree.faults[:SHOWN])}"
+            f"{more}: mend the files, or give --root the folder that holds the class folders"
+        )
+    return tree
+
+
+def verify_class_folders(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:
+    """Masks and areas are what they were when the benchmark was built from its tree."""
+    wanted = [pair for pairs in benchmark.lists.val.values() for pair in pairs]
+    tree = _read_all(benchmark.roots["root"], sorted(wanted, key=lambda pair: pair[1]), workers)
+    yield check("samples readable", tree.faults, f"{len(tree.samples)} photographs with masks")
+    same = tree.masks_digest == benchmark.digests.masks
+    said = f"masks give {tree.masks_digest[:12]}…, not {benchmark.digests.masks[:12]}…"
+    yield check("masks", [] if same else [said], f"{len(tree.samples)} decoded masks, digest {tree.masks_digest[:12]}…")
+    yield areas_check(benchmark, tree.area, frozenset(sample.id for sample in tree.samples))
+
+
+def _read_all(root: Path, wanted: Sequence[Pair], workers: int | None) -> ClassFolders:
     def read(item: Pair) -> _Read | str:
         try:
             return _read(root, *item)
@@ -66,16 +90,11 @@ def read_class_folders(root: Path, classes: Sequence[str], workers: int | None =
             continue
         digest.update(entry.mask_bytes)
         entries.append(entry)
-    if faults:
-        more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-        raise FsbenchError(
-            f"{root}: {len(faults)} of {len(wanted)} samples cannot be used: {'; '.join(faults[:SHOWN])}{more}: "
-            "mend the files, or give --root the folder that holds the class folders"
-        )
     return ClassFolders(
         tuple(entry.sample for entry in entries),
         {(entry.sample.id, entry.class_id): entry.area for entry in entries},
         digest.hexdigest(),
+        tuple(faults),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from fsbench.benchmark import Benchmark, write_benchmark
-from fsbench.benchmarks.class_folders import read_class_folders, sample_ids
+from fsbench.benchmarks.class_folders import read_class_folders, sample_ids, verify_class_folders
 from fsbench.benchmarks.toy_classes import FOLDS
 from fsbench.benchmarks.toy_draw import write_sample
 from fsbench.files import check_writable, make_folder
@@ -22,6 +22,8 @@ from fsbench.home import home
 from fsbench.parallel import in_threads
 
 EXAMPLE = "Example: fsbench build toy"
+
+verify = verify_class_folders
 
 
 @cache

@@ -101,4 +101,5 @@ def _developed(canvas: Ints, key: str) -> Pixels:
     y, x = np.indices((SIDE, SIDE), np.int32) * 2 - SIDE
     dim = 256 - (x * x + y * y) * pick(f"{key}|corners", 10, 34) // (2 * SIDE * SIDE)
     grain = np.roll(_grain(), (pick(f"{key}|down", 0, SIDE - 1), pick(f"{key}|across", 0, SIDE - 1)), (0, 1)) // 37 - 3
-    return np.clip(((canvas * dim[..., None]) >> 8) + grain[..., None], 0, 255).astype(np.uint8)
+    picture: Ints = ((canvas * dim[..., None]) >> 8) + grain[..., None]
+    return picture.clip(0, 255).astype(np.uint8)

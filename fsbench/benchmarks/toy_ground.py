@@ -89,10 +89,9 @@ def _disc(image: Ints, x: int, y: int, radius: int, colour: Ints, inside: int, r
     box = (slice(max(0, y - radius - 1), y + radius + 2), slice(max(0, x - radius - 1), x + radius + 2))
     squared = (_X[box] - x) ** 2 + (_Y[box] - y) ** 2
 
-    def cover(r: int) -> Ints:  # in 256ths, with an edge that is about a pixel wide
-        return np.clip((r * r + r - squared) * 256 // (2 * r), 0, 256)
-
-    image[box] = mix(image[box], colour, (cover(radius) * rim + cover(radius - 2) * (inside - rim)) >> 8)
+    # the share of a pixel inside a circle, in 256ths: its edge is about a pixel wide
+    outer, inner = (np.clip((r * r + r - squared) * 256 // (2 * r), 0, 256) for r in (radius, radius - 2))
+    image[box] = mix(image[box], colour, (outer * rim + inner * (inside - rim)) >> 8)
 
 
 def _studio(key: str) -> Ints:
@@ -110,8 +109,8 @@ def _landscape(key: str) -> Ints:
     image = mix(zenith, horizon, np.minimum(_Y * 2, 256))
     x, y = pick(f"{key}|sun-x", 20, 204), pick(f"{key}|sun-y", 16, 70)
     _disc(image, x, y, pick(f"{key}|sun-r", 12, 24), np.array((252, 244, 226), np.int32), inside=200, rim=180)
-    ridges, grass = 4, (noise(f"{key}|grass", 56, 28)[..., None] - 128) // 24
-    for ridge in range(ridges):
+    grass = (noise(f"{key}|grass", 56, 28)[..., None] - 128) // 24
+    for ridge in range(4):
         waves = sum(
             SINE[(np.arange(SIDE, dtype=np.int32) * speed // 2 + pick(f"{key}|{ridge}|{speed}", 0, 255)) % TURN]
             * (13 - 3 * speed // 2)
@@ -120,7 +119,7 @@ def _landscape(key: str) -> Ints:
         height = (66 + ridge * 42 + pick(f"{key}|{ridge}", -12, 12)) * 16 + np.asarray(waves) * 16 // ONE
         top = slice(max(0, int(height.min()) // 16), SIDE)
         cover = np.clip((_Y[top] * 16 - height) * 16, 0, 256)
-        image[top] = mix(image[top], far + (near - far) * ridge // (ridges - 1) + grass[top], cover)
+        image[top] = mix(image[top], far + (near - far) * ridge // 3 + grass[top], cover)
     return image
 
 
@@ -171,9 +170,10 @@ def _paper(key: str) -> Ints:
 def _tiles(key: str) -> Ints:
     """Glazed tiles in a running bond."""
     step = pick(f"{key}|step", 34, 54)
-    row = (_Y + pick(f"{key}|first", 0, 30)) // step
+    y = _Y + pick(f"{key}|first", 0, 30)
+    row, in_y = y // step, y % step
     x = _X + (row & 1) * (step // 2) + pick(f"{key}|shift", 0, 30)
-    column, in_x, in_y = x // step, x % step, (_Y + pick(f"{key}|first", 0, 30)) % step
+    column, in_x = x // step, x % step
     tone = hashed(f"{key}|tone", 12, 12)[row, column] // 9 + (noise(f"{key}|gloss", 5, 5) - 128) // 9
     edge = np.minimum(in_x, in_y)
     bevel = np.where(edge == 2, 14, 0) - np.where((in_x == step - 1) | (in_y == step - 1), 16, 0)

@@ -109,17 +109,20 @@ def _pattern(pattern: str, item: Placed, left: int, top: int, height: int, width
     period = item.size * pick(f"{item.key}|period", 92, 112)  # about 40 percent of half the object's width
     u += pick(f"{item.key}|phase-u", 0, period)
     v += pick(f"{item.key}|phase-v", 0, period)
+    second: Bools
     if pattern == "striped":
-        return u % period < period // 2
-    if pattern == "checkered":
+        second = u % period < period // 2
+    elif pattern == "checkered":
         cell = period * 3 // 4
-        return ((u // cell) ^ (v // cell)) & 1 == 0
-    pitch = period * 7 // 8  # rows of dots stand a little closer than the dots of a row, every other row is shifted
-    row = v // pitch
-    across = ((u + (row & 1) * (period // 2)) % period - period // 2) >> 4
-    down = (v % pitch - pitch // 2) >> 4
-    radius = (period * 29 // 100) >> 4
-    return across * across + down * down < radius * radius
+        second = ((u // cell) ^ (v // cell)) & 1 == 0
+    else:  # dots: rows are a little closer than the dots of a row, and every other row is shifted
+        pitch = period * 7 // 8
+        row = v // pitch
+        across = ((u + (row & 1) * (period // 2)) % period - period // 2) >> 4
+        down = (v % pitch - pitch // 2) >> 4
+        radius = (period * 29 // 100) >> 4
+        second = across * across + down * down < radius * radius
+    return second
 
 
 def _counted(cells: Bools) -> Ints:

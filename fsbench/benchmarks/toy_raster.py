@@ -126,7 +126,8 @@ def fill(contours: Sequence[Points], height: int, width: int) -> Bools:
     column = np.clip((x + SUB // 2 - 1) // SUB, 0, width)
     winding = np.zeros((height, width + 1), np.int8)
     np.add.at(winding, (row, column), np.where(falling[edge], 1, -1).astype(np.int8))
-    return np.cumsum(winding, axis=1, dtype=np.int8)[:, :width] != 0
+    inside: Bools = np.cumsum(winding, axis=1, dtype=np.int8)[:, :width] != 0
+    return inside
 
 
 def eroded(mask: Bools, steps: int) -> Bools:

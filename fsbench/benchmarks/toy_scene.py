@@ -74,7 +74,7 @@ def scene(class_name: str, n: int) -> Scene:
     """The plan of sample ``n`` of ``class_name``, a pure function of both."""
     prefix = f"toy-v1|{class_name}|{n}"
     area = shuffled(f"toy-v1|{class_name}|areas", AREAS)[(n - 1) % SAMPLES_PER_CLASS]
-    cost = np.where(_INSIDE, 0, 2)
+    cost = np.where(_INSIDE, 0, 2).astype(np.int32)
     target = _place_target(_sized(class_name, f"{prefix}|target", area))
     stamp = _stamp(target)
     shown = np.zeros_like(_INSIDE)
@@ -162,7 +162,7 @@ def _place_target(item: Placed) -> Placed:
 
 
 def _place_beside(item: Placed, cost: Ints) -> Placed:
-    """``item`` where it overlaps others and the border least, smaller if it is too crowded everywhere."""
+    """``item`` where it hides, or is hidden by, the least of others and the border; smaller if that is too much."""
     for _ in range(5):
         stamp = _stamp(item)
         places = _candidates(item)

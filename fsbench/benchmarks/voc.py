@@ -67,8 +67,8 @@ def find_masks(voc: Path, sbd: Path | None = None) -> MaskFolders:
     if sbd is None:
         if not (voc / "SegmentationClassAug").is_dir():
             raise FsbenchError(
-                f"{voc}: has no folder SegmentationClassAug: put it there, or give the folder of the Semantic "
-                "Boundaries Dataset (benchmark_RELEASE) to make the same masks from"
+                f"{voc}: has no folder SegmentationClassAug: put it there, or give the Semantic Boundaries "
+                "Dataset (benchmark_RELEASE) with --sbd to make the same masks from"
             )
         return MaskFolders(voc / "SegmentationClassAug")
     if not (voc / "SegmentationClass").is_dir():
@@ -81,7 +81,7 @@ def find_masks(voc: Path, sbd: Path | None = None) -> MaskFolders:
             return MaskFolders(voc / "SegmentationClass", folder / "cls")
     raise FsbenchError(
         f"{sbd}: holds no SBD masks: expected a folder cls here or in dataset: unpack benchmark.tgz and give "
-        "its folder benchmark_RELEASE"
+        "its folder benchmark_RELEASE with --sbd"
     )
 
 

@@ -28,7 +28,7 @@ Row = tuple[str, int, int, int, int, int]
 
 def fold_counts(rows: Sequence[Row], classes: Sequence[int]) -> FoldCounts:
     table = np.array([row[1:] for row in rows], dtype=np.int64).reshape(-1, 5).T
-    return FoldCounts([row[0] for row in rows], *table, fold_classes=classes)
+    return FoldCounts([row[0] for row in rows], table[0], table[1], table[2], table[3], table[4], classes)
 
 
 def given_counts(folds: Mapping[str, Sequence[Row]]) -> dict[str, FoldCounts]:
@@ -50,7 +50,7 @@ def tiny(seed: int = 0, images: int = 30) -> dict[str, list[Row]]:
             truth, predicted = source.randrange(1, 20), source.randrange(0, 20)
             row = (f"im{i}", class_id, source.randrange(0, min(truth, predicted) + 1), predicted, truth, valid)
             folds[str(class_id % 2)].append(row)
-    folds["0"].append(folds["0"][0])
+    folds["0"] += folds["0"][:1]
     return folds
 
 
@@ -274,7 +274,7 @@ def test_large_counts_stay_exact() -> None:
         extra = 10 + times["i0"]
         assert ours.miou["0"][r] == (10 * 2**40) / (10 * 2**40 + extra)
     huge: list[Row] = [(*row[:5], 2**49) for row in rows[:10]]
-    with pytest.raises(ValueError, match="a replicate could count .* pixels, expected fewer than 2\\^53"):
+    with pytest.raises(ValueError, match=r"a replicate could count \d+ pixels, expected fewer than 2\^53"):
         replicates(design, {"0": fold_counts(huge, CLASSES["0"])}, "drop", draws=3)
 
 
@@ -314,7 +314,8 @@ def test_paired_interval_subtracts_replicate_by_replicate() -> None:
     assert own_b is not None
     assert own_a[0] < own_b[1]
     assert paired[0] > 0
-    assert paired_interval(b, a) == (-paired[1], -paired[0])
+    assert paired_interval(b, a) == pytest.approx((-paired[1], -paired[0]), abs=1e-15)
+    assert paired_interval(a, a) == (0.0, 0.0)
     with pytest.raises(ValueError, match="expected the same draws"):
         paired_interval(a, b[:5])
 
@@ -356,32 +357,32 @@ def test_bad_designs_and_rules_are_refused() -> None:
         replicates(design, {"0": GOOD}, "drop", draws=0)
 
 
-PICTURE = 187_500
+PICTURE = 177_000  # valid pixels of a VOC image, on average
 
 
 @dataclass(frozen=True)
 class World:
     """A population of images known in full, in the shape of PASCAL-5i: 4 folds x 5 classes, 1 to 4 on an image.
 
-    ``counts``: int64 (N, 20 classes, 4), all zero where the image has no such class. Some classes are rarer than
-    others; areas are log-normal within a picture of 500 x 375; small objects are harder; one image is harder than
-    another for all its classes; and now and then much too much is predicted. Ratios of such sums have long tails.
+    ``counts``: int64 (N, 20 classes, 4), all zero where the image has no such class. Numbers of classes, one class
+    (person) more frequent than the others, and areas (beta) are fitted to the 12,031 masks of VOC 2012 and SBD;
+    small objects are harder, one image is harder than another for all its classes, some predictions spill over.
     """
 
     counts: np.ndarray[Any, np.dtype[np.int64]]
 
     @classmethod
-    def make(cls, spread: float, n: int = 30_000) -> World:
+    def make(cls, n: int = 30_000) -> World:
         source = np.random.default_rng(7)
         shape = (n, 20)
-        order = np.argsort(0.5 * np.log(np.arange(1, 21)) - source.gumbel(size=shape), axis=1)
-        present = np.arange(20) < source.choice([1, 2, 3, 4], size=(n, 1), p=[0.6, 0.27, 0.1, 0.03])
+        order = np.argsort(-source.gumbel(size=shape) - 2.0 * (np.arange(20) == 14), axis=1)
+        present = np.arange(20) < source.choice([1, 2, 3, 4], size=(n, 1), p=[0.64, 0.27, 0.07, 0.02])
         asked = np.zeros(shape, dtype=bool)
         np.put_along_axis(asked, order, present, axis=1)
-        truth = np.clip(np.exp(source.normal(9, 1.3, shape)), 30, 150_000).astype(np.int64)
-        ease = source.normal(0, 0.7, (n, 1)) + 0.5 * (np.log(truth) - 9) + source.normal(0, 1, shape)
+        truth = 1 + (source.beta(0.65, 2.52, shape) * 0.99 * PICTURE).astype(np.int64)
+        ease = 0.5 + source.normal(0, 0.7, (n, 1)) + 0.5 * (np.log(truth) - 9.5) + source.normal(0, 1, shape)
         both = (truth / (1 + np.exp(-ease))).astype(np.int64)
-        extra = np.minimum(truth * np.exp(source.normal(-1.5, spread, shape)), PICTURE - truth).astype(np.int64)
+        extra = np.minimum(truth * np.exp(source.normal(-1.5, 0.7, shape)), PICTURE - truth).astype(np.int64)
         counts = np.stack([both, both + extra, truth, np.full_like(truth, PICTURE)], axis=2)
         return cls(np.where(asked[:, :, None], counts, 0))
 
@@ -391,10 +392,9 @@ class World:
         for fold in range(4):
             classes = np.arange(5 * fold, 5 * fold + 5)
             at, column = np.nonzero(self.counts[images][:, classes, 3])
-            rows = self.counts[images[at], classes[column]]
-            folds[str(fold)] = FoldCounts(
-                [f"{i:06d}" for i in at], classes[column], *rows.T, fold_classes=tuple(classes)
-            )
+            inter, predicted, truth, valid = self.counts[images[at], classes[column]].T
+            names, ids = [f"{place:06d}" for place in at], classes[column]
+            folds[str(fold)] = FoldCounts(names, ids, inter, predicted, truth, valid, classes.tolist())
         return folds
 
     def miou(self) -> float:

@@ -1,0 +1,99 @@
+"""The shipped lists against the published files, and all twelve rebuilt from the 12031 real masks."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from fsbench.benchmarks import pascal_lists
+from fsbench.benchmarks.pascal_lists import Split
+from fsbench.benchmarks.pascal_rule import LabelMap, listed_classes, rebuild
+from fsbench.benchmarks.voc import find_masks, find_voc, read_label_areas
+from fsbench.images import image_size, jpeg_is_whole, read_image
+
+
+class Seen(NamedTuple):
+    name: str
+    split: Split
+    areas: dict[int, int]
+    listed: tuple[int, ...]
+    sampled: tuple[int, ...]
+
+
+@pytest.fixture(scope="module")
+def seen(voc_root: Path) -> list[Seen]:
+    """All that is asked of the 12031 masks, each decoded once."""
+    masks = find_masks(voc_root)
+
+    def look(sample: tuple[str, Split]) -> Seen:
+        name, split = sample
+        label_map, areas = read_label_areas(masks.mask_path(name))
+        return Seen(name, split, areas, listed_classes(label_map, split), sampled_classes(label_map))
+
+    splits: tuple[Split, ...] = ("val", "train")
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(look, [(name, split) for split in splits for name in pascal_lists.samples(split)]))
+
+
+def sampled_classes(label_map: LabelMap) -> tuple[int, ...]:
+    """The rule without tie-breaks: each cell's second row and column."""
+    cells = np.bincount(label_map[1::32, 1::32].reshape(-1), minlength=21)
+    return tuple(np.flatnonzero(cells[1:21] > 2).tolist())
+
+
+@pytest.mark.parametrize("name", pascal_lists.PUBLISHED_SHA256)
+def test_shipped_lists_are_the_published_files(name: str, published_lists: Path) -> None:
+    assert (
+        pascal_lists.text(pascal_lists.lists()[name]).encode()
+        == (published_lists / "pascal-5i" / f"{name}.txt").read_bytes()
+    )
+
+
+def test_samples_are_those_of_voc(published_lists: Path, voc_root: Path) -> None:
+    voc = published_lists / "pascal-voc"
+    val, train = ((voc / f"{name}.txt").read_text().split() for name in ("val", "voc_original_train"))
+    assert list(pascal_lists.samples("val")) == val
+    assert pascal_lists.official() == set(val) | set(train)
+    masks = {path.stem for path in (voc_root / "SegmentationClassAug").iterdir()}
+    assert masks == set(pascal_lists.samples("val")) | set(pascal_lists.samples("train"))
+
+
+@pytest.mark.parametrize("name", pascal_lists.PUBLISHED_SHA256)
+def test_rebuilt_lists_are_the_published_files(name: str, seen: list[Seen], published_lists: Path) -> None:
+    rebuilt = rebuild(mask[:4] for mask in reversed(seen))
+    published = (published_lists / "pascal-5i" / f"{name}.txt").read_bytes()
+    assert pascal_lists.text(rebuilt[name]).encode() == published
+
+
+def test_without_the_tie_breaks_the_lists_differ_as_reported(seen: list[Seen]) -> None:
+    lists = rebuild(mask[:4] for mask in seen)
+    for split, wrong, tested in (("val", 8, 2148), ("train", 102, 15555)):
+        of_split = [mask for mask in seen if mask.split == split]
+        assert sum(len(set(mask.listed) ^ set(mask.sampled)) for mask in of_split) == wrong
+        assert sum(1 <= label <= 20 for mask in of_split for label in mask.areas) == tested
+    assert lists == pascal_lists.lists()
+
+
+def test_void_tells_the_masks_of_voc_from_those_of_sbd(seen: list[Seen]) -> None:
+    with_void = {mask.name for mask in seen if 255 in mask.areas}
+    assert with_void == pascal_lists.official()
+    assert len(with_void) == 2913
+    assert len(seen) - len(with_void) == 9118
+
+
+def test_photographs_are_whole_and_as_large_as_their_masks(voc_root: Path) -> None:
+    photographs = sorted((voc_root / "JPEGImages").glob("*.jpg"))
+    masks = find_masks(find_voc(voc_root.parent.parent))
+
+    def look(path: Path) -> bool:
+        return jpeg_is_whole(path.read_bytes()) and image_size(path) == image_size(masks.mask_path(path.stem))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(look, photographs))
+    assert len(photographs) == 1203
+    image = read_image(photographs[0])
+    assert (image.shape[:2], image.dtype) == (image_size(photographs[0]), np.uint8)
