@@ -7,7 +7,8 @@ The unit is the query image across the whole benchmark, because one image stands
 several folds: a replicate draws images with replacement, and an image brings all its episodes. Images are drawn
 within strata: the images evaluated on one same set of classes form a stratum where they are at least
 ``MIN_STRATUM``, and the images of all smaller sets form one stratum together, the last. A stratum of n images
-scales its own variance by (n - 1) / n, which makes the intervals a little narrow where strata are small.
+scales its own variance by (n - 1) / n, and a ratio of sums is biased where images are few; both make the intervals
+a little narrow: simulated populations in the shape of PASCAL-5i were held in 93 to 94 % of the samples, not in 95.
 
 The draws depend on the design alone (which image is asked for which class in which fold, and the manifests'
 digests), never on a model nor on the folds that were run. Hence the replicates of two models may be subtracted
@@ -251,6 +252,7 @@ def _fb_iou(fg_inter: FloatArray, fg_union: FloatArray, bg_inter: FloatArray, bg
 
 
 def over_folds(folds: Sequence[FloatArray]) -> FloatArray:
+    """The mean over folds of their replicates (R,), replicate by replicate, added up in the order given."""
     total = folds[0].copy()
     for fold in folds[1:]:
         total += fold

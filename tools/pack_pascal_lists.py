@@ -46,11 +46,12 @@ def table(lists: Path) -> str:
         every = read_pairs(lists / f"pascal-5i/train-fold{fold}-fusioner.txt")
         kept = read_pairs(lists / f"pascal-5i/train-fold{fold}-hsnet.txt")
         assert every == sorted(set(every), key=lambda pair: (pair[1], pair[0])), f"train-fold{fold}: not sorted"
-        assert kept == [pair for pair in every if pair in set(kept)], f"train-fold{fold}-hsnet: no part of fusioner's"
+        in_hsnet = set(kept)
+        assert kept == [pair for pair in every if pair in in_hsnet], f"train-fold{fold}-hsnet: no part of fusioner's"
         assert not {name for name, _ in every} & set(val_samples), f"train-fold{fold}: names of val.txt"
         assert {(c - 1) // 5 for _, c in val + every} == {fold}, f"fold {fold}: holds classes of another"
         pairs += [(name, c, "") for name, c in val]
-        pairs += [(name, c, "" if (name, c) in set(kept) else "-") for name, c in every]
+        pairs += [(name, c, "" if (name, c) in in_hsnet else "-") for name, c in every]
     for name, class_id, mark in sorted(pairs):
         classes.setdefault(name, []).append(f"{class_id}{mark}")
     assert voc_train <= classes.keys() - set(val_samples), "voc_original_train: names without a train pair"

@@ -1,9 +1,9 @@
 """The label map in an official SBD file (``cls/NAME.mat``: a struct ``GTcls`` with a field ``Segmentation``).
 
 A MAT 5 file is a list of tagged elements, and this reads just the one wanted. ``scipy.io.loadmat`` reads such files
-too, but crashes the process on some damaged ones (28 of 1500 uncompressed files with a few bytes altered or cut, scipy
-1.17.1: https://github.com/scipy/scipy/pull/25349) where a build must name the file and go on; and it builds the 20
-sparse boundary matrices nobody asked for. Format: MathWorks, "MAT-File Level 5 File Format".
+too, but crashes the process on some damaged ones (scipy 1.17.1: 16 of 1500 uncompressed files with a few bytes altered
+or cut off; https://github.com/scipy/scipy/pull/25349) where a build must name the file and stop; and it builds the 20
+sparse boundary matrices that nobody asked for. Format: MathWorks, "MAT-File Format", level 5.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def test_bad_usage(capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Ben
     )
 
 
-def test_an_output_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Benchmark) -> None:
+def test_an_unwritable_output_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Benchmark) -> None:
     (tmp_path / "file").touch()
     said = refusal(capsys, "evaluate", "-m", MODEL, "-b", tiny.folder, "--out", tmp_path / "file" / "results")
     assert "file/results" in said

@@ -35,7 +35,8 @@ def test_read_image_is_rgb_whatever_is_stored(tmp_path: Path, mode: str) -> None
     path = tmp_path / "a.png"
     picture(mode).save(path)
     pixels = read_image(path)
-    assert (pixels.shape, pixels.dtype) == ((40, 60, 3), np.uint8)
+    assert pixels.shape == (40, 60, 3)
+    assert pixels.dtype == np.uint8
     np.testing.assert_array_equal(pixels, np.asarray(Image.open(path).convert("RGB")))
     assert pixels.flags.writeable
     assert image_size(path) == (40, 60)

@@ -316,6 +316,9 @@ def test_paired_interval_subtracts_replicate_by_replicate() -> None:
     assert paired[0] > 0
     assert paired_interval(b, a) == pytest.approx((-paired[1], -paired[0]), abs=1e-15)
     assert paired_interval(a, a) == (0.0, 0.0)
+    up = np.arange(101, dtype=np.float64)
+    assert paired_interval(up, up[::-1]) == (-95.0, 95.0)
+    assert paired_interval(np.append(up, np.nan), np.append(up[::-1], 7.0)) == (-95.0, 95.0)
     with pytest.raises(ValueError, match="expected the same draws"):
         paired_interval(a, b[:5])
 
@@ -437,9 +440,9 @@ def test_coverage_at_a_glance() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("images", "least"), [(1449, 0.92), (400, 0.89)])
-def test_coverage_by_simulation(images: int, least: float) -> None:
-    """protocols.md: "Its coverage is checked once by simulation". Percentiles are a little narrow for few images."""
+@pytest.mark.parametrize("images", [1449, 400])
+def test_coverage_by_simulation(images: int) -> None:
+    """protocols.md: "Its coverage is checked once by simulation". 1500 of them held 93.7 % and 93.1 %."""
     held, held_by_half = coverage(images, simulations=300, draws=1000)
-    assert least <= held <= 0.98
+    assert 0.92 <= held <= 0.98
     assert held_by_half < 0.8

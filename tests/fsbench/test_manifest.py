@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
+from itertools import chain
 
 import hypothesis.strategies as st
 import pytest
@@ -80,7 +81,7 @@ def test_the_text_can_be_read_back(asked: list[Question]) -> None:
 
 @given(questions(2))
 def test_samples_are_the_query_and_then_the_supports_of_every_class(question: Question) -> None:
-    assert question.samples() == [question.query, *sum(map(list, question.supports), [])]
+    assert question.samples() == [question.query, *chain(*question.supports)]
 
 
 def test_jsonl_has_an_object_per_episode() -> None:

@@ -57,7 +57,7 @@ def test_samples() -> None:
         (lambda: val("4"), "PASCAL-5i has no fold '4': choose one of 0, 1, 2, 3"),
         (lambda: train("x", "hsnet"), "PASCAL-5i has no fold 'x': choose one of 0, 1, 2, 3"),
         (lambda: train("0", "pfenet"), "PASCAL-5i has no variant 'pfenet': choose one of hsnet, fusioner"),  # type: ignore[arg-type]
-        (lambda: samples("test"), "PASCAL-5i has no split 'test': choose one of val, train"),  # type: ignore[arg-type]
+        (lambda: samples("test"), "PASCAL-5i has no split 'test': choose one of val, train"),
     ],
 )
 def test_what_is_not_there_is_refused(call: Any, message: str) -> None:

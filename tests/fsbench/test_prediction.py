@@ -138,6 +138,12 @@ def test_scores_of_any_float_type_are_accepted(dtype: torch.dtype) -> None:
     assert larger.shape == (1, 4, 4)
 
 
+def test_the_sign_and_size_of_a_double_are_kept() -> None:
+    scores = torch.tensor([[[1e-60, -1e-60], [1e60, -1e60]]], dtype=torch.float64)
+    assert as_masks(scores, 1, (9, 9), (2, 2)).tolist() == [[[True, False], [True, False]]]
+    assert as_masks(scores[:, :, :1], 1, (9, 9), (4, 4)).all()
+
+
 def test_scores_may_be_views_and_need_gradients() -> None:
     base = torch.randn(6, 5, 3, generator=torch.Generator().manual_seed(1))
     for view in (base.permute(2, 1, 0), base.permute(2, 0, 1)[:, ::2], base[:1, :1, :1].expand(3, 4, 4)):

@@ -34,7 +34,7 @@ def gtcls(label_map: Any, field: str = "Segmentation") -> np.ndarray[Any, Any]:
     struct = np.zeros((1, 1), dtype=fields)
     boundaries = np.empty((20, 1), dtype=object)
     for class_id in range(20):
-        boundaries[class_id, 0] = scipy.sparse.csc_matrix((LABELS == class_id + 1).astype(np.float64))
+        boundaries[class_id, 0] = scipy.sparse.csc_matrix(np.equal(LABELS, class_id + 1).astype(np.float64))
     struct["Boundaries"][0, 0] = boundaries
     struct[field][0, 0] = label_map
     struct["CategoriesPresent"][0, 0] = np.array([[15], [20]], dtype=np.uint8)
@@ -43,7 +43,7 @@ def gtcls(label_map: Any, field: str = "Segmentation") -> np.ndarray[Any, Any]:
 
 def mat(content: dict[str, Any], *, compressed: bool = True) -> bytes:
     file = io.BytesIO()
-    scipy.io.savemat(file, content, do_compression=compressed)
+    scipy.io.savemat(file, content, do_compression=compressed)  # type: ignore[arg-type]
     return file.getvalue()
 
 
@@ -159,7 +159,8 @@ def test_sbd_files(tmp_path: Path, compressed: bool) -> None:
         path.write_bytes(mat({"before": "text", "GTcls": gtcls(label_map), "z": 1.5}, compressed=compressed))
         read = read_label_map(path)
         np.testing.assert_array_equal(read, label_map)
-        assert (read.dtype, read.flags.c_contiguous) == (np.uint8, True)
+        assert read.dtype == np.uint8
+        assert read.flags.c_contiguous
         theirs = scipy.io.loadmat(path)["GTcls"]["Segmentation"][0, 0]
         np.testing.assert_array_equal(read, theirs)
 
