@@ -14,8 +14,8 @@ from pathlib import Path
 
 from fsbench.benchmark import Sample
 from fsbench.benchmarks.pascal_lists import Split, samples
-from fsbench.benchmarks.pascal_rule import LabelMap, label_areas, listed_classes, rebuild
-from fsbench.benchmarks.voc import find_masks, find_voc, read_label_map
+from fsbench.benchmarks.pascal_rule import LabelMap, listed_classes, rebuild
+from fsbench.benchmarks.voc import find_masks, find_voc, read_label_areas
 from fsbench.errors import FsbenchError
 from fsbench.files import sha256_file
 from fsbench.fold_lists import FoldLists, Pair
@@ -91,8 +91,11 @@ def read_masks(
     def read(sample: Sample) -> tuple[MaskRead, LabelMap] | str:
         assert sample.mask is not None
         try:
-            label_map = read_label_map(locate(sample.mask))
-            return mask_read(sample.id, "val" if sample.split == "val" else "train", label_map), label_map
+            label_map, areas = read_label_areas(locate(sample.mask))
+            height, width = label_map.shape
+            split: Split = "val" if sample.split == "val" else "train"
+            listed = listed_classes(label_map, split)
+            return MaskRead(sample.id, split, height, width, areas, listed), label_map
         except FsbenchError as error:
             if raising:
                 raise
@@ -110,12 +113,6 @@ def read_masks(
         digest.update(label_map.data)
         masks.append(mask)
     return MasksRead(tuple(masks), digest.hexdigest(), tuple(faults))
-
-
-def mask_read(sample: str, split: Split, label_map: LabelMap) -> MaskRead:
-    """What a label map says."""
-    height, width = label_map.shape
-    return MaskRead(sample, split, height, width, label_areas(label_map), listed_classes(label_map, split))
 
 
 def read_raw(root: Path, sbd: Path | None, *, partial: bool, workers: int | None) -> Raw:

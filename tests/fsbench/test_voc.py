@@ -168,14 +168,14 @@ def test_sbd_files(tmp_path: Path, compressed: bool) -> None:
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        ({"GTinst": gtcls(LABELS)}, "it holds no struct GTcls"),
-        ({"GTcls": LABELS}, "it holds no struct GTcls"),
-        ({}, "it holds no struct GTcls"),
-        ({"GTcls": gtcls(LABELS, "Segments")}, "its struct GTcls has no field Segmentation"),
+        ({"GTinst": gtcls(LABELS)}, "it holds no struct GTcls with a field Segmentation"),
+        ({"GTcls": LABELS}, "it holds no struct GTcls with a field Segmentation"),
+        ({}, "it holds no struct GTcls with a field Segmentation"),
+        ({"GTcls": gtcls(LABELS, "Segments")}, "it holds no struct GTcls with a field Segmentation"),
         ({"GTcls": gtcls(LABELS.astype(np.float64))}, "Segmentation is not two-dimensional uint8"),
         ({"GTcls": gtcls(LABELS.astype(np.int16))}, "Segmentation is not two-dimensional uint8"),
         ({"GTcls": gtcls(np.zeros((2, 3, 4), dtype=np.uint8))}, "Segmentation is not two-dimensional uint8"),
-        ({"GTcls": gtcls(np.zeros((0, 4), dtype=np.uint8))}, "Segmentation is not two-dimensional uint8"),
+        ({"GTcls": gtcls(np.zeros((0, 4), dtype=np.uint8))}, "Segmentation is empty"),
     ],
 )
 def test_mat_files_that_are_not_sbd(tmp_path: Path, content: dict[str, Any], fault: str) -> None:
@@ -217,32 +217,31 @@ def test_truncated_sbd_files(tmp_path: Path, compressed: bool) -> None:
         assert "\n" not in str(caught.value)
 
 
-WHOLE = {compressed: mat({"x": 1, "GTcls": gtcls(LABELS)}, compressed=compressed) for compressed in (True, False)}
+WHOLE = mat({"x": 1, "GTcls": gtcls(LABELS)})
 
 
-@settings(max_examples=600, deadline=None)
-@given(st.booleans(), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8))
-def test_damaged_sbd_files_are_refused_or_read(
-    tmp_path_factory: pytest.TempPathFactory, compressed: bool, changes: list[tuple[int, int]]
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8))
+def test_damaged_sbd_files_are_refused_or_read_right(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]]
 ) -> None:
-    data = bytearray(WHOLE[compressed])
+    data = bytearray(WHOLE)
     for at, value in changes:
         data[at % len(data)] = value
     path = tmp_path_factory.getbasetemp() / "damaged.mat"
     path.write_bytes(data)
-    said, read = f"{path}: is no whole MAT file of SBD (", None
+    said, read = "", LABELS
     try:
         read = read_sbd(path)
     except FsbenchError as error:
         said = str(error)
-    assert said.startswith(f"{path}: is no whole MAT file of SBD (")
+    np.testing.assert_array_equal(read, LABELS)  # where it was read, only its text header was damaged
+    assert said == "" or said.startswith(f"{path}: is no whole MAT file of SBD (")
     assert "\n" not in said
-    if read is not None and compressed:  # its checksum vouches for it
-        np.testing.assert_array_equal(read, LABELS)
 
 
 def test_no_warnings(tmp_path: Path) -> None:
-    (tmp_path / "a.mat").write_bytes(WHOLE[True])
+    (tmp_path / "a.mat").write_bytes(WHOLE)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read_label_map(tmp_path / "a.mat")
