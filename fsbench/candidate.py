@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fsbench.answers import Answers, ModelAnswers, PredictionAnswers, answers_of
 from fsbench.errors import FsbenchError
 from fsbench.fold_lists import FoldLists
-from fsbench.model import Model, ModelCard
+from fsbench.model import Model, ModelCard, TrainingCard
 from fsbench.record import RecordedModel, config8
 from fsbench.registry import check_model
 
@@ -34,11 +34,9 @@ class Candidate:
 
     def answers(self, fold: str) -> Answers:
         """Who answers the questions of ``fold``."""
-        if self.single is None:
-            return answers_of(self.spec.replace("{fold}", fold), self.options)
-        if isinstance(self.single, PredictionAnswers):
-            return replace(self.single, fold=fold)
-        return self.single
+        of_spec = self.spec.replace("{fold}", fold)
+        found = answers_of(of_spec, self.options) if self.single is None else self.single
+        return replace(found, fold=fold) if isinstance(found, PredictionAnswers) else found
 
 
 def default_shots(card: ModelCard, beside_masks: bool) -> int:
@@ -58,8 +56,14 @@ def joined_card(candidate: Candidate, answers: Mapping[str, Answers]) -> ModelCa
     first = next(iter(cards.values()))
     if candidate.single is not None:
         return first
-    training = {fold: t for fold, card in cards.items() if (t := card.training.get(fold) or card.training.get("*"))}
+    training = {fold: _of_fold(card, fold) for fold, card in cards.items()}
     return first.model_copy(update={"training": training, "weights_sha256": None})
+
+
+def _of_fold(card: ModelCard, fold: str) -> TrainingCard:
+    """A fold's training, with the weights that made its answers."""
+    training = card.training.get(fold) or card.training.get("*") or TrainingCard()
+    return training.model_copy(update={"checkpoint_sha256": training.checkpoint_sha256 or card.weights_sha256})
 
 
 def recorded_model(candidate: Candidate, card: ModelCard, contaminated: bool) -> RecordedModel:
@@ -74,7 +78,7 @@ def check_contamination(card: ModelCard, lists: FoldLists, folds: Sequence[str],
     """Whether training classes meet a tested fold's; raises FsbenchError for that unless it was accepted."""
 
     def plain(name: str) -> str:
-        return name.casefold().replace("_", " ").replace("-", " ")
+        return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
 
     for fold in folds:
         training = card.training.get(fold) or card.training.get("*")

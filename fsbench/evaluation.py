@@ -19,7 +19,7 @@ from fsbench.errors import FsbenchError
 from fsbench.model import Model
 from fsbench.plan import Plan, Questions, make_plan
 from fsbench.progress import progress
-from fsbench.record import Environment, Record, Timings, read_record, write_record
+from fsbench.record import Environment, Record, Timings, joined_model, read_record, same_model, write_record
 from fsbench.scoring import compute_scores, write_replicates
 
 IfExists = Literal["resume", "error", "replace"]
@@ -172,16 +172,17 @@ def _kept(plan: Plan, path: Path, here: Environment) -> Record | None:
                 f"{path}: is of another manifest (fold {fold}: {digest[:12]}…, this run's is "
                 f"{manifests.get(fold, 'none')[:12]}…): use another --out, or --if-exists replace"
             )
-    for what, was_made, is_made in (
-        ("benchmark", record.benchmark, plan.recorded_benchmark),
-        ("model card", record.model, plan.model),
+    other = next((n for n, v in record.benchmark if v != getattr(plan.recorded_benchmark, n)), None)
+    for what, was_made, is_made, name in (
+        ("benchmark", record.benchmark, plan.recorded_benchmark, other),
+        ("model card", record.model, plan.model, same_model(record.model, plan.model)),
     ):
-        for name, value in was_made:
-            if value != getattr(is_made, name):
-                raise FsbenchError(
-                    f"{path}: is of another {what} ({name} is {str(value)[:60]!r}, this run's is "
-                    f"{str(getattr(is_made, name))[:60]!r}): use another --out, or --if-exists replace"
-                )
+        if name is not None:
+            value = getattr(was_made, name)
+            raise FsbenchError(
+                f"{path}: is of another {what} ({name} is {str(value)[:60]!r}, this run's is "
+                f"{str(getattr(is_made, name))[:60]!r}): use another --out, or --if-exists replace"
+            )
     missing = [fold for fold in plan.answers if fold not in record.folds]
     for name in ("threads", "batch_size", "device"):
         was, is_now = getattr(record.environment, name), getattr(here, name)
@@ -209,7 +210,7 @@ def _finish(plan: Plan, path: Path, here: Environment, rows: dict[str, list[Row]
     record = Record(
         schema="fsbench-record/1",
         evidence=next(iter(plan.answers.values())).evidence,
-        model=plan.model,
+        model=plan.model if kept is None else joined_model(kept.model, plan.model),
         benchmark=plan.recorded_benchmark,
         protocol=plan.protocol.id,
         modified=plan.modified,

@@ -20,13 +20,13 @@ from fsbench.counts import Row, read_counts, rows_digest, write_counts
 from fsbench.environment import joined
 from fsbench.errors import FsbenchError
 from fsbench.evaluation import joined_timings
-from fsbench.intervals import Replicates, interval, over_folds
+from fsbench.intervals import REPLICATES, Replicates, interval, over_folds
 from fsbench.metrics import benchmark_miou
-from fsbench.record import Record, read_record, write_record
+from fsbench.record import Record, joined_model, read_record, same_model, write_record
 from fsbench.scoring import write_replicates
 
-FREE = frozenset({"folds", "miou", "fb_iou", "ci95", "counts_sha256", "environment", "timings"})
-"""Fields of a record that may differ between the records of one evaluation."""
+FREE = frozenset({"model", "benchmark", "folds", "miou", "fb_iou", "ci95", "counts_sha256", "environment", "timings"})
+"""Fields of a record that may differ between the records of one evaluation, or are compared part by part."""
 
 
 def merge_records(paths: Sequence[Path], out: Path) -> Record:
@@ -56,6 +56,7 @@ def merge_records(paths: Sequence[Path], out: Path) -> Record:
     everything = records[0].benchmark.folds
     merged = records[0].model_copy(
         update={
+            "model": reduce(joined_model, (record.model for record in records)),
             "folds": folds,
             "miou": benchmark_miou({fold: f.miou for fold, f in folds.items()}, everything),
             "fb_iou": benchmark_miou({fold: f.fb_iou for fold, f in folds.items()}, everything),
@@ -72,19 +73,17 @@ def merge_records(paths: Sequence[Path], out: Path) -> Record:
 
 
 def _check_same(path_a: Path, a: Record, path_b: Path, b: Record) -> None:
-    pairs: list[tuple[str, Any, Any]] = [(name, v, getattr(b, name)) for name, v in a if name not in FREE]
-    pairs += [
+    pairs: list[tuple[str, Any, Any]] = [
         (f"environment.{name}", getattr(a.environment, name), getattr(b.environment, name))
         for name in ("threads", "batch_size")
     ]
+    pairs += [(f"benchmark.{name}", value, getattr(b.benchmark, name)) for name, value in a.benchmark]
+    pairs += [(name, value, getattr(b, name)) for name, value in a if name not in FREE]
+    name = same_model(a.model, b.model)
+    if name is not None:
+        pairs.append((f"model.{name}", getattr(a.model, name), getattr(b.model, name)))
     for name, said_a, said_b in pairs:
         if said_a != said_b:
-            if hasattr(said_a, "model_fields_set"):
-                name, said_a, said_b = next(
-                    (f"{name}.{field}", value, getattr(said_b, field))
-                    for field, value in said_a
-                    if value != getattr(said_b, field)
-                )
             raise FsbenchError(
                 f"{path_b}: {name} is {str(said_b)[:80]!r}, but {str(said_a)[:80]!r} in {path_a}: only records that "
                 "differ in their folds can be joined"
@@ -109,6 +108,8 @@ def _join_replicates(folders: Sequence[Path], records: Sequence[Record], order: 
                 for fold in record.folds
                 for name in (f"miou_fold{fold}", f"fb_iou_fold{fold}")
             }
+            if table.num_rows != REPLICATES:
+                raise ValueError(f"{table.num_rows} replicates, expected {REPLICATES}")
         except (OSError, KeyError, ValueError, pa.ArrowException) as error:
             raise FsbenchError(f"{path}: cannot be read as replicates ({error}): evaluate again") from error
     miou = {fold: columns[f"miou_fold{fold}"] for fold in order}

@@ -41,10 +41,11 @@ def as_masks(answer: object, prompts: int, own: Size, target: Size) -> npt.NDArr
             sizes += "" if own == target else f" or {prompts} x {target[0]} x {target[1]}"
             raise BadAnswerError(f"got a bool mask of {' x '.join(map(str, shape))}, expected {sizes}")
         mask: npt.NDArray[np.bool_] = answer.cpu().numpy()
-        return mask if shape[1:] == target else resize_nearest(mask, target)
+        # a copy: the model may fill its tensor anew while this mask waits to be counted
+        return mask.copy() if shape[1:] == target else resize_nearest(mask, target)
     if not answer.is_floating_point():
         raise BadAnswerError(f"got dtype {answer.dtype}, expected float scores or a bool mask")
-    scores = answer.detach().to("cpu", torch.float32)
+    scores = answer.detach().to("cpu", torch.float64 if answer.dtype == torch.float64 else torch.float32)
     if not bool(torch.isfinite(scores).all()):
         raise BadAnswerError("got NaN or infinite scores, expected finite ones")
     foreground: npt.NDArray[np.bool_] = (_resize_scores(scores, target) > 0).numpy()

@@ -159,6 +159,23 @@ class Record(_Strict):
         )
 
 
+def same_model(a: RecordedModel, b: RecordedModel) -> str | None:
+    """The first field in which two models differ, None where they are one; training is compared on shared folds."""
+    shared = a.training.keys() & b.training.keys()
+    for name, value in a:
+        other = getattr(b, name)
+        if name == "training":
+            value, other = ({fold: training[fold] for fold in shared} for training in (value, other))
+        if value != other:
+            return name
+    return None
+
+
+def joined_model(a: RecordedModel, b: RecordedModel) -> RecordedModel:
+    """The model of a record whose folds were run one by one, each with a checkpoint of its own."""
+    return a.model_copy(update={"training": dict(sorted({**a.training, **b.training}.items()))})
+
+
 PRESENT = "draw-from=present"
 """In ``modified``: a paper's protocol drew on the files at hand instead of the published list."""
 

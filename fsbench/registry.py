@@ -10,23 +10,19 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from fsbench.errors import FsbenchError, ModelError
 from fsbench.fold_lists import FoldLists
 from fsbench.model import Model, ModelCard
+from fsbench.plugins import registered
 
 Factory = Callable[..., Any]
-
-
-def registered(group: str) -> dict[str, Any]:
-    """Name -> entry point of ``fsbench.models``, ``fsbench.benchmarks`` or ``fsbench.commands``, sorted by name."""
-    return {point.name: point for point in sorted(entry_points(group=f"fsbench.{group}"), key=lambda p: p.name)}
 
 
 def load_model(spec: str, options: Mapping[str, str]) -> Model:
@@ -72,42 +68,58 @@ def _factory(spec: str) -> tuple[Factory, tuple[str, ...]]:
     if prefix in models:
         try:
             return models[prefix].load(), (rest,) if colon else ()
-        except ImportError as error:
-            raise FsbenchError(f"model {spec}: its package does not import ({error}): reinstall it") from error
+        except Exception as error:
+            said = f"its package does not import ({described(error)})"
+            raise FsbenchError(f"model {spec}: {said}: reinstall it") from error
     if not colon:
         known = ", ".join(models)
         raise FsbenchError(f"no model {spec!r}: choose one of {known}, or give package.module:factory")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # a console script, unlike python -m, leaves the current folder out
     try:
-        factory = getattr(import_module(prefix), rest)
-    except (ImportError, ValueError) as error:
-        raise FsbenchError(f"model {spec}: cannot import {prefix} ({error}): check the name and the folder") from error
-    except AttributeError as error:
-        raise FsbenchError(f"model {spec}: {prefix} has no {rest!r}: name a factory that it defines") from error
+        module = import_module(prefix)
+    except Exception as error:
+        said = f"cannot import {prefix} ({described(error)})"
+        raise FsbenchError(f"model {spec}: {said}: check the name, the folder and the code") from error
+    if not hasattr(module, rest):
+        raise FsbenchError(f"model {spec}: {prefix} has no {rest!r}: name a factory that it defines")
+    factory = getattr(module, rest)
     if not callable(factory):
         raise FsbenchError(f"model {spec}: {rest} is a {type(factory).__name__}, expected a factory or a class")
     return factory, ()
 
 
 def _converted(spec: str, factory: Factory, positional: int, options: Mapping[str, str]) -> dict[str, Any]:
-    parameters = list(inspect.signature(factory).parameters.values())
+    try:
+        parameters = list(inspect.signature(factory).parameters.values())
+    except (TypeError, ValueError) as error:
+        raise FsbenchError(f"model {spec}: its factory has no signature ({error}): wrap it in a function") from error
     takes_rest = any(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL) for p in parameters)
     if positional and not takes_rest:
         raise FsbenchError(f"model {spec}: {spec.partition(':')[0]} takes nothing after ':'")
     open_ended = any(p.kind == p.VAR_KEYWORD for p in parameters)
-    accepted = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    accepted = accepted[positional:] if positional else accepted
-    hints = get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+    accepted = [p.name for p in parameters[positional:] if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
     converted: dict[str, Any] = {}
     for key, value in options.items():
         if key not in accepted and not open_ended:
             raise FsbenchError(f"model {spec}: no option {key!r}: it takes {', '.join(accepted) or 'none'}")
         try:
-            converted[key] = TypeAdapter(hints.get(key, str)).validate_python(value)
+            converted[key] = TypeAdapter(_hints(factory).get(key, str)).validate_python(value)
         except ValidationError as error:
             raise FsbenchError(f"model {spec}: option {key}={value}: {error.errors()[0]['msg']}") from error
+        except (NameError, TypeError, PydanticUserError) as error:
+            said = f"option {key}={value}: its annotation cannot be used ({described(error)})"
+            raise FsbenchError(f"model {spec}: {said}: annotate it with int, float, bool, str or Literal") from error
     return converted
+
+
+def _hints(factory: Factory) -> dict[str, Any]:
+    """The annotations of a function, a class, a partial, or an object that is called."""
+    if isinstance(factory, partial):
+        return _hints(factory.func)
+    if inspect.isclass(factory):
+        return get_type_hints(factory.__init__)
+    return get_type_hints(factory if inspect.isroutine(factory) else type(factory).__call__)
 
 
 def published_lists(benchmark: str) -> FoldLists | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fsbench.benchmark import Benchmark, sources_digest
 from fsbench.files import sha256_file
 from fsbench.parallel import in_threads
-from fsbench.registry import registered
+from fsbench.plugins import registered
 
 SHOWN = 5
 """Faults that are named in one line; the rest are counted."""

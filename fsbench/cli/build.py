@@ -9,7 +9,7 @@ from typing import Any
 import typer
 import typer.core
 
-from fsbench.registry import registered
+from fsbench.plugins import registered
 
 
 class Builders(typer.core.TyperGroup):

@@ -45,7 +45,8 @@ def list_(
 
 def _models() -> list[dict[str, str]]:
     from fsbench.errors import FsbenchError
-    from fsbench.registry import load_model, registered
+    from fsbench.plugins import registered
+    from fsbench.registry import load_model
 
     rows = []
     for name in registered("models"):
@@ -70,7 +71,7 @@ def _models() -> list[dict[str, str]]:
 
 def _benchmarks() -> list[dict[str, str]]:
     from fsbench.home import built_benchmarks
-    from fsbench.registry import registered
+    from fsbench.plugins import registered
 
     built = built_benchmarks()
     names = sorted({*registered("benchmarks"), *built})

@@ -47,7 +47,7 @@ app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 
 
 def _add_siblings() -> None:
-    from fsbench.registry import registered
+    from fsbench.plugins import registered
 
     for name, point in registered("commands").items():
         app.add_typer(point.load(), name=name)

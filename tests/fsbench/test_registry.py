@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from fsbench import registry
+from fsbench import plugins, registry
 from fsbench.errors import FsbenchError, ModelError
 from fsbench.fold_lists import FoldLists
 from fsbench.model import ModelCard
-from fsbench.registry import check_model, described, load_model, published_lists, registered
+from fsbench.plugins import registered
+from fsbench.registry import check_model, described, load_model, published_lists
 
 MODELS = """
 from __future__ import annotations
@@ -294,7 +295,7 @@ def test_any_callable_is_a_factory() -> None:
 
 def entry_points(monkeypatch: pytest.MonkeyPatch, **points: str) -> None:
     found = [EntryPoint(name, value, "fsbench.models") for name, value in points.items()]
-    monkeypatch.setattr(registry, "entry_points", lambda group: found if group == "fsbench.models" else [])
+    monkeypatch.setattr(plugins, "entry_points", lambda group: found if group == "fsbench.models" else [])
 
 
 def test_registered_names_are_sorted(monkeypatch: pytest.MonkeyPatch) -> None:

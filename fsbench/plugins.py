@@ -1,0 +1,14 @@
+"""What is installed beside fsbench: models, benchmarks and commands that packages announce by entry points.
+
+Ours are announced in the same way. Nothing is imported before it is asked for, and this module imports next to
+nothing, because every command starts here.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+
+
+def registered(group: str) -> dict[str, EntryPoint]:
+    """Name -> entry point of ``fsbench.models``, ``fsbench.benchmarks`` or ``fsbench.commands``, sorted by name."""
+    return {point.name: point for point in sorted(entry_points(group=f"fsbench.{group}"), key=lambda p: p.name)}
