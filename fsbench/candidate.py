@@ -39,6 +39,10 @@ class Candidate:
         return replace(found, fold=fold) if isinstance(found, PredictionAnswers) else found
 
 
+SYNONYMS = {"couch": "sofa", "motorcycle": "motorbike", "television": "tv"}
+"""Class names of COCO and other data sets that mean a class of PASCAL VOC, beside its two spellings of ours."""
+
+
 def default_shots(card: ModelCard, beside_masks: bool) -> int:
     """1 for mask prompts, else 0; a model that needs no prompt is asked what those beside it are asked."""
     return int(card.prompts in ("mask", "both") or (card.prompts == "none" and beside_masks))
@@ -53,9 +57,16 @@ def check_shots(card: ModelCard, shots: int) -> None:
 def joined_card(candidate: Candidate, answers: Mapping[str, Answers]) -> ModelCard:
     """The one card; where there is a checkpoint per fold, with the training of each fold under its name."""
     cards = {fold: of_fold.card for fold, of_fold in answers.items()}
-    first = next(iter(cards.values()))
+    first_fold, first = next(iter(cards.items()))
     if candidate.single is not None:
         return first
+    for fold, card in cards.items():
+        for name, value in card:
+            if name not in ("training", "weights_sha256") and value != getattr(first, name):
+                raise FsbenchError(
+                    f"model {candidate.spec}: {name} is {getattr(first, name)!r} for fold {first_fold} but {value!r} for "
+                    f"fold {fold}: one model has one card, but for its training and weights"
+                )
     training = {fold: _of_fold(card, fold) for fold, card in cards.items()}
     return first.model_copy(update={"training": training, "weights_sha256": None})
 
@@ -78,7 +89,8 @@ def check_contamination(card: ModelCard, lists: FoldLists, folds: Sequence[str],
     """Whether training classes meet a tested fold's; raises FsbenchError for that unless it was accepted."""
 
     def plain(name: str) -> str:
-        return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
+        words = " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
+        return SYNONYMS.get(words, words)
 
     for fold in folds:
         training = card.training.get(fold) or card.training.get("*")

@@ -61,7 +61,8 @@ def _check_enough(lists: FoldLists, fold: str, samples: dict[int, list[str]], di
         if len(set(of_class)) <= distinct:
             raise FsbenchError(
                 f"{lists.name} fold {fold}: class {lists.classes[class_id].key} has {len(set(of_class))} images at "
-                f"hand, too few for {distinct} supports beside the query: use fewer shots (-k) or add images"
+                f"hand, but the query and its supports need {distinct + 1} different ones: add images"
+                + (", or use fewer shots (-k)" if distinct > 1 else "")
             )
 
 

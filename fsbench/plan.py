@@ -86,7 +86,8 @@ def make_plan(
     if not isinstance(benchmark, Benchmark):
         benchmark = open_benchmark(benchmark, root=root)
     lists = benchmark.lists
-    folds = tuple(lists.check_fold(fold) for fold in questions.folds) if questions.folds else tuple(lists.folds)
+    asked = [lists.check_fold(fold) for fold in questions.folds or lists.folds]
+    folds = [fold for fold in lists.folds if fold in asked]
     answers = {fold: candidate.answers(fold) for fold in folds}
     card = joined_card(candidate, answers)
     shots = default_shots(card, beside_masks) if questions.shots is None else questions.shots

@@ -32,9 +32,9 @@ from fsbench import ModelCard, TrainingCard
 
 
 class PerFold:
-    """Reads its fold from a file's name and has trained on the other folds' classes."""
+    """A checkpoint of the fold that its path ends with."""
 
-    def __init__(self, path: str = "fold0", *, everywhere: bool = False, size: int = 3) -> None:
+    def __init__(self, path: str, everywhere: bool) -> None:
         fold = path[-1]
         training = TrainingCard(checkpoint_sha256=fold * 64, training_classes=(f"class of {fold}",))
         own = {"*": training} if everywhere else {fold: training, "9": TrainingCard()}
@@ -44,20 +44,20 @@ class PerFold:
         return [torch.ones(1, 1, 1) for _ in episodes]
 
 
-def fold0(**options):
-    return PerFold("fold0", everywhere=True)
+def fold0():
+    return PerFold("fold0", True)
 
 
-def fold1(**options):
-    return PerFold("fold1", everywhere=True)
-
-
-def strict1(everywhere: bool = False):
-    return PerFold("fold1", everywhere=everywhere)
+def fold1():
+    return PerFold("fold1", True)
 
 
 def strict0(everywhere: bool = False):
-    return PerFold("fold0", everywhere=everywhere)
+    return PerFold("fold0", everywhere)
+
+
+def strict1(everywhere: bool = False):
+    return PerFold("fold1", everywhere)
 '''
 
 
@@ -213,24 +213,28 @@ def test_a_template_makes_a_model_per_fold_and_joins_their_cards(models: None) -
 
 def test_a_templates_options_go_to_every_fold(models: None) -> None:
     candidate = Candidate.load("foldmodels:strict{fold}", {"everywhere": "true"})
-    card = joined_card(candidate, {fold: candidate.answers(fold) for fold in "01"})
-    assert {fold: training.training_classes for fold, training in card.training.items()} == {
-        "0": ("class of 0",),
-        "1": ("class of 1",),
-    }
-    assert set(joined_card(Candidate.load("foldmodels:strict{fold}"), {"0": candidate.answers("0")}).training) == {"0"}
+    for fold in "01":
+        assert set(candidate.answers(fold).card.training) == {"*"}
+    plain = Candidate.load("foldmodels:strict{fold}")
+    assert set(plain.answers("0").card.training) == {"0", "9"}
+    assert set(joined_card(plain, {"0": plain.answers("0")}).training) == {"0"}
 
 
 def test_other_weights_of_a_fold_make_another_card() -> None:
     """Else a record of the old weights would be taken for one of the new."""
 
-    def joined(weights: str) -> ModelCard:
+    def answers(**card: str) -> ModelAnswers:
         model = Bright()
-        model.card = ModelCard(name="m", prompts="none", weights_sha256=weights)
-        return joined_card(Candidate("run{fold}", {}, None), {"0": ModelAnswers(model), "1": ModelAnswers(Bright())})
+        model.card = model.card.model_copy(update=card)
+        return ModelAnswers(model)
 
-    assert joined("w0") == joined("w0")
-    assert joined("w0") != joined("w1")
+    def joined(**card: str) -> ModelCard:
+        return joined_card(Candidate("run{fold}", {}, None), {"0": answers(), "1": answers(**card)})
+
+    assert joined(weights_sha256="w0") == joined(weights_sha256="w0")
+    assert joined(weights_sha256="w0") != joined(weights_sha256="w1")
+    with pytest.raises(FsbenchError, match=r"model run\{fold\}: licence is 'unknown' for fold 0 but 'mine' for fold 1"):
+        joined(licence="mine")
 
 
 def test_a_template_stands_for_the_fold_in_predictions_too(tmp_path: Path) -> None:

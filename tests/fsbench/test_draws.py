@@ -247,7 +247,7 @@ def test_too_few_images_name_the_class(protocol: str, shots: int, enough: int) -
     few: tuple[Pair, ...] = tuple((f"b{n}", 1) for n in range(enough))
     asked(protocol, "f", shots, lists=made_up("pascal-5i", plenty + few, 2))
     with pytest.raises(
-        FsbenchError, match=f"fold f: class key1 has {enough - 1} images at hand, too few .*-k"
+        FsbenchError, match=f"fold f: class key1 has {enough - 1} images at hand, but .* need {enough} different"
     ) as caught:
         asked(protocol, "f", shots, lists=made_up("pascal-5i", plenty + few[1:], 2))
     assert "key0" not in str(caught.value)
@@ -256,7 +256,9 @@ def test_too_few_images_name_the_class(protocol: str, shots: int, enough: int) -
 def test_too_few_images_at_hand_name_the_class() -> None:
     horses = [sample for sample, class_id in PASCAL.val["2"] if class_id == 12]
     everything = frozenset(sample for pairs in PASCAL.val.values() for sample, _ in pairs)
-    with pytest.raises(FsbenchError, match=r"fold 2: class horse has 5 images at hand, too few for 5 supports"):
+    with pytest.raises(
+        FsbenchError, match=r"fold 2: class horse has 5 images at hand, but the query and its supports need 6"
+    ):
         asked("fsbench-v1", "2", 5, present=everything - frozenset(horses[5:]))
 
 

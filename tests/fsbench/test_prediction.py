@@ -202,5 +202,5 @@ def test_one_bad_score_among_many_is_refused() -> None:
 
 def test_where_both_sizes_are_one_the_refusal_says_it_once() -> None:
     with pytest.raises(BadAnswerError) as caught:
-        as_masks(torch.zeros(1, 3, 3, dtype=torch.bool), 1, OWN, OWN)
-    assert str(caught.value) == "got a bool mask of 1 x 3 x 3, expected 1 x 6 x 9"
+        as_masks(torch.zeros(1, 9, 6, dtype=torch.bool), 1, OWN, OWN)
+    assert str(caught.value) == "got a bool mask of 1 x 9 x 6, expected 1 x 6 x 9"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fsbench import plugins, registry
+from fsbench import plugins
 from fsbench.errors import FsbenchError, ModelError
 from fsbench.fold_lists import FoldLists
 from fsbench.model import ModelCard
@@ -302,7 +302,7 @@ def test_registered_names_are_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(registered("benchmarks")) == sorted(registered("benchmarks"))
     assert {"pascal-5i", "toy"} <= set(registered("benchmarks"))
     assert list(registered("models")) == sorted(registered("models"))
-    entry_points(monkeypatch, zebra="z:z", ant="a:a", moth="m:m")
+    entry_points(monkeypatch, zebra="a:a", ant="z:z", moth="m:m")
     assert list(registered("models")) == ["ant", "moth", "zebra"]
     assert registered("commands") == {}
 
