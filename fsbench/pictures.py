@@ -24,10 +24,9 @@ SUPPORT, TRUTH, PREDICTION = (255, 176, 0), (0, 158, 115), (0, 90, 255)
 
 
 def overlay(image: Pixels, mask: npt.NDArray[np.bool_], colour: tuple[int, int, int]) -> Pixels:
-    """``image`` (H x W x 3) with ``mask`` (H x W) in ``colour``: the rest is paled, the mask outlined."""
-    pale = (image.astype(np.uint16) * 2 + 255 * 3) // 5
-    inside = (image.astype(np.uint16) * 3 + np.array(colour, dtype=np.uint16)) // 4
-    shown = np.where(mask[..., None], inside, pale).astype(np.uint8)
+    """``image`` (H x W x 3) with ``mask`` (H x W) as it is and outlined in ``colour``; the rest is paled."""
+    pale = (image.astype(np.uint16) + 255 * 3) // 4
+    shown = np.where(mask[..., None], image, pale).astype(np.uint8)
     shown[_outline(mask)] = colour
     return shown
 
