@@ -64,8 +64,8 @@ def joined_card(candidate: Candidate, answers: Mapping[str, Answers]) -> ModelCa
         for name, value in card:
             if name not in ("training", "weights_sha256") and value != getattr(first, name):
                 raise FsbenchError(
-                    f"model {candidate.spec}: {name} is {getattr(first, name)!r} for fold {first_fold} but {value!r} for "
-                    f"fold {fold}: one model has one card, but for its training and weights"
+                    f"model {candidate.spec}: {name} is {getattr(first, name)!r} for fold {first_fold} but "
+                    f"{value!r} for fold {fold}: one model has one card, but for its training and weights"
                 )
     training = {fold: _of_fold(card, fold) for fold, card in cards.items()}
     return first.model_copy(update={"training": training, "weights_sha256": None})

@@ -72,7 +72,7 @@ class FoldLists:
 
 
 def check_sample_id(sample: str) -> str:
-    """``sample`` itself; an id with ``|``, ``,``, white space or ``..`` could not stand in a manifest and is refused."""
+    """``sample`` itself; an id with ``|``, ``,``, white space or ``..`` cannot stand in a manifest and is refused."""
     if not sample or re.search(r"[|,\s]|\.\.", sample):
         raise FsbenchError(
             f"sample id {sample!r}: must not be empty or hold '|', ',', white space or '..': rename the file"

@@ -31,7 +31,10 @@ def episodes(
     ],
     fold: Annotated[str, typer.Option("-f", "--fold", help="The fold.")] = "0",
     protocol: Annotated[str, typer.Option(help="See 'fsbench list protocols'.")] = "fsbench-v1",
-    shots: Annotated[int, typer.Option("-k", "--shots", min=0, help="Support photographs per class.")] = 1,
+    shots: Annotated[
+        int | None,
+        typer.Option("-k", "--shots", min=0, help="Supports per class. Default: 1 where the protocol has any."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     output: Annotated[Format, typer.Option("--format", help="text is what digests are made of.")] = Format.TEXT,
     draw_from: Annotated[
@@ -49,11 +52,12 @@ def episodes(
     if lists is None:
         opened = open_benchmark(benchmark)
         lists, present = opened.lists, opened.present if opened.partial else None
+    named = protocol_named(protocol)
     manifest = draw(
         lists,
         fold,
-        protocol_named(protocol),
-        shots,
+        named,
+        int(named.most_shots != 0) if shots is None else shots,
         seed,
         present=present,
         draw_from_present=draw_from is DrawFrom.PRESENT,
