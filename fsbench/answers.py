@@ -76,7 +76,7 @@ class ModelAnswers:
         try:
             with torch.inference_mode():
                 answers = self.model.segment(episodes)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ModelError(
                 f"model {self.card.name}, {asked}: segment raised {described(error)}; expected one tensor per episode"
             ) from error

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fsbench.errors import FsbenchError
 from fsbench.files import make_folder, sha256_text, written_whole
@@ -78,11 +79,22 @@ class DoneBatch(NamedTuple):
     model_seconds: float
 
 
+class _Line(BaseModel):
+    """A line of the log behind its first."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    batch: int
+    rows: list[Row]
+    seconds: float
+    model_seconds: float
+
+
 class CountLog:
     """The log of a fold in progress: a JSON line that says which run it is of, then a JSON line per batch.
 
-    A log of another run (``run`` differs) is left behind and begun anew; a last line that was cut by a kill is
-    dropped. Use as a context manager.
+    A log of another run (``run`` differs) is begun anew; a line that was cut by a kill, or damaged, is dropped with
+    what follows it. Use as a context manager.
     """
 
     def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
@@ -109,12 +121,12 @@ class CountLog:
             return []
         kept = lines[:1]
         for line in lines[1:]:
-            if not line.endswith(b"\n"):
-                break
-            said = json.loads(line)
-            rows = [Row(*row) for row in said["rows"]]
-            self.done[said["batch"]] = DoneBatch(rows, said["seconds"], said["model_seconds"])
-            kept.append(line)
+            try:
+                said = _Line.model_validate_json(line)
+            except ValidationError:
+                break  # cut by a kill, or damaged: what comes behind it is asked again
+            self.done[said.batch] = DoneBatch(said.rows, said.seconds, said.model_seconds)
+            kept.append(line if line.endswith(b"\n") else line + b"\n")
         return kept
 
     def append(self, batch: int, done: DoneBatch) -> None:

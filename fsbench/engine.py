@@ -49,8 +49,8 @@ def run_fold(run: FoldRun, log: CountLog, advance: Callable[[int], None]) -> lis
     until then stays in the log.
     """
     batches = cut(run.manifest, run.batch_size)
-    todo = [batch for batch in batches if batch.index not in log.done]
-    advance(sum(len(batch.numbers) for batch in batches if batch.index in log.done))
+    todo = [batch for batch in batches if not _is_done(batch, log)]
+    advance(len(run.manifest.questions) - sum(len(batch.numbers) for batch in todo))
     pool = ThreadPoolExecutor(max(1, run.workers), thread_name_prefix="fsbench")
     try:
         _run_batches(run, todo, pool, log, advance)
@@ -58,6 +58,10 @@ def run_fold(run: FoldRun, log: CountLog, advance: Callable[[int], None]) -> lis
         pool.shutdown(wait=True, cancel_futures=True)
     rows = [row for batch in batches for row in log.done[batch.index].rows]
     return sorted(rows, key=lambda row: row.number)
+
+
+def _is_done(batch: Batch, log: CountLog) -> bool:
+    return batch.index in log.done and {row.number for row in log.done[batch.index].rows} == set(batch.numbers)
 
 
 def _run_batches(

@@ -16,6 +16,8 @@ from fsbench.errors import FsbenchError
 _USAGE: Any = typer.BadParameter.__bases__[0]
 UsageError: type[Exception] = _USAGE
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="fsbench",
     help="A referee for few-shot and zero-shot segmentation: build benchmarks, evaluate models, check the result.",
@@ -66,12 +68,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         said = getattr(error, "format_message", error.__str__)()
         code = _fail(f"{said} (see '{command} --help')", 2)
     except (KeyboardInterrupt, typer.Abort):
-        code = _fail("interrupted; the same command goes on from here", 130)
+        code = INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # nobody reads on: leave quietly, as other commands do
         code = 1
     except OSError as error:
         code = _fail(f"{error.filename or 'file'}: {error.strerror or error}: check the path and its permissions", 2)
+    if code == INTERRUPTED:
+        _fail("interrupted; the same command goes on from here", code)
     sys.exit(code if isinstance(code, int) else 0)
 
 

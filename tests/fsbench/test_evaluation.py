@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,18 @@ def test_an_error_half_way_keeps_what_was_counted(tiny: Benchmark, tmp_path: Pat
     assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "at once")
 
 
-def test_a_log_that_was_cut_in_its_last_line_is_gone_on_with(tiny: Benchmark, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda lines: [*lines[:-1], lines[-1][: len(lines[-1]) // 2]],
+        lambda lines: [*lines[:-1], lines[-1].rstrip()],
+        lambda lines: [*lines[:1], b"garbage\n", *lines[2:]],
+        lambda lines: [*lines[:1], lines[1].replace(b"rows", b"sums"), *lines[2:]],
+        lambda lines: [*lines[:1], lines[1].replace(b'"thing_', b'7, "thing_'), *lines[2:]],
+        lambda lines: [*lines[:1], lines[2].replace(b'"batch": 1', b'"batch": 0'), *lines[2:]],
+    ],
+)
+def test_a_damaged_log_is_gone_on_with_as_far_as_it_is_whole(tiny: Benchmark, tmp_path: Path, damage: Any) -> None:
     def fail_late(episodes: Any) -> Any:
         if calls.append(1) or len(calls) > 6:
             raise RuntimeError("power cut")
@@ -181,7 +193,7 @@ def test_a_log_that_was_cut_in_its_last_line_is_gone_on_with(tiny: Benchmark, tm
     (log,) = (tmp_path / "out").glob("**/fold1.partial.jsonl")
     lines = log.read_bytes().splitlines(keepends=True)
     assert len(lines) > 2
-    log.write_bytes(b"".join(lines[:-1]) + lines[-1][: len(lines[-1]) // 2])
+    log.write_bytes(b"".join(damage(lines)))
     run(Bright(), tiny, tmp_path / "out", workers=1)
     run(Bright(), tiny, tmp_path / "whole", workers=1)
     assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
@@ -227,6 +239,7 @@ HEIGHT, WIDTH = 24, 32
         (lambda e: [torch.zeros(1, 4, 4, dtype=torch.bool) for _ in e], "bool mask of 1 x 4 x 4, expected 1 x 24 x 32"),
         (lambda e: [torch.zeros(1, 4, 4, dtype=torch.uint8) for _ in e], "uint8, expected float scores or a bool mask"),
         (lambda e: [np.zeros((1, 4, 4)) for _ in e], "got ndarray, expected a torch.Tensor"),
+        (lambda e: sys.exit(3), "segment raised SystemExit: 3"),
         (lambda e: 1 / 0, r"segment raised ZeroDivisionError: division by zero \(test_evaluation.py line"),
     ],
 )
