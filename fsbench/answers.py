@@ -23,7 +23,7 @@ from fsbench.images import image_size, read_raw_pixels
 from fsbench.manifest import Manifest
 from fsbench.model import Episode, Model, ModelCard
 from fsbench.prediction import Size
-from fsbench.registry import described, load_model
+from fsbench.registry import foreign, load_model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,32 +65,32 @@ class ModelAnswers:
         return self.model.card
 
     def prepare(self, device: str) -> None:
-        move = getattr(self.model, "to", None)
-        if callable(move):
-            move(device)
+        with foreign(f"model {self.card.name}: moving it to {device} raised"):
+            move = getattr(self.model, "to", None)
+            if callable(move):
+                move(device)
 
     def answer(self, numbers: Sequence[int], episodes: Sequence[Episode]) -> Sequence[object]:
         import torch
 
         asked = f"episode {numbers[0]}" if len(numbers) == 1 else f"episodes {numbers[0]} to {numbers[-1]}"
-        try:
-            with torch.inference_mode():
-                answers = self.model.segment(episodes)
-        except (Exception, SystemExit) as error:
-            raise ModelError(
-                f"model {self.card.name}, {asked}: segment raised {described(error)}; expected one tensor per episode"
-            ) from error
-        if not isinstance(answers, Sequence | torch.Tensor):
+        with (
+            torch.inference_mode(),
+            foreign(f"model {self.card.name}, {asked}: expected one tensor per episode, but segment raised"),
+        ):
+            answers = self.model.segment(episodes)
+            given = list(answers) if isinstance(answers, Sequence | torch.Tensor) else None
+        if given is None:
             raise ModelError(
                 f"model {self.card.name}, {asked}: segment returned {type(answers).__name__}, expected a sequence "
                 "of one tensor per episode"
             )
-        if len(answers) != len(episodes):
+        if len(given) != len(episodes):
             raise ModelError(
-                f"model {self.card.name}, {asked}: segment returned {len(answers)} answers to {len(episodes)} "
+                f"model {self.card.name}, {asked}: segment returned {len(given)} answers to {len(episodes)} "
                 "episodes, expected one tensor per episode"
             )
-        return list(answers)
+        return given
 
 
 @dataclass(frozen=True)

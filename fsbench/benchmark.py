@@ -22,10 +22,11 @@ import pyarrow.parquet as pq
 
 from fsbench import __version__
 from fsbench.errors import FsbenchError
-from fsbench.files import make_folder, sha256_text, write_text, written_whole
+from fsbench.files import make_folder, sha256_file, sha256_text, write_text, written_whole
 from fsbench.fold_lists import ClassName, FoldLists, Pair
 from fsbench.home import benchmark_folder
 from fsbench.images import read_image
+from fsbench.plugins import load, registered
 from fsbench.truths import MASK_FORMATS
 
 SCHEMA = "fsbench-benchmark/1"
@@ -92,20 +93,33 @@ class Benchmark:
         return self.roots[root] / relative
 
     def image(self, sample: str) -> npt.NDArray[np.uint8]:
-        """The photograph, uint8 H x W x 3 RGB; raises FsbenchError if it is missing, broken or of another size."""
+        """The photograph, uint8 H x W x 3 RGB; raises FsbenchError if it is missing, altered or broken."""
         entry = self._entry(sample)
         assert entry.image is not None
-        image = read_image(self.path(entry.image))
-        self._check_size(self.path(entry.image), image.shape, entry)
+        path = self._unaltered(entry.image, entry.image_sha256)
+        image = read_image(path)
+        self._check_size(path, image.shape, entry)
         return image
 
     def truth(self, sample: str, class_id: int) -> npt.NDArray[np.uint8]:
         """The class's mask, uint8 H x W in {0, 1, 255 = void}; raises FsbenchError as ``image`` does."""
         entry = self._entry(sample)
         assert entry.mask is not None
-        truth = MASK_FORMATS[self.mask_format](self.path(entry.mask), class_id)
-        self._check_size(self.path(entry.mask), truth.shape, entry)
+        path = self._unaltered(entry.mask, entry.mask_sha256)
+        truth = MASK_FORMATS[self.mask_format](path, class_id)
+        self._check_size(path, truth.shape, entry)
         return truth
+
+    def _unaltered(self, reference: str, digest: str | None) -> Path:
+        """The file, which must have the bytes it had when the benchmark was built: its digests go into records."""
+        path = self.path(reference)
+        try:
+            same = sha256_file(path) == digest
+        except OSError as error:
+            raise FsbenchError(f"{path}: cannot be read ({error.strerror}): put it back, or say --root") from error
+        if not same:
+            raise FsbenchError(f"{path}: was altered since {self.folder} was built: put it back, or build again")
+        return path
 
     def _entry(self, sample: str) -> Sample:
         entry = self.samples.get(sample)
@@ -147,6 +161,7 @@ def write_benchmark(
     ``samples`` in canonical order (val, then train, each by id); ``area``: pixels of value 1 per pair at hand.
     """
     make_folder(folder)
+    (folder / "benchmark.json").unlink(missing_ok=True)  # an old one must not stand beside new tables
     schema = pa.schema(
         [("id", pa.string()), ("split", pa.string()), ("height", pa.int32()), ("width", pa.int32())]
         + [(name, pa.string()) for name in ("image", "mask", "image_sha256", "mask_sha256")]
@@ -209,7 +224,8 @@ def open_benchmark(folder: Path | str, *, root: Path | None = None) -> Benchmark
         rows = pq.read_table(folder / "samples.parquet").to_pylist()
         benchmark = Benchmark(
             folder=folder,
-            roots={name: Path(where) for name, where in said["roots"].items()} | ({"root": root} if root else {}),
+            roots={name: Path(where) for name, where in said["roots"].items()}
+            | ({"root": _moved(said["name"], root)} if root else {}),
             lists=lists,
             mask_format=said["mask_format"],
             digests=Digests(**said["digests"]),
@@ -219,12 +235,28 @@ def open_benchmark(folder: Path | str, *, root: Path | None = None) -> Benchmark
             areas=areas,
             builder_version=said["builder_version"],
         )
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, pa.ArrowException) as error:
         raise FsbenchError(f"{folder}: is no whole benchmark folder ({error}): build it again") from error
+    used = {ref.partition(":")[0] for s in benchmark.samples.values() for ref in (s.image, s.mask) if ref}
+    named = {c.id for c in lists.classes}
+    if (
+        benchmark.mask_format not in MASK_FORMATS
+        or not used <= set(benchmark.roots)
+        or not {"val_present", "val_total"} <= set(benchmark.counts)
+        or not all(class_id in named for ids in lists.folds.values() for class_id in ids)
+    ):
+        raise FsbenchError(f"{path}: its mask format, roots, counts, classes and folds do not fit: build it again")
     for name, where in benchmark.roots.items():
         if not where.is_dir():
             raise FsbenchError(f"{where}: raw data ({name}) of {folder} is not there: say where it is with --root")
     return benchmark
+
+
+def _moved(name: str, root: Path) -> Path:
+    """The raw root meant by ``root``, which may be any folder that the benchmark's builder takes."""
+    point = registered("benchmarks").get(name)
+    find = getattr(load(point), "find_root", None) if point else None
+    return find(root) if callable(find) and root.is_dir() else root
 
 
 def _read_lists(said: Mapping[str, Any], table: pa.Table) -> tuple[FoldLists, dict[str, tuple[int, ...]]]:

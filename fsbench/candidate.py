@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from fsbench.answers import Answers, ModelAnswers, PredictionAnswers, answers_of
 from fsbench.errors import FsbenchError
+from fsbench.files import sha256_file
 from fsbench.fold_lists import FoldLists
 from fsbench.model import Model, ModelCard, TrainingCard
 from fsbench.record import RecordedModel, config8
@@ -79,10 +82,20 @@ def _of_fold(card: ModelCard, fold: str) -> TrainingCard:
 
 def recorded_model(candidate: Candidate, card: ModelCard, contaminated: bool) -> RecordedModel:
     options = dict(sorted(candidate.options.items()))
-    template = {"template": candidate.spec} if candidate.single is None else {}
-    name = config8(options, "float32", card.weights_sha256, template)
+    apart = {"template": candidate.spec} if candidate.single is None else _code(candidate.single, card)
+    name = config8(options, "float32", card.weights_sha256, apart)
     said = {**card.model_dump(), "options": options, "precision": "float32", "config8": name}
     return RecordedModel(**said, contaminated=contaminated)
+
+
+def _code(answers: Answers, card: ModelCard) -> dict[str, str]:
+    """What tells two models of one name apart whose card names no weights: the class and the file of its code."""
+    if card.weights_sha256 is not None or not isinstance(answers, ModelAnswers):
+        return {}
+    kind = type(answers.model)
+    source = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    known = source is not None and Path(source).is_file()
+    return {"class": kind.__qualname__, "code": sha256_file(Path(source)) if known and source else "unknown"}
 
 
 def check_contamination(card: ModelCard, lists: FoldLists, folds: Sequence[str], accepted: bool) -> bool:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -90,6 +90,19 @@ class _Line(BaseModel):
     model_seconds: float
 
 
+def _lock(file: BinaryIO, path: Path) -> None:
+    """Keep other processes from the same log while this one is at work (where the system has such locks)."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise FsbenchError(f"{path}: another run is at work here: wait for it, or choose another --out") from error
+
+
 class CountLog:
     """The log of a fold in progress: a JSON line that says which run it is of, then a JSON line per batch.
 
@@ -104,11 +117,14 @@ class CountLog:
 
     def __enter__(self) -> CountLog:
         make_folder(self.path.parent)
-        kept = self._kept_lines()
         try:
-            self._file = self.path.open("wb")
-            self._file.writelines(kept or [self._run.encode() + b"\n"])
-            self._file.flush()
+            self._file = self.path.open("ab")
+            _lock(self._file, self.path)
+            kept = self._kept_lines() or [self._run.encode() + b"\n"]
+            if b"".join(kept) != self.path.read_bytes():
+                self._file.truncate(0)
+                self._file.writelines(kept)
+                self._file.flush()
         except OSError as error:
             raise FsbenchError(f"{self.path}: cannot be written ({error.strerror}): choose another --out") from error
         return self

@@ -49,7 +49,7 @@ def run_fold(run: FoldRun, log: CountLog, advance: Callable[[int], None]) -> lis
     until then stays in the log.
     """
     batches = cut(run.manifest, run.batch_size)
-    todo = [batch for batch in batches if not _is_done(batch, log)]
+    todo = [batch for batch in batches if not _is_done(run, batch, log)]
     advance(len(run.manifest.questions) - sum(len(batch.numbers) for batch in todo))
     pool = ThreadPoolExecutor(max(1, run.workers), thread_name_prefix="fsbench")
     try:
@@ -60,8 +60,21 @@ def run_fold(run: FoldRun, log: CountLog, advance: Callable[[int], None]) -> lis
     return sorted(rows, key=lambda row: row.number)
 
 
-def _is_done(batch: Batch, log: CountLog) -> bool:
-    return batch.index in log.done and {row.number for row in log.done[batch.index].rows} == set(batch.numbers)
+def _is_done(run: FoldRun, batch: Batch, log: CountLog) -> bool:
+    """Whether the log holds this batch: exactly its episodes and classes, with counts that a mask can have."""
+    if batch.index not in log.done:
+        return False
+    rows = log.done[batch.index].rows
+    asked = [
+        (run.manifest.fold, number, question.query, question.query, class_id)
+        for number, question in zip(batch.numbers, _questions(run, batch), strict=True)
+        for class_id in question.class_ids
+    ]
+    return [row[:5] for row in rows] == asked and all(
+        0 <= row.intersection <= min(row.predicted, row.truth)
+        and row.predicted + row.truth - row.intersection <= row.valid < 2**40
+        for row in rows
+    )
 
 
 def _run_batches(

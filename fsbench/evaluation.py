@@ -5,6 +5,7 @@ A killed run goes on from the counts it had kept, and ends with the same bytes a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,12 @@ def evaluate(
     several. ``shots``: by default 1 where the model needs masks, else 0. Returns the record that was written below
     ``out``. Raises FsbenchError (a ModelError where the model is at fault) with a one-line message.
     """
+    for name, value, choices in (
+        ("if_exists", if_exists, ("resume", "error", "replace")),
+        ("draw_from", draw_from, ("published", "present")),
+    ):
+        if value not in choices:
+            raise FsbenchError(f"{name} is {value!r}: choose one of {', '.join(choices)}")
     questions = Questions(
         folds=_chosen(folds),
         protocol=protocol,
@@ -60,14 +67,14 @@ def evaluate(
         limit=limit,
         draw_from_present=draw_from == "present",
         contaminated=contaminated,
-        device=device,
+        device=str(device),
         batch_size=batch_size,
         threads=threads,
         workers=workers,
     )
-    plan = make_plan(
-        Candidate.load(model, options), benchmark, questions, Path(out), root=None if root is None else Path(root)
-    )
+    texts = {key: str(value) for key, value in (options or {}).items()}
+    moved = None if root is None else Path(root)
+    plan = make_plan(Candidate.load(model, texts), benchmark, questions, Path(out), root=moved)
     return run_plan(plan, if_exists)
 
 
@@ -84,19 +91,28 @@ def run_plan(plan: Plan, if_exists: IfExists = "resume") -> Record:
     one of another manifest, benchmark or setting.
     """
     path = plan.folder / "record.json"
-    if path.exists() and if_exists == "error":
-        raise FsbenchError(f"{path}: is there already: use --if-exists resume or replace, or another --out")
+    if if_exists == "error":
+        check_free(plan)
     if if_exists == "replace":
-        for old in [path, *plan.folder.glob("*.partial.jsonl")]:
+        for old in plan.folder.glob("*.partial.jsonl"):
             old.unlink(missing_ok=True)
     with _threads(plan.threads):
         here = environment(plan.device, plan.threads, plan.questions.batch_size)
-        kept = _kept(plan, path, here)
+        kept = None if if_exists == "replace" else _kept(plan, path, here)
         todo = [fold for fold in plan.answers if kept is None or fold not in kept.folds]
         if kept is not None and not todo:
+            said = f"fsbench: {path}: is there already, nothing was run (--if-exists replace runs it again)"
+            print(said, file=sys.stderr)  # noqa: T201
             return kept
         rows, spent = _run_folds(plan, todo, here)
-    return _finish(plan, path, here, rows, spent)
+    return _finish(plan, path, here, rows, spent, fresh=if_exists == "replace")
+
+
+def check_free(plan: Plan) -> None:
+    """Raise FsbenchError where the plan's record is there already."""
+    path = plan.folder / "record.json"
+    if path.exists():
+        raise FsbenchError(f"{path}: is there already: use --if-exists resume or replace, or another --out")
 
 
 def _run_folds(plan: Plan, todo: Sequence[str], here: Environment) -> tuple[dict[str, list[Row]], Timings]:
@@ -166,7 +182,8 @@ def _kept(plan: Plan, path: Path, here: Environment) -> Record | None:
         return None
     record = read_record(path)
     manifests = {fold: manifest.sha256 for fold, manifest in plan.manifests.items()}
-    for fold, digest in record.manifests_sha256.items():
+    for fold in dict.fromkeys([*manifests, *record.manifests_sha256, *record.folds]):
+        digest = record.manifests_sha256.get(fold, "none")
         if manifests.get(fold) != digest:
             raise FsbenchError(
                 f"{path}: is of another manifest (fold {fold}: {digest[:12]}…, this run's is "
@@ -194,12 +211,16 @@ def _kept(plan: Plan, path: Path, here: Environment) -> Record | None:
     return record
 
 
-def _finish(plan: Plan, path: Path, here: Environment, rows: dict[str, list[Row]], spent: Timings) -> Record:
-    """Join with what the folder holds by now, score, and write: counts and replicates first, the record last."""
-    kept = _kept(plan, path, here)
+def _finish(
+    plan: Plan, path: Path, here: Environment, rows: dict[str, list[Row]], spent: Timings, *, fresh: bool
+) -> Record:
+    """Join with what the folder holds by now (unless ``fresh``), score, and write: the record last."""
+    kept = None if fresh else _kept(plan, path, here)
     ran = list(rows)
     if kept is not None:
         earlier = [row for row in read_counts(plan.folder / "counts.parquet") if row.fold in kept.folds]
+        if rows_digest(earlier) != kept.counts_sha256:
+            raise FsbenchError(f"{plan.folder / 'counts.parquet'}: is not of the record beside it: --if-exists replace")
         for fold in kept.folds:
             rows.setdefault(fold, [row for row in earlier if row.fold == fold])
         here = joined(kept.environment, here)

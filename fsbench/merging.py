@@ -7,6 +7,7 @@ both machines where they differ) and ``timings``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
@@ -21,8 +22,8 @@ from fsbench.environment import joined
 from fsbench.errors import FsbenchError
 from fsbench.evaluation import joined_timings
 from fsbench.intervals import REPLICATES, Replicates, interval, over_folds
-from fsbench.metrics import benchmark_miou
-from fsbench.record import Record, joined_model, read_record, same_model, write_record
+from fsbench.metrics import benchmark_miou, score
+from fsbench.record import FoldRecord, Record, joined_model, read_record, same_model, write_record
 from fsbench.scoring import write_replicates
 
 FREE = frozenset({"model", "benchmark", "folds", "miou", "fb_iou", "ci95", "counts_sha256", "environment", "timings"})
@@ -94,7 +95,20 @@ def _rows(folder: Path, record: Record) -> list[Row]:
     rows = [row for row in read_counts(folder / "counts.parquet") if row.fold in record.folds]
     if rows_digest(rows) != record.counts_sha256:
         raise FsbenchError(f"{folder / 'counts.parquet'}: is not of the record beside it: evaluate again")
+    for fold, said in record.folds.items():
+        _check_scores(folder / "record.json", said, [row for row in rows if row.fold == fold and row.valid > 0])
     return rows
+
+
+def _check_scores(path: Path, said: FoldRecord, rows: Sequence[Row]) -> None:
+    """Raise FsbenchError unless a fold's scores follow from its counts."""
+    classes = sorted({row.class_id for row in rows})
+    scored = score(*np.array([row[4:] for row in rows]).T, fold_classes=classes, empty="drop")
+    counted = [(c.intersection, c.union, c.episodes, c.iou) for c in scored.classes if c.union]
+    claimed = [(c.intersection, c.union, c.episodes, c.iou) for c in said.classes.values() if c.union]
+    ious = [c.iou for c in said.classes.values() if c.iou is not None]
+    if counted != claimed or scored.fb_iou != said.fb_iou or said.miou != math.fsum(ious) / len(ious):
+        raise FsbenchError(f"{path}: its scores do not follow from the counts beside it: evaluate again")
 
 
 def _join_replicates(folders: Sequence[Path], records: Sequence[Record], order: Sequence[str]) -> Replicates:

@@ -19,6 +19,16 @@ from fsbench.manifest import Manifest
 from fsbench.protocols import Protocol, protocol_named
 from fsbench.record import PRESENT, RecordedBenchmark, RecordedModel, record_folder
 
+RANGES = {
+    "shots": (0, 1000),
+    "seed": (0, 2**32 - 1),
+    "limit": (1, 10**9),
+    "batch_size": (1, 10**6),
+    "threads": (1, 1024),
+    "workers": (1, 1024),
+}
+"""Least and largest of each number that can be asked for."""
+
 
 @dataclass(frozen=True)
 class Questions:
@@ -39,11 +49,13 @@ class Questions:
     def check(self) -> None:
         """Raise FsbenchError for numbers out of range and an unknown protocol."""
         protocol_named(self.protocol)
-        least = {"shots": 0, "limit": 1, "batch_size": 1, "threads": 1, "workers": 1}
-        for name, smallest in least.items():
+        for name, (smallest, largest) in RANGES.items():
             value = getattr(self, name)
-            if value is not None and value < smallest:
-                raise FsbenchError(f"--{name.replace('_', '-')} {value}: must be {smallest} or more")
+            if value is None and name not in ("seed", "batch_size"):
+                continue
+            if not isinstance(value, int) or not smallest <= value <= largest:
+                said = f"--{name.replace('_', '-')} {value}"
+                raise FsbenchError(f"{said}: must be a whole number from {smallest} to {largest}")
 
 
 @dataclass(frozen=True)
@@ -86,11 +98,15 @@ def make_plan(
     if not isinstance(benchmark, Benchmark):
         benchmark = open_benchmark(benchmark, root=root)
     lists = benchmark.lists
-    asked = [lists.check_fold(fold) for fold in questions.folds or lists.folds]
+    asked = [lists.check_fold(fold) for fold in (lists.folds if questions.folds is None else questions.folds)]
     folds = [fold for fold in lists.folds if fold in asked]
+    if not folds:
+        raise FsbenchError(f"no fold is asked: choose of {', '.join(lists.folds)}, or all")
     answers = {fold: candidate.answers(fold) for fold in folds}
     card = joined_card(candidate, answers)
-    shots = default_shots(card, beside_masks) if questions.shots is None else questions.shots
+    shots = questions.shots
+    if shots is None:
+        shots = max(default_shots(card, beside_masks), protocol.least_shots)
     check_shots(card, shots)
     contaminated = check_contamination(card, lists, folds, questions.contaminated)
     drawn = {

@@ -7,8 +7,20 @@ nothing, because every command starts here.
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from fsbench.errors import FsbenchError
 
 
 def registered(group: str) -> dict[str, EntryPoint]:
     """Name -> entry point of ``fsbench.models``, ``fsbench.benchmarks`` or ``fsbench.commands``, sorted by name."""
     return {point.name: point for point in sorted(entry_points(group=f"fsbench.{group}"), key=lambda p: p.name)}
+
+
+def load(point: EntryPoint) -> Any:
+    """What an entry point announces; raises FsbenchError where its package does not import."""
+    try:
+        return point.load()
+    except Exception as error:
+        said = " ".join(str(error).split())[:200]
+        raise FsbenchError(f"{point.name}: {point.value} does not import ({said}): reinstall its package") from error

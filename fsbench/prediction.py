@@ -32,8 +32,8 @@ def as_masks(answer: object, prompts: int, own: Size, target: Size) -> npt.NDArr
 
     if not isinstance(answer, torch.Tensor):
         raise BadAnswerError(f"got {type(answer).__name__}, expected a torch.Tensor")
-    if answer.layout != torch.strided or answer.is_meta:
-        raise BadAnswerError("got a sparse or meta tensor, expected a dense one with values")
+    if answer.is_nested or answer.layout != torch.strided or answer.is_meta:
+        raise BadAnswerError("got a nested, sparse or meta tensor, expected a dense one with values")
     shape = tuple(answer.shape)
     if len(shape) != 3 or shape[0] != prompts or 0 in shape:
         raise BadAnswerError(f"got shape {shape}, expected ({prompts}, height, width)")

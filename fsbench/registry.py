@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +21,7 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from fsbench.errors import FsbenchError, ModelError
 from fsbench.fold_lists import FoldLists
 from fsbench.model import Model, ModelCard
-from fsbench.plugins import registered
+from fsbench.plugins import load, registered
 
 Factory = Callable[..., Any]
 
@@ -33,19 +34,33 @@ def load_model(spec: str, options: Mapping[str, str]) -> Model:
     factory, arguments = _factory(spec)
     keywords = _converted(spec, factory, len(arguments), options)
     try:
-        model = factory(*arguments, **keywords)
+        with foreign(f"model {spec}: its factory raised"):
+            model = factory(*arguments, **keywords)
+    except ModelError:
+        raise
     except FsbenchError as error:
         raise type(error)(f"model {spec}: {error}") from error
-    except Exception as error:
-        raise ModelError(f"model {spec}: its factory raised {described(error)}") from error
     return check_model(spec, model)
+
+
+@contextmanager
+def foreign(said: str) -> Iterator[None]:
+    """Around foreign code: whatever it raises becomes a ModelError that begins with ``said`` (but our own errors)."""
+    try:
+        yield
+    except (FsbenchError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise ModelError(f"{said} {described(error)}") from error
 
 
 def check_model(spec: str, model: object) -> Model:
     """``model`` itself; raises ModelError where it has no ``card`` or no ``segment``."""
-    if not callable(getattr(model, "segment", None)):
+    with foreign(f"model {spec}: its card or segment raised"):
+        segment, card = getattr(model, "segment", None), getattr(model, "card", None)
+    if not callable(segment):
         raise ModelError(f"model {spec}: {type(model).__name__} has no segment(episodes) method: see fsbench.Model")
-    if not isinstance(getattr(model, "card", None), ModelCard):
+    if not isinstance(card, ModelCard):
         raise ModelError(f"model {spec}: {type(model).__name__} has no card: give it card = fsbench.ModelCard(...)")
     assert isinstance(model, Model)
     return model
@@ -58,7 +73,10 @@ def described(error: BaseException) -> str:
     while trace is not None:
         where = f" ({Path(trace.tb_frame.f_code.co_filename).name} line {trace.tb_lineno})"
         trace = trace.tb_next
-    message = " ".join(str(error).split())
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - its __str__ is foreign code too
+        message = "(its message cannot be printed)"
     return f"{type(error).__name__}: {message[:300]}{where}"
 
 
@@ -68,7 +86,7 @@ def _factory(spec: str) -> tuple[Factory, tuple[str, ...]]:
     if prefix in models:
         try:
             return models[prefix].load(), (rest,) if colon else ()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             said = f"its package does not import ({described(error)})"
             raise FsbenchError(f"model {spec}: {said}: reinstall it") from error
     if not colon:
@@ -78,7 +96,7 @@ def _factory(spec: str) -> tuple[Factory, tuple[str, ...]]:
         sys.path.insert(0, str(Path.cwd()))  # a console script, unlike python -m, leaves the current folder out
     try:
         module = import_module(prefix)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         said = f"cannot import {prefix} ({described(error)})"
         raise FsbenchError(f"model {spec}: {said}: check the name, the folder and the code") from error
     if not hasattr(module, rest):
@@ -127,5 +145,5 @@ def published_lists(benchmark: str) -> FoldLists | None:
     point = registered("benchmarks").get(benchmark)
     if point is None:
         return None
-    lists = getattr(point.load(), "published_lists", None)
+    lists = getattr(load(point), "published_lists", None)
     return lists() if callable(lists) else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fsbench.benchmark import Benchmark, sources_digest
 from fsbench.files import sha256_file
 from fsbench.parallel import in_threads
-from fsbench.plugins import registered
+from fsbench.plugins import load, registered
 
 SHOWN = 5
 """Faults that are named in one line; the rest are counted."""
@@ -39,7 +39,7 @@ def verify_benchmark(benchmark: Benchmark, workers: int | None = None) -> list[C
     """All checks of a benchmark, the general ones and its builder's. Nothing is raised for a fault that is found."""
     checks = [_sources(benchmark, workers), _lists_digest(benchmark), _no_overlap(benchmark)]
     builder = registered("benchmarks").get(benchmark.lists.name)
-    own = getattr(builder.load(), "verify", None) if builder else None
+    own = getattr(load(builder), "verify", None) if builder else None
     return checks + (list(own(benchmark, workers)) if own else [])
 
 
@@ -98,4 +98,4 @@ def areas_check(benchmark: Benchmark, areas: dict[tuple[str, int], int], readabl
                 if areas.get((sample, class_id), 0) != area:
                     key = benchmark.lists.classes[class_id].key
                     faults.append(f"{name}: {sample} {key} has {areas.get((sample, class_id), 0)} pixels, not {area}")
-    return check("areas", faults, f"{checked} pairs")
+    return check("areas", faults if checked else ["no pair could be checked"], f"{checked} pairs")

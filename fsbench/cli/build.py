@@ -9,7 +9,7 @@ from typing import Any
 import typer
 import typer.core
 
-from fsbench.plugins import registered
+from fsbench.plugins import load, registered
 
 
 class Builders(typer.core.TyperGroup):
@@ -20,7 +20,7 @@ class Builders(typer.core.TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         point = registered("benchmarks").get(cmd_name)
-        return None if point is None else builder_command(cmd_name, point.load())
+        return None if point is None else builder_command(cmd_name, load(point))
 
 
 def builder_command(name: str, builder: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -61,7 +63,7 @@ def evaluate(
     """Ask models every question of a protocol, count exactly, and print the table."""
     from fsbench.answers import Answers
     from fsbench.candidate import Candidate
-    from fsbench.evaluation import run_plan
+    from fsbench.evaluation import check_free, run_plan
     from fsbench.plan import Questions, make_plan
 
     questions = Questions(
@@ -78,7 +80,8 @@ def evaluate(
         workers=workers,
     )
     questions.check()
-    candidates = [Candidate.load(spec, options_for(spec, model, option or [])) for spec in model]
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        candidates = [Candidate.load(spec, options_for(spec, model, option or [])) for spec in model]
     loaded: list[Answers] = [candidate.single for candidate in candidates if candidate.single is not None]
     beside_masks = any(answers.card.prompts in ("mask", "both") for answers in loaded)
     plans = [
@@ -86,7 +89,13 @@ def evaluate(
         for name in benchmark
         for candidate in candidates
     ]
-    records = [run_plan(plan, if_exists.value) for plan in plans]
+    for plan in plans:
+        if sum(plan.folder == other.folder for other in plans) > 1:
+            raise FsbenchError(f"{plan.folder}: two evaluations have this place: give models other names")
+        if if_exists is IfExists.ERROR:
+            check_free(plan)
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():  # a model may print; JSON must stay whole
+        records = [run_plan(plan, if_exists.value) for plan in plans]
     if as_json:
         for record in records:
             typer.echo(record.model_dump_json(by_alias=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -49,14 +50,20 @@ app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 
 
 def _add_siblings() -> None:
-    from fsbench.plugins import registered
+    from fsbench.plugins import load, registered
 
     for name, point in registered("commands").items():
-        app.add_typer(point.load(), name=name)
+        try:
+            app.add_typer(load(point), name=name)
+        except FsbenchError as error:
+            _fail(f"the command {error}", 0)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0, 1 (a check failed), 2 (bad usage or input), 130 (interrupted)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot print a sign must not cost a result
     _add_siblings()
     try:
         code = app(args=arguments, prog_name="fsbench", standalone_mode=False)

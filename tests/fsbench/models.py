@@ -30,6 +30,18 @@ class Bright:
         return answers
 
 
+class Talking(Bright):
+    """As ``Bright``, but says hello to whoever listens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.card = ModelCard(name="talking", prompts="none")
+
+    def segment(self, episodes: Sequence[Episode]) -> list[torch.Tensor]:
+        print("hello")
+        return super().segment(episodes)
+
+
 class Masked(Bright):
     """As ``Bright``, but asks for support masks."""
 

@@ -22,6 +22,7 @@ from fsbench.candidate import (
 )
 from fsbench.errors import FsbenchError, ModelError
 from fsbench.model import ModelCard, Prompts, TrainingCard
+from fsbench.record import config8
 from tests.fsbench.models import Bright, Masked
 
 PASCAL = published_lists()
@@ -287,7 +288,7 @@ def test_config8_tells_configurations_apart() -> None:
 def test_config8_is_the_same_for_the_same_configuration() -> None:
     assert config({"b": "1", "a": "2"}) == config({"a": "2", "b": "1"})
     assert config({}, spec="one name") == config({}, spec="another")
-    assert config({}) == "f4e705ce"
+    assert config8({}, "float32", None, {}) == "f4e705ce"
     recorded = recorded_model(
         Candidate("s", {"b": "1", "a": "2"}, ModelAnswers(Bright())),
         ModelCard(name="m", prompts="text", revision="r2"),

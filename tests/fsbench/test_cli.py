@@ -191,3 +191,36 @@ def test_the_table_is_quiet_and_whole_in_a_pipe(tmp_path: Path, tiny: Benchmark)
     assert done.stderr == ""
     assert "parameters" in done.stdout
     assert "…" not in done.stdout
+
+
+def test_json_is_whole_where_a_model_prints(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Benchmark
+) -> None:
+    arguments = ["-m", "tests.fsbench.models:Talking", "-b", tiny.folder, "--limit", 2, "--out", tmp_path, "--json"]
+    code, out, err = run(capsys, "evaluate", *arguments)
+    assert (code, json.loads(out)["model"]["name"]) == (0, "talking")
+    assert "hello" in err
+
+
+def test_two_models_of_one_place_and_error_before_anything(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Benchmark
+) -> None:
+    asked = ["-b", tiny.folder, "--limit", 2, "--out", tmp_path]
+    assert "two evaluations have this place" in refusal(capsys, "evaluate", "-m", MODEL, "-m", MODEL, *asked)
+    run(capsys, "evaluate", "-m", MODEL, *asked)
+    both = ["-m", "tests.fsbench.models:Talking", "-m", MODEL, "--if-exists", "error"]
+    assert "is there already" in refusal(capsys, "evaluate", *both, *asked)
+    assert not list(tmp_path.glob("talking/**/record.json"))
+
+
+def test_output_that_cannot_be_encoded(tmp_path: Path, tiny: Benchmark) -> None:
+    command = [sys.executable, "-c", "from fsbench.cli.main import main; main()", "evaluate", "-m", MODEL]
+    done = subprocess.run(
+        [*command, "-b", str(tiny.folder), "--out", str(tmp_path), "--limit", "2"],
+        capture_output=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        check=True,
+        timeout=120,
+    )
+    assert b"mIoU in %" in done.stdout

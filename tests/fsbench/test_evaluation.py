@@ -370,3 +370,95 @@ def test_a_picture_of_answers(tiny: Benchmark, tmp_path: Path) -> None:
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 1000
         assert np.asarray(sheet).std() > 10
+
+
+def test_nothing_is_run_again_without_a_word(
+    tiny: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(Bright(), tiny, tmp_path)
+    assert capsys.readouterr().err == ""
+    run(Bright(), tiny, tmp_path)
+    assert "is there already, nothing was run" in capsys.readouterr().err
+
+
+def test_altered_raw_files_are_not_counted(tiny: Benchmark, tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    shutil.copytree(tiny.roots["root"], raw)
+    mask = raw / "thing_02" / "3.png"
+    Image.new("L", (WIDTH, HEIGHT), 255).save(mask)
+    with pytest.raises(FsbenchError, match=rf"{mask}: was altered since"):
+        run(Bright(), open_benchmark(tiny.folder, root=raw), tmp_path / "out")
+    mask.unlink()
+    with pytest.raises(FsbenchError, match=rf"{mask}: cannot be read"):
+        run(Bright(), open_benchmark(tiny.folder, root=raw), tmp_path / "out")
+
+
+def test_a_replacement_that_fails_leaves_the_record(tiny: Benchmark, tmp_path: Path) -> None:
+    run(Bright(), tiny, tmp_path)
+    before = bytes_of(tmp_path)
+    failing = Bright()
+    failing.segment = lambda episodes: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+    with pytest.raises(ModelError):
+        run(failing, tiny, tmp_path, if_exists="replace")
+    for log in tmp_path.glob("**/*.partial.jsonl"):
+        log.unlink()
+    assert bytes_of(tmp_path) == before
+
+
+def test_altered_counts_are_not_joined(tiny: Benchmark, tmp_path: Path) -> None:
+    from fsbench.counts import write_counts
+
+    run(Bright(), tiny, tmp_path, folds=0)
+    path = folder(tmp_path) / "counts.parquet"
+    write_counts(path, [row._replace(intersection=0) for row in read_counts(path)])
+    with pytest.raises(FsbenchError, match=r"counts\.parquet: is not of the record beside it"):
+        run(Bright(), tiny, tmp_path, folds=1)
+
+
+@pytest.mark.parametrize("change", [{"intersection": 10**6}, {"class_id": 7}, {"image": "x"}, {"number": 3}])
+def test_log_rows_that_cannot_be_are_asked_again(tiny: Benchmark, tmp_path: Path, change: dict[str, Any]) -> None:
+    def stop(episodes: Any) -> Any:
+        if seen.append(1) or len(seen) > 1:
+            raise KeyboardInterrupt
+        return Bright().segment(episodes)
+
+    seen: list[int] = []
+    stopped = Bright()
+    stopped.segment = stop  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        run(stopped, tiny, tmp_path / "out", workers=1, batch_size=2)
+    (log,) = (tmp_path / "out").glob("**/fold0.partial.jsonl")
+    names = ("fold", "number", "query", "image", "class_id", "intersection", "predicted", "truth", "valid")
+    row = ["0", 0, "thing_00/1", "thing_00/1", 0, 1, 2, 3, 9]
+    wrong = [change.get(name, value) for name, value in zip(names, row, strict=True)]
+    with log.open("a") as file:
+        file.write(json.dumps({"batch": 0, "rows": [wrong], "seconds": 0.1, "model_seconds": 0.1}) + "\n")
+    run(Bright(), tiny, tmp_path / "out", workers=1, batch_size=2)
+    run(Bright(), tiny, tmp_path / "whole", workers=1, batch_size=2)
+    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
+
+
+def test_a_log_is_one_runs_at_a_time(tmp_path: Path) -> None:
+    from fsbench.counts import CountLog
+
+    with (
+        CountLog(tmp_path / "log", {}),
+        pytest.raises(FsbenchError, match="another run is at work here"),
+        CountLog(tmp_path / "log", {}),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"folds": []}, "no fold is asked"),
+        ({"if_exists": "bogus"}, "if_exists is 'bogus'"),
+        ({"draw_from": "bogus"}, "draw_from is 'bogus'"),
+        ({"seed": 1.5}, "--seed 1.5: must be a whole number"),
+        ({"threads": 100_000}, "--threads 100000: must be"),
+    ],
+)
+def test_bad_arguments_in_python(tiny: Benchmark, tmp_path: Path, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(FsbenchError, match=said):
+        run(Bright(), tiny, tmp_path, **options)

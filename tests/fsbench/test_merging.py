@@ -78,3 +78,18 @@ def test_different_machines_are_both_named(tiny: Benchmark, tmp_path: Path) -> N
     merged = merge_records(paths, tmp_path / "out")
     assert " | Other " in merged.environment.processor or merged.environment.processor.startswith("Other ")
     assert " | " in merged.environment.processor
+
+
+def test_scores_that_do_not_follow_from_counts(tiny: Benchmark, tmp_path: Path) -> None:
+    paths = parts(tiny, tmp_path, (0, 1))
+    said = json.loads(paths[0].read_text())
+    said["folds"]["0"]["miou"] = 0.99
+    paths[0].write_text(json.dumps(said))
+    with pytest.raises(FsbenchError, match=r"record\.json: its scores do not follow from the counts"):
+        merge_records(paths, tmp_path / "out")
+    from fsbench.counts import read_counts, write_counts
+
+    counts = paths[1].parent / "counts.parquet"
+    write_counts(counts, read_counts(counts)[1:])
+    with pytest.raises(FsbenchError, match=r"counts\.parquet: is not of the record beside it"):
+        merge_records(paths[1:], tmp_path / "out")

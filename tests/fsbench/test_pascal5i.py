@@ -114,6 +114,10 @@ def test_the_raw_data_can_move(raw: Path, built: Benchmark, tmp_path: Path) -> N
     shutil.copytree(raw / "VOC2012", moved)
     sample = next(iter(built.present))
     assert np.array_equal(open_benchmark(built.folder, root=moved).image(sample), built.image(sample))
+    devkit = tmp_path / "VOCdevkit"
+    devkit.mkdir()
+    moved.rename(devkit / "VOC2012")
+    assert open_benchmark(built.folder, root=devkit).roots["root"] == devkit / "VOC2012"
     with pytest.raises(FsbenchError, match=r"gone.*--root"):
         open_benchmark(built.folder, root=tmp_path / "gone")
 
@@ -123,6 +127,8 @@ def test_verify_passes(built: Benchmark) -> None:
     assert [check.name for check in checks if not check.passed] == []
     names = {"sources", "published lists", "rebuilt lists", "masks", "areas", "train/val overlap"}
     assert names <= {check.name for check in checks}
+    said = next(check.said for check in checks if check.name == "rebuilt lists")
+    assert said == f"the part of the 12 lists that {len(chosen_samples())} of 12031 masks decide"
 
 
 def test_verify_names_an_altered_photograph_and_a_mask(raw: Path, built: Benchmark, tmp_path: Path) -> None:
