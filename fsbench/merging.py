@@ -102,13 +102,19 @@ def _rows(folder: Path, record: Record) -> list[Row]:
 
 def _check_scores(path: Path, said: FoldRecord, rows: Sequence[Row]) -> None:
     """Raise FsbenchError unless a fold's scores follow from its counts."""
+    ious = [c.iou for c in said.classes.values() if c.iou is not None]
+    fault = FsbenchError(f"{path}: its scores do not follow from the counts beside it: evaluate again")
+    if not rows or not ious:
+        raise fault
     classes = sorted({row.class_id for row in rows})
-    scored = score(*np.array([row[4:] for row in rows]).T, fold_classes=classes, empty="drop")
+    try:
+        scored = score(*np.array([row[4:] for row in rows]).T, fold_classes=classes, empty="drop")
+    except ValueError as error:  # counts that no mask can have
+        raise fault from error
     counted = [(c.intersection, c.union, c.episodes, c.iou) for c in scored.classes if c.union]
     claimed = [(c.intersection, c.union, c.episodes, c.iou) for c in said.classes.values() if c.union]
-    ious = [c.iou for c in said.classes.values() if c.iou is not None]
     if counted != claimed or scored.fb_iou != said.fb_iou or said.miou != math.fsum(ious) / len(ious):
-        raise FsbenchError(f"{path}: its scores do not follow from the counts beside it: evaluate again")
+        raise fault
 
 
 def _join_replicates(folders: Sequence[Path], records: Sequence[Record], order: Sequence[str]) -> Replicates:

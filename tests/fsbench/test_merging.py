@@ -93,3 +93,22 @@ def test_scores_that_do_not_follow_from_counts(tiny: Benchmark, tmp_path: Path) 
     write_counts(counts, read_counts(counts)[1:])
     with pytest.raises(FsbenchError, match=r"counts\.parquet: is not of the record beside it"):
         merge_records(paths[1:], tmp_path / "out")
+
+
+@pytest.mark.parametrize("forged", ["no scores", "no rows", "impossible counts"])
+def test_forged_records_are_refused_in_one_line(tiny: Benchmark, tmp_path: Path, forged: str) -> None:
+    from fsbench.counts import read_counts, rows_digest, write_counts
+
+    (path,) = parts(tiny, tmp_path, (0,))
+    said, counts = json.loads(path.read_text()), path.parent / "counts.parquet"
+    rows = read_counts(counts)
+    if forged == "no scores":
+        for of_class in said["folds"]["0"]["classes"].values():
+            of_class["iou"] = None
+    else:
+        rows = [] if forged == "no rows" else [row._replace(intersection=row.valid + 1) for row in rows]
+    write_counts(counts, rows)
+    said["counts_sha256"] = rows_digest(rows)
+    path.write_text(json.dumps(said))
+    with pytest.raises(FsbenchError, match="its scores do not follow from the counts"):
+        merge_records([path], tmp_path / "out")
