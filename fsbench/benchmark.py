@@ -1,9 +1,10 @@
 """A benchmark folder: an index of raw data, with no pixels in it.
 
 ``benchmark.json`` says what it is; ``samples.parquet`` lists the samples with their files, sizes and hashes;
-``pairs.parquet`` lists the (fold, list, sample, class) pairs in list order with pixel areas. Paths are relative to
-the raw root, so that the raw data can move (``root=``). ``Benchmark`` opens such a folder and reads photographs and
-truths from the raw data; whoever builds a benchmark calls ``write_benchmark``.
+``pairs.parquet`` lists the (fold, list, sample, class) pairs in list order with pixel areas; masks that are no image
+files lie beside them as RLE (``masks.arrow``). Paths are relative to the raw root, so that the raw data can move
+(``root=``). ``Benchmark`` opens such a folder and reads photographs and truths from the raw data; whoever builds a
+benchmark calls ``write_benchmark``.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from fsbench.files import make_folder, sha256_file, sha256_text, write_text, wri
 from fsbench.fold_lists import ClassName, FoldLists, Pair
 from fsbench.home import benchmark_folder
 from fsbench.images import read_image
+from fsbench.mask_table import MaskRow, MaskTable, write_mask_table
 from fsbench.plugins import load, registered
-from fsbench.truths import MASK_FORMATS
+from fsbench.truths import MASK_FORMATS, RLE
 
 SCHEMA = "fsbench-benchmark/1"
 
@@ -62,7 +64,11 @@ class Digests:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """An opened benchmark folder. ``areas``: list name -> pixel area per pair (-1 where the mask is not at hand)."""
+    """An opened benchmark folder.
+
+    ``areas``: list name -> pixel area per pair (-1 where the mask is not at hand). ``builder``: the registered
+    builder that made it, which also verifies it.
+    """
 
     folder: Path
     roots: Mapping[str, Path]
@@ -73,7 +79,13 @@ class Benchmark:
     counts: Mapping[str, int]
     samples: Mapping[str, Sample]
     areas: Mapping[str, tuple[int, ...]]
+    builder: str
     builder_version: str
+
+    @cached_property
+    def mask_table(self) -> MaskTable:
+        """The masks of a benchmark whose format is ``rle``; raises FsbenchError where the file is broken."""
+        return MaskTable(self.folder)
 
     @cached_property
     def present(self) -> frozenset[str]:
@@ -104,11 +116,36 @@ class Benchmark:
     def truth(self, sample: str, class_id: int) -> npt.NDArray[np.uint8]:
         """The class's mask, uint8 H x W in {0, 1, 255 = void}; raises FsbenchError as ``image`` does."""
         entry = self._entry(sample)
+        if self.mask_format == RLE:
+            return self.mask_table.truth(sample, class_id, (entry.height, entry.width))
         assert entry.mask is not None
         path = self._unaltered(entry.mask, entry.mask_sha256)
-        truth = MASK_FORMATS[self.mask_format](path, class_id)
+        truth = MASK_FORMATS[self.mask_format].truth(path, class_id)
         self._check_size(path, truth.shape, entry)
         return truth
+
+    def labels(self, sample: str, class_ids: Sequence[int]) -> npt.NDArray[np.uint8]:
+        """Which of ``class_ids``, asked together, each pixel is: uint8 H x W as ``truths.join_truths`` says.
+
+        Raises FsbenchError as ``truth`` does.
+        """
+        entry = self._entry(sample)
+        if self.mask_format == RLE:
+            return self.mask_table.labels(sample, class_ids, (entry.height, entry.width))
+        assert entry.mask is not None
+        path = self._unaltered(entry.mask, entry.mask_sha256)
+        labels = MASK_FORMATS[self.mask_format].labels(path, class_ids, self._listed_classes.get(sample, ()))
+        self._check_size(path, labels.shape, entry)
+        return labels
+
+    @cached_property
+    def _listed_classes(self) -> dict[str, tuple[int, ...]]:
+        """Sample -> the classes with which it stands in val lists."""
+        classes: dict[str, tuple[int, ...]] = {}
+        for pairs in self.lists.val.values():
+            for sample, class_id in pairs:
+                classes[sample] = (*classes.get(sample, ()), class_id)
+        return classes
 
     def _unaltered(self, reference: str, digest: str | None) -> Path:
         """The file, which must have the bytes it had when the benchmark was built: its digests go into records."""
@@ -155,13 +192,19 @@ def write_benchmark(
     area: Mapping[Pair, int],
     masks_digest: str,
     partial: bool,
+    masks: Sequence[MaskRow] | None = None,
+    builder: str | None = None,
 ) -> Benchmark:
     """Write the folder (tables first, ``benchmark.json`` last, each whole or not at all) and open it.
 
-    ``samples`` in canonical order (val, then train, each by id); ``area``: pixels of value 1 per pair at hand.
+    ``samples`` in canonical order (val, then train, each by id); ``area``: pixels of value 1 per pair at hand;
+    ``masks``: with the format ``rle``, all of them in the order of the samples; ``builder``: the registered builder
+    where it has another name than the benchmark.
     """
     make_folder(folder)
     (folder / "benchmark.json").unlink(missing_ok=True)  # an old one must not stand beside new tables
+    if masks is not None:
+        write_mask_table(folder, masks)
     schema = pa.schema(
         [("id", pa.string()), ("split", pa.string()), ("height", pa.int32()), ("width", pa.int32())]
         + [(name, pa.string()) for name in ("image", "mask", "image_sha256", "mask_sha256")]
@@ -190,6 +233,7 @@ def write_benchmark(
         "train_variants": list(lists.train),
         "digests": asdict(Digests(lists.digest(), masks_digest, sources_digest(samples))),
         "roots": {name: str(path.resolve()) for name, path in roots.items()},
+        "builder": builder or lists.name,
         "builder_version": __version__,
     }
     write_text(folder / "benchmark.json", json.dumps(description, indent=1, ensure_ascii=False) + "\n")
@@ -225,7 +269,7 @@ def open_benchmark(folder: Path | str, *, root: Path | None = None) -> Benchmark
         benchmark = Benchmark(
             folder=folder,
             roots={name: Path(where) for name, where in said["roots"].items()}
-            | ({"root": _moved(said["name"], root)} if root else {}),
+            | ({"root": _moved(said.get("builder", said["name"]), root)} if root else {}),
             lists=lists,
             mask_format=said["mask_format"],
             digests=Digests(**said["digests"]),
@@ -233,6 +277,7 @@ def open_benchmark(folder: Path | str, *, root: Path | None = None) -> Benchmark
             counts=said["counts"],
             samples={row["id"]: Sample(**row) for row in rows},
             areas=areas,
+            builder=said.get("builder", said["name"]),
             builder_version=said["builder_version"],
         )
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, pa.ArrowException) as error:
@@ -240,7 +285,7 @@ def open_benchmark(folder: Path | str, *, root: Path | None = None) -> Benchmark
     used = {ref.partition(":")[0] for s in benchmark.samples.values() for ref in (s.image, s.mask) if ref}
     named = {c.id for c in lists.classes}
     if (
-        benchmark.mask_format not in MASK_FORMATS
+        benchmark.mask_format not in {*MASK_FORMATS, RLE}
         or not used <= set(benchmark.roots)
         or not {"val_present", "val_total"} <= set(benchmark.counts)
         or not all(class_id in named for ids in lists.folds.values() for class_id in ids)
@@ -252,9 +297,9 @@ def open_benchmark(folder: Path | str, *, root: Path | None = None) -> Benchmark
     return benchmark
 
 
-def _moved(name: str, root: Path) -> Path:
+def _moved(builder: str, root: Path) -> Path:
     """The raw root meant by ``root``, which may be any folder that the benchmark's builder takes."""
-    point = registered("benchmarks").get(name)
+    point = registered("benchmarks").get(builder)
     find = getattr(load(point), "find_root", None) if point else None
     return find(root) if callable(find) and root.is_dir() else root
 

@@ -56,6 +56,20 @@ class FoldLists:
             named |= {f"train-fold{fold}-{variant}": pairs for fold, pairs in folds.items()}
         return named
 
+    def training(self, fold: str, variant: str) -> tuple[Pair, ...]:
+        """What is trained on where ``fold`` is tested: the lists of all other folds, one after the other.
+
+        A benchmark with a single fold trains on classes that stand in no fold, so there it is the fold's own train
+        list. Raises FsbenchError for an unknown fold or variant.
+        """
+        self.check_fold(fold)
+        if variant not in self.train:
+            known = ", ".join(self.train) or "none"
+            raise FsbenchError(f"{self.name} has no train lists {variant!r}: choose one of {known}")
+        lists = self.train[variant]
+        others = [fold] if len(self.folds) == 1 else [other for other in self.folds if other != fold]
+        return tuple(pair for other in others for pair in lists[other])
+
     def digest(self) -> str:
         """SHA-256 (hex) over name, partition, mask rule, class names and the lines of every list."""
         lines = [self.name, self.partition, self.mask_rule]

@@ -38,19 +38,20 @@ def check(name: str, faults: Sequence[str], fine: str) -> Check:
 def verify_benchmark(benchmark: Benchmark, workers: int | None = None) -> list[Check]:
     """All checks of a benchmark, the general ones and its builder's. Nothing is raised for a fault that is found."""
     checks = [_sources(benchmark, workers), _lists_digest(benchmark), _no_overlap(benchmark)]
-    builder = registered("benchmarks").get(benchmark.lists.name)
+    builder = registered("benchmarks").get(benchmark.builder)
     own = getattr(load(builder), "verify", None) if builder else None
     return checks + (list(own(benchmark, workers)) if own else [])
 
 
 def _sources(benchmark: Benchmark, workers: int | None) -> Check:
     """Every raw file has the bytes it had when the benchmark was built."""
-    wanted = [
+    named = (
         (reference, digest)
         for sample in benchmark.samples.values()
         for reference, digest in ((sample.image, sample.image_sha256), (sample.mask, sample.mask_sha256))
         if reference is not None
-    ]
+    )
+    wanted = list(dict.fromkeys(named))  # COCO's annotations are one file for many samples
 
     def fault(item: tuple[str, str | None]) -> str | None:
         path = benchmark.path(item[0])
