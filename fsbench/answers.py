@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from fsbench.errors import FsbenchError, ModelError
 from fsbench.files import sha256_file, sha256_text
-from fsbench.images import image_size, read_raw_pixels
+from fsbench.images import image_size, read_indices, read_raw_pixels
 from fsbench.manifest import Manifest
 from fsbench.model import Episode, Model, ModelCard
 from fsbench.prediction import Size
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Evidence = Literal["counts", "predictions", "rerun"]
+
+
+class Asked(NamedTuple):
+    """An episode by its ``number`` in the manifest, and how many ``classes`` are asked in it."""
+
+    number: int
+    classes: int
 
 
 class Answers(Protocol):
@@ -47,8 +54,8 @@ class Answers(Protocol):
         """Called once before the first batch."""
         ...
 
-    def answer(self, numbers: Sequence[int], episodes: Sequence[Episode]) -> Sequence[object]:
-        """One answer per episode; ``numbers`` are the episodes' numbers in the manifest."""
+    def answer(self, asked: Sequence[Asked], episodes: Sequence[Episode]) -> Sequence[object]:
+        """One answer per episode; ``episodes`` is empty where no photographs are needed."""
         ...
 
 
@@ -70,24 +77,25 @@ class ModelAnswers:
             if callable(move):
                 move(device)
 
-    def answer(self, numbers: Sequence[int], episodes: Sequence[Episode]) -> Sequence[object]:
+    def answer(self, asked: Sequence[Asked], episodes: Sequence[Episode]) -> Sequence[object]:
         import torch
 
-        asked = f"episode {numbers[0]}" if len(numbers) == 1 else f"episodes {numbers[0]} to {numbers[-1]}"
+        numbers = [episode.number for episode in asked]
+        which = f"episode {numbers[0]}" if len(numbers) == 1 else f"episodes {numbers[0]} to {numbers[-1]}"
         with (
             torch.inference_mode(),
-            foreign(f"model {self.card.name}, {asked}: expected one tensor per episode, but segment raised"),
+            foreign(f"model {self.card.name}, {which}: expected one tensor per episode, but segment raised"),
         ):
             answers = self.model.segment(episodes)
             given = list(answers) if isinstance(answers, Sequence | torch.Tensor) else None
         if given is None:
             raise ModelError(
-                f"model {self.card.name}, {asked}: segment returned {type(answers).__name__}, expected a sequence "
+                f"model {self.card.name}, {which}: segment returned {type(answers).__name__}, expected a sequence "
                 "of one tensor per episode"
             )
         if len(given) != len(episodes):
             raise ModelError(
-                f"model {self.card.name}, {asked}: segment returned {len(given)} answers to {len(episodes)} "
+                f"model {self.card.name}, {which}: segment returned {len(given)} answers to {len(episodes)} "
                 "episodes, expected one tensor per episode"
             )
         return given
@@ -95,7 +103,10 @@ class ModelAnswers:
 
 @dataclass(frozen=True)
 class PredictionAnswers:
-    """``DIR/fold{F}/{number:06d}.png``: non-zero is foreground; ``DIR/card.json`` may hold a model card."""
+    """``DIR/fold{F}/{number:06d}.png``: non-zero is foreground; ``DIR/card.json`` may hold a model card.
+
+    Where several classes are asked together, a pixel's value is the place of its class among them, from 1; 0 is none.
+    """
 
     folder: Path
     evidence: Evidence = "predictions"
@@ -153,10 +164,10 @@ class PredictionAnswers:
             own = sizes[question.query]
             self._check_size(self._file(number), own if square is None else square, own)
 
-    def answer(self, numbers: Sequence[int], episodes: Sequence[Episode]) -> Sequence[Tensor]:
+    def answer(self, asked: Sequence[Asked], episodes: Sequence[Episode]) -> Sequence[Tensor]:
         import torch
 
-        return [torch.from_numpy(_foreground(self._file(number)))[None] for number in numbers]
+        return [torch.from_numpy(_planes(self._file(number), classes)) for number, classes in asked]
 
     def _file(self, number: int) -> Path:
         return self.folder / f"fold{self.fold}" / f"{number:06d}.png"
@@ -167,6 +178,22 @@ class PredictionAnswers:
         if size not in (own, target):
             either = f"{own[0]} x {own[1]}" + ("" if own == target else f" or {target[0]} x {target[1]}")
             raise FsbenchError(f"{path}: is {size[0]} x {size[1]} (height x width), expected {either}")
+
+
+def _planes(path: Path, classes: int) -> npt.NDArray[np.bool_]:
+    """bool K x H x W: the foreground where one class was asked, else a plane for each place that the PNG's values name.
+
+    Raises FsbenchError for a value beyond the number of classes.
+    """
+    if classes == 1:
+        return _foreground(path)[None]
+    labels = read_indices(path)
+    if labels.max() > classes:
+        raise FsbenchError(
+            f"{path}: holds the value {labels.max()}, but {classes} classes are asked: expected 0..{classes}"
+        )
+    planes: npt.NDArray[np.bool_] = labels == np.arange(1, classes + 1, dtype=np.uint8)[:, None, None]
+    return planes
 
 
 def _foreground(path: Path) -> npt.NDArray[np.bool_]:

@@ -27,10 +27,15 @@ SCHEMA = pa.schema(
 )
 
 
+BACKGROUND = -1
+"""The class id of the background, which is counted where several classes are asked together."""
+
+
 class Row(NamedTuple):
     """One episode and class. ``image`` is the source photograph (the query itself, but for mosaics).
 
-    ``valid`` 0 means that nothing could be compared; such a row is in no score.
+    ``valid`` 0 means that nothing could be compared; such a row is in no score. Where several classes are asked
+    together, there is a row for the background and for each class that is true or predicted somewhere.
     """
 
     fold: str
@@ -71,12 +76,21 @@ def read_counts(path: Path) -> list[Row]:
     return [Row(*values) for values in zip(*(column.to_pylist() for column in table.columns), strict=True)]
 
 
+class Confused(NamedTuple):
+    """So many ``pixels`` that are of class ``truth`` were labelled ``predicted`` (class ids, -1 the background)."""
+
+    truth: int
+    predicted: int
+    pixels: int
+
+
 class DoneBatch(NamedTuple):
-    """A batch in the log: its rows, seconds of wall time, and seconds spent in the model."""
+    """A batch in the log: its rows, seconds of wall time, seconds spent in the model, and its confusion counts."""
 
     rows: list[Row]
     seconds: float
     model_seconds: float
+    confused: list[Confused]
 
 
 class _Line(BaseModel):
@@ -88,6 +102,7 @@ class _Line(BaseModel):
     rows: list[Row]
     seconds: float
     model_seconds: float
+    confused: list[Confused]
 
 
 def _lock(file: BinaryIO, path: Path) -> None:
@@ -141,7 +156,7 @@ class CountLog:
                 said = _Line.model_validate_json(line)
             except ValidationError:
                 break  # cut by a kill, or damaged: what comes behind it is asked again
-            self.done[said.batch] = DoneBatch(said.rows, said.seconds, said.model_seconds)
+            self.done[said.batch] = DoneBatch(said.rows, said.seconds, said.model_seconds, said.confused)
             kept.append(line if line.endswith(b"\n") else line + b"\n")
         return kept
 

@@ -1,8 +1,8 @@
 """How episodes are drawn: one function per rule, each a pure function of lists, fold, shots and seed.
 
-``every-pair`` is our own rule and ranks by SHA-256 of a spelled-out string, so that any language can reproduce it.
-``cycled`` replays the evaluation of HSNet (Min et al., ICCV 2021) and LSeg (Li et al., ICLR 2022), which draw from
-numpy's legacy generator: a private ``RandomState`` gives the same stream.
+Our own rules rank by SHA-256 of a spelled-out string, so that any language can reproduce them. Those of the papers
+replay numpy's legacy generator, for which a private ``RandomState`` gives the same stream; they are in
+``paper_draws.py``.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from hashlib import sha256
 
-import numpy as np
-
 from fsbench.errors import FsbenchError
 from fsbench.fold_lists import FoldLists, Pair
 from fsbench.manifest import Manifest, Question
-from fsbench.protocols import Protocol
+from fsbench.paper_draws import class_then_image, cycled, each_test_image, first_pairs, from_pool, image_cycle
+from fsbench.pools import Pool, make_pool
+from fsbench.protocols import Draw, Protocol, Rule
+from fsbench.truths import check_together
 
-CYCLED_EPISODES = 1000
-"""Episodes a fold in HSNet's and LSeg's evaluation of PASCAL-5i."""
+SEEDS = 2**32
 
 
 def draw(
@@ -29,54 +29,78 @@ def draw(
     shots: int,
     seed: int,
     *,
+    run: int = 0,
     present: Collection[str] | None = None,
     draw_from_present: bool = False,
 ) -> Manifest:
     """The manifest of one fold.
 
-    ``present``: ids of the samples whose files are at hand, None for all. Protocols of the papers draw on the full
-    published list and then drop what has missing files; with ``draw_from_present`` they draw on what is at hand.
-    Raises FsbenchError for an unknown fold, shots the protocol is not defined for, or a class with too few images.
+    ``run``: which of the protocol's runs. ``present``: ids of the samples whose files are at hand, None for all.
+    Protocols of the papers draw on the full published list and then drop what has missing files; with
+    ``draw_from_present`` they draw on what is at hand. Where that is a part of the benchmark, a class with too few
+    images at hand is not asked. Raises FsbenchError for an unknown fold, shots or a run that the protocol is not
+    defined for, or a class of the whole benchmark with too few images.
     """
     lists.check_fold(fold)
-    protocol.check(lists.name, shots)
-    if seed < 0 or seed >= 2**32:
-        raise FsbenchError(f"seed {seed}: must be from 0 to 4294967295")
-    filter_first = draw_from_present or not protocol.published_draw
-    pairs = [p for p in lists.val[fold] if not filter_first or present is None or p[0] in present]
-    questions = _RULES[protocol.draw](lists, fold, protocol, pairs, shots, seed)
+    rule = protocol.check(lists.name, shots)
+    if not 0 <= seed < SEEDS:
+        raise FsbenchError(f"seed {seed}: must be from 0 to {SEEDS - 1}")
+    if not 0 <= run < protocol.runs:
+        raise FsbenchError(f"run {run}: protocol {protocol.id} has the runs 0 to {protocol.runs - 1}")
+    filtered = present if draw_from_present or not protocol.published_draw else None
+    pool, drawn_of = make_pool(lists, fold, protocol, rule, shots, seed, run, filtered)
+    questions = _RULES[rule.draw](pool, protocol, rule)
     kept = [q for q in questions if present is None or all(sample in present for sample in q.samples())]
-    return Manifest(lists.name, fold, protocol.id, shots, seed, tuple(kept), drawn=len(questions))
+    return Manifest(
+        lists.name, fold, protocol.id, shots, seed, tuple(kept), drawn=max(drawn_of, len(questions)), run=run
+    )
 
 
-def _by_class(pairs: Sequence[Pair]) -> dict[int, list[str]]:
-    samples: dict[int, list[str]] = defaultdict(list)
-    for sample, class_id in pairs:
-        samples[class_id].append(sample)
-    return samples
+def _every_pair(pool: Pool, protocol: Protocol, rule: Rule) -> list[Question]:
+    pairs = pool.pairs if protocol.per_class is None else _ranked_pairs(pool, protocol, protocol.per_class)
+    return [
+        Question(query, (class_id,), (_supports(pool, protocol.supports_as or protocol.id, query, class_id),))
+        for query, class_id in pairs
+    ]
 
 
-def _check_enough(lists: FoldLists, fold: str, samples: dict[int, list[str]], distinct: int) -> None:
-    for class_id, of_class in samples.items():
-        if len(set(of_class)) <= distinct:
-            raise FsbenchError(
-                f"{lists.name} fold {fold}: class {lists.classes[class_id].key} has {len(set(of_class))} images at "
-                f"hand, but the query and its supports need {distinct + 1} different ones: add images"
-                + (", or use fewer shots (-k)" if distinct > 1 else "")
-            )
+def _ranked_pairs(pool: Pool, protocol: Protocol, per_class: int) -> list[Pair]:
+    """Of each class the ``per_class`` pairs with the smallest hash, in list order."""
+
+    def rank(pair: Pair) -> str:
+        query, class_id = pair
+        said = f"{protocol.id}|{pool.seed}|{pool.lists.name}|{pool.fold}|{class_id}|{query}"
+        return sha256(said.encode()).hexdigest()
+
+    of_class: dict[int, list[Pair]] = defaultdict(list)
+    for pair in pool.pairs:
+        of_class[pair[1]].append(pair)
+    kept = {pair for pairs in of_class.values() for pair in sorted(pairs, key=rank)[:per_class]}
+    return [pair for pair in pool.pairs if pair in kept]
 
 
-def _every_pair(
-    lists: FoldLists, fold: str, protocol: Protocol, pairs: Sequence[Pair], shots: int, seed: int
-) -> list[Question]:
-    samples = _by_class(pairs)
-    _check_enough(lists, fold, samples, shots)
-    questions = []
-    for query, class_id in pairs:
-        prefix = f"{protocol.id}|{seed}|{lists.name}|{fold}|{class_id}|{query}"
-        supports = ranked_supports(prefix, samples[class_id], query, shots)
-        questions.append(Question(query, (class_id,), (supports,)))
-    return questions
+def _every_image(pool: Pool, protocol: Protocol, rule: Rule) -> list[Question]:
+    """Each image once, in the order of its first pair; all classes that are asked with it, by ascending id."""
+    fold = pool.lists.folds[pool.fold]
+    if protocol.asks == "benchmark" and len(pool.lists.folds) == 1:
+        said = f"{pool.lists.name} has one fold, so that no class is seen beside it"
+        raise FsbenchError(f"protocol {protocol.id}: {said}: use fsbench-multi-v1")
+    every = [class_id for of_fold in pool.lists.folds.values() for class_id in of_fold]
+    asked = sorted(fold if protocol.asks == "fold" else every)
+    if pool.shots:
+        asked = [class_id for class_id in asked if class_id in pool.samples]
+    check_together(asked)
+    return [
+        Question(query, tuple(asked), tuple(_supports(pool, protocol.id, query, class_id) for class_id in asked))
+        for query in dict.fromkeys(query for query, _ in pool.pairs)
+    ]
+
+
+def _supports(pool: Pool, name: str, query: str, class_id: int) -> tuple[str, ...]:
+    if not pool.shots:
+        return ()
+    prefix = f"{name}|{pool.seed}|{pool.lists.name}|{pool.fold}|{class_id}|{query}"
+    return ranked_supports(prefix, pool.samples[class_id], query, pool.shots)
 
 
 def ranked_supports(prefix: str, samples: Sequence[str], query: str, shots: int) -> tuple[str, ...]:
@@ -95,32 +119,14 @@ def ranked_supports(prefix: str, samples: Sequence[str], query: str, shots: int)
     return tuple(supports)
 
 
-def _cycled(
-    lists: FoldLists, fold: str, protocol: Protocol, pairs: Sequence[Pair], shots: int, seed: int
-) -> list[Question]:
-    samples = _by_class(pairs)
-    if shots:
-        _check_enough(lists, fold, samples, 1)
-    generator = np.random.RandomState(seed)
-    questions = []
-    for number in range(CYCLED_EPISODES if pairs else 0):
-        query, class_id = pairs[number % len(pairs)]
-        of_class = samples[class_id]
-        supports: list[str] = []
-        while len(supports) < shots:
-            # choice(n) makes the same call on the generator as choice(list of n), and n is faster
-            attempt = of_class[int(generator.choice(len(of_class), 1, replace=False)[0])]
-            if attempt != query:
-                supports.append(attempt)
-        questions.append(Question(query, (class_id,), (tuple(supports),)))
-    return questions
-
-
-def _first_1000(
-    lists: FoldLists, fold: str, protocol: Protocol, pairs: Sequence[Pair], shots: int, seed: int
-) -> list[Question]:
-    return [Question(query, (class_id,), ((),)) for query, class_id in pairs[:1000]]
-
-
-_Rule = Callable[[FoldLists, str, Protocol, Sequence[Pair], int, int], list[Question]]
-_RULES: dict[str, _Rule] = {"every-pair": _every_pair, "cycled": _cycled, "first-1000": _first_1000}
+_Draw = Callable[[Pool, Protocol, Rule], list[Question]]
+_RULES: dict[Draw, _Draw] = {
+    "every-pair": _every_pair,
+    "every-image": _every_image,
+    "cycled": cycled,
+    "class-then-image": class_then_image,
+    "each-test-image": each_test_image,
+    "first-1000": first_pairs,
+    "image-cycle": image_cycle,
+    "pool": from_pool,
+}

@@ -16,18 +16,28 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fsbench.answers import Answers
+from fsbench.answers import Answers, Asked
 from fsbench.benchmark import Benchmark
-from fsbench.counts import CountLog, DoneBatch, Row
+from fsbench.counts import BACKGROUND, Confused, CountLog, DoneBatch, Row
 from fsbench.episodes import Batch, cut, shown_episodes
 from fsbench.errors import ModelError
 from fsbench.manifest import Manifest, Question
-from fsbench.metrics import count
+from fsbench.metrics import Counts, count
 from fsbench.model import Episode
-from fsbench.prediction import BadAnswerError, Size, as_masks, resize_nearest
+from fsbench.prediction import BadAnswerError, Size, as_labels, as_masks, resize_nearest
 from fsbench.protocols import Protocol
+from fsbench.together import added, confusion, counts_of, sparse
 
 Masks = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """The counts of one fold: rows by episode and class, and the confusion where classes are asked together."""
+
+    rows: list[Row]
+    confused: list[Confused]
 
 
 @dataclass(frozen=True)
@@ -41,9 +51,14 @@ class FoldRun:
     batch_size: int
     workers: int
 
+    @property
+    def one_class(self) -> bool:
+        """Whether an episode asks one class; else a pixel has one label of several."""
+        return self.protocol.asks == "class"
 
-def run_fold(run: FoldRun, log: CountLog, advance: Callable[[int], None]) -> list[Row]:
-    """Answer and count every episode of the fold that is not in ``log`` yet; returns the rows of all of them.
+
+def run_fold(run: FoldRun, log: CountLog, advance: Callable[[int], None]) -> FoldResult:
+    """Answer and count every episode of the fold that is not in ``log`` yet; returns the counts of all of them.
 
     Raises FsbenchError for a file that cannot be read and ModelError for an answer that is none; what was counted
     until then stays in the log.
@@ -57,7 +72,8 @@ def run_fold(run: FoldRun, log: CountLog, advance: Callable[[int], None]) -> lis
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     rows = [row for batch in batches for row in log.done[batch.index].rows]
-    return sorted(rows, key=lambda row: row.number)
+    confused = added(log.done[batch.index].confused for batch in batches)
+    return FoldResult(sorted(rows, key=lambda row: row.number), confused)
 
 
 def _is_done(run: FoldRun, batch: Batch, log: CountLog) -> bool:
@@ -65,15 +81,22 @@ def _is_done(run: FoldRun, batch: Batch, log: CountLog) -> bool:
     if batch.index not in log.done:
         return False
     rows = log.done[batch.index].rows
-    asked = [
+    expected = [
         (run.manifest.fold, number, question.query, question.query, class_id)
         for number, question in zip(batch.numbers, _questions(run, batch), strict=True)
-        for class_id in question.class_ids
+        for class_id in (question.class_ids if run.one_class else (BACKGROUND, *question.class_ids))
     ]
-    return [row[:5] for row in rows] == asked and all(
-        0 <= row.intersection <= min(row.predicted, row.truth)
-        and row.predicted + row.truth - row.intersection <= row.valid < 2**40
-        for row in rows
+    there = {row[:5] for row in rows}
+    # classes asked together have a row where they are true or predicted, the background always
+    must = [key for key in expected if run.one_class or key[4] == BACKGROUND]
+    return (
+        [row[:5] for row in rows] == [key for key in expected if key in there]
+        and there.issuperset(must)
+        and all(
+            0 <= row.intersection <= min(row.predicted, row.truth)
+            and row.predicted + row.truth - row.intersection <= row.valid < 2**40
+            for row in rows
+        )
     )
 
 
@@ -82,15 +105,15 @@ def _run_batches(
 ) -> None:
     ahead = run.workers + 1
     loading = deque(pool.submit(_load, run, batch) for batch in todo[:ahead])
-    counting: deque[tuple[Batch, float, Future[list[Row]]]] = deque()
+    counting: deque[tuple[Batch, float, Future[FoldResult]]] = deque()
     clock = time.perf_counter()
 
     def keep_oldest() -> None:
         nonlocal clock
-        batch, model_seconds, rows = counting.popleft()
-        done = rows.result()
+        batch, model_seconds, counted = counting.popleft()
+        done = counted.result()
         now = time.perf_counter()
-        log.append(batch.index, DoneBatch(done, now - clock, model_seconds))
+        log.append(batch.index, DoneBatch(done.rows, now - clock, model_seconds, done.confused))
         clock = now
         advance(len(batch.numbers))
 
@@ -124,33 +147,45 @@ def _sizes(run: FoldRun, question: Question) -> tuple[Size, Size]:
     return own, own if run.protocol.size is None else (run.protocol.size, run.protocol.size)
 
 
-def _answer(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> list[Masks]:
-    answers = run.answers.answer(batch.numbers, episodes)
-    masks = []
-    for number, question, answer in zip(batch.numbers, _questions(run, batch), answers, strict=True):
+def _answer(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> list[Masks | Labels]:
+    questions = _questions(run, batch)
+    asked = [Asked(n, len(question.class_ids)) for n, question in zip(batch.numbers, questions, strict=True)]
+    read: Callable[[object, int, Size, Size], Masks | Labels] = as_masks if run.one_class else as_labels
+    answers = []
+    for number, question, answer in zip(batch.numbers, questions, run.answers.answer(asked, episodes), strict=True):
         own, target = _sizes(run, question)
         try:
-            masks.append(as_masks(answer, len(question.class_ids), own, target))
+            answers.append(read(answer, len(question.class_ids), own, target))
         except BadAnswerError as error:
             fold = run.manifest.fold
             raise ModelError(
                 f"model {run.answers.card.name}, fold {fold} episode {number} (query {question.query}): {error}"
             ) from error
-    return masks
+    return answers
 
 
-def _count(run: FoldRun, batch: Batch, masks: Sequence[Masks]) -> list[Row]:
-    rows = []
-    for number, question, answer in zip(batch.numbers, _questions(run, batch), masks, strict=True):
+def _count(run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels]) -> FoldResult:
+    rows: list[Row] = []
+    confused: list[list[Confused]] = []
+    for number, question, answer in zip(batch.numbers, _questions(run, batch), answers, strict=True):
         _, target = _sizes(run, question)
-        for class_id, mask in zip(question.class_ids, answer, strict=True):
-            truth = run.benchmark.truth(question.query, class_id)
-            if truth.shape != target:
-                truth = resize_nearest(truth, target)
-            c = count(mask, truth)
-            if run.protocol.skip_vanished and c.truth == 0:
-                numbers = (0, 0, 0, 0)
-            else:
-                numbers = (c.intersection, c.predicted, c.truth, c.valid)
+        if run.one_class:
+            counted = {c: _count_class(run, question.query, c, answer[0], target) for c in question.class_ids}
+        else:
+            labels = _at(target, run.benchmark.labels(question.query, question.class_ids))
+            matrix = confusion(answer.astype(np.uint8, copy=False), labels, len(question.class_ids))
+            confused.append(sparse(matrix, question.class_ids))
+            counted = counts_of(matrix, question.class_ids)
+        for class_id, c in counted.items():
+            numbers = (c.intersection, c.predicted, c.truth, c.valid)
             rows.append(Row(run.manifest.fold, number, question.query, question.query, class_id, *numbers))
-    return rows
+    return FoldResult(rows, added(confused))
+
+
+def _count_class(run: FoldRun, query: str, class_id: int, mask: Masks, target: Size) -> Counts:
+    counted = count(mask, _at(target, run.benchmark.truth(query, class_id)))
+    return Counts(0, 0, 0, 0) if run.protocol.skip_vanished and counted.truth == 0 else counted
+
+
+def _at(target: Size, truth: Labels) -> Labels:
+    return truth if truth.shape == target else resize_nearest(truth, target)

@@ -13,15 +13,15 @@ from typing import Literal
 
 from fsbench.benchmark import Benchmark
 from fsbench.candidate import Candidate
-from fsbench.counts import CountLog, Row, read_counts, rows_digest, write_counts
-from fsbench.engine import FoldRun, run_fold
+from fsbench.counts import CountLog, read_counts, rows_digest, write_counts
+from fsbench.engine import FoldResult, FoldRun, run_fold
 from fsbench.environment import environment, joined, peak_memory_mib
 from fsbench.errors import FsbenchError
 from fsbench.model import Model
 from fsbench.plan import Plan, Questions, make_plan
 from fsbench.progress import progress
 from fsbench.record import Environment, Record, Timings, joined_model, read_record, same_model, write_record
-from fsbench.scoring import compute_scores, write_replicates
+from fsbench.scoring import compute_scores, confused_of, write_replicates
 
 IfExists = Literal["resume", "error", "replace"]
 
@@ -34,6 +34,7 @@ def evaluate(
     protocol: str = "fsbench-v1",
     shots: int | None = None,
     seed: int = 0,
+    run: int = 0,
     device: str = "auto",
     batch_size: int = 8,
     threads: int | None = None,
@@ -50,8 +51,9 @@ def evaluate(
 
     ``model``: a registered name, ``package.module:factory``, ``predictions:DIR``, or an object with ``card`` and
     ``segment``. ``benchmark``: a name under ``FSBENCH_HOME``, a folder, or an opened one. ``folds``: "all", a fold, or
-    several. ``shots``: by default 1 where the model needs masks, else 0. Returns the record that was written below
-    ``out``. Raises FsbenchError (a ModelError where the model is at fault) with a one-line message.
+    several. ``shots``: by default 1 where the model needs masks, else 0. ``run``: which of the runs of a protocol that
+    is drawn several times. Returns the record that was written below ``out``. Raises FsbenchError (a ModelError where
+    the model is at fault) with a one-line message.
     """
     for name, value, choices in (
         ("if_exists", if_exists, ("resume", "error", "replace")),
@@ -64,6 +66,7 @@ def evaluate(
         protocol=protocol,
         shots=shots,
         seed=seed,
+        run=run,
         limit=limit,
         draw_from_present=draw_from == "present",
         contaminated=contaminated,
@@ -104,8 +107,8 @@ def run_plan(plan: Plan, if_exists: IfExists = "resume") -> Record:
             said = f"fsbench: {path}: is there already, nothing was run (--if-exists replace runs it again)"
             print(said, file=sys.stderr)  # noqa: T201
             return kept
-        rows, spent = _run_folds(plan, todo, here)
-    return _finish(plan, path, here, rows, spent, fresh=if_exists == "replace")
+        results, spent = _run_folds(plan, todo, here)
+    return _finish(plan, path, here, results, spent, fresh=if_exists == "replace")
 
 
 def check_free(plan: Plan) -> None:
@@ -115,8 +118,8 @@ def check_free(plan: Plan) -> None:
         raise FsbenchError(f"{path}: is there already: use --if-exists resume or replace, or another --out")
 
 
-def _run_folds(plan: Plan, todo: Sequence[str], here: Environment) -> tuple[dict[str, list[Row]], Timings]:
-    rows: dict[str, list[Row]] = {}
+def _run_folds(plan: Plan, todo: Sequence[str], here: Environment) -> tuple[dict[str, FoldResult], Timings]:
+    results: dict[str, FoldResult] = {}
     seconds = model_seconds = 0.0
     prepared: set[int] = set()
     total = sum(len(plan.manifests[fold].questions) for fold in todo)
@@ -130,11 +133,11 @@ def _run_folds(plan: Plan, todo: Sequence[str], here: Environment) -> tuple[dict
                 plan.benchmark, plan.protocol, plan.manifests[fold], answers, plan.questions.batch_size, plan.workers
             )
             with CountLog(_log_path(plan, fold), _run_key(plan, fold, here)) as log:
-                rows[fold] = run_fold(run, log, advance)
+                results[fold] = run_fold(run, log, advance)
             seconds += sum(done.seconds for done in log.done.values())
             model_seconds += sum(done.model_seconds for done in log.done.values())
-    answered = sum(len({row.number for row in of_fold}) for of_fold in rows.values())
-    return rows, timings(seconds, model_seconds, answered, plan.workers, peak_memory_mib())
+    answered = sum(len({row.number for row in of_fold.rows}) for of_fold in results.values())
+    return results, timings(seconds, model_seconds, answered, plan.workers, peak_memory_mib())
 
 
 def timings(seconds: float, model_seconds: float, answered: int, workers: int, memory: float) -> Timings:
@@ -212,21 +215,31 @@ def _kept(plan: Plan, path: Path, here: Environment) -> Record | None:
 
 
 def _finish(
-    plan: Plan, path: Path, here: Environment, rows: dict[str, list[Row]], spent: Timings, *, fresh: bool
+    plan: Plan, path: Path, here: Environment, results: dict[str, FoldResult], spent: Timings, *, fresh: bool
 ) -> Record:
     """Join with what the folder holds by now (unless ``fresh``), score, and write: the record last."""
     kept = None if fresh else _kept(plan, path, here)
-    ran = list(rows)
+    rows = {fold: result.rows for fold, result in results.items()}
+    confused = {fold: result.confused for fold, result in results.items()}
     if kept is not None:
         earlier = [row for row in read_counts(plan.folder / "counts.parquet") if row.fold in kept.folds]
         if rows_digest(earlier) != kept.counts_sha256:
             raise FsbenchError(f"{plan.folder / 'counts.parquet'}: is not of the record beside it: --if-exists replace")
-        for fold in kept.folds:
+        for fold, said in kept.folds.items():
             rows.setdefault(fold, [row for row in earlier if row.fold == fold])
+            confused.setdefault(fold, confused_of(said))
         here = joined(kept.environment, here)
-        spent = joined_timings([kept.timings, spent], sum(len(of_fold) for of_fold in rows.values()))
+        answered = sum(len({row.number for row in of_fold}) for of_fold in rows.values())
+        spent = joined_timings([kept.timings, spent], answered)
     ordered = {fold: rows[fold] for fold in plan.manifests if fold in rows}
-    scores = compute_scores(plan.benchmark.lists, plan.manifests, ordered, plan.protocol.empty)
+    scores = compute_scores(
+        plan.benchmark.lists,
+        plan.manifests,
+        ordered,
+        plan.protocol,
+        confused,
+        imagewise=plan.benchmark.builder == "fss-1000",
+    )
     everything = [row for of_fold in ordered.values() for row in of_fold]
     record = Record(
         schema="fsbench-record/1",
@@ -237,11 +250,13 @@ def _finish(
         modified=plan.modified,
         shots=plan.shots,
         seed=plan.questions.seed,
+        run=plan.questions.run,
         limit=plan.questions.limit,
         folds=scores.folds,
         miou=scores.miou,
         fb_iou=scores.fb_iou,
         ci95=scores.ci95,
+        other=scores.other,
         manifests_sha256={fold: manifest.sha256 for fold, manifest in plan.manifests.items()},
         counts_sha256=rows_digest(everything),
         environment=here,
@@ -250,7 +265,7 @@ def _finish(
     write_counts(plan.folder / "counts.parquet", everything)
     write_replicates(plan.folder / "bootstrap.parquet", scores.replicates)
     write_record(plan.folder, record)
-    for fold in ran:
+    for fold in results:
         _log_path(plan, fold).unlink(missing_ok=True)
     return record
 

@@ -29,17 +29,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array, csc_array, csr_array, vstack
 
 from fsbench.metrics import EXACT, Columns, Empty, IntArray, check_fold_classes, class_rows, columns
 
 REPLICATES = 10_000
 MIN_STRATUM = 5
 PERCENTILES = (2.5, 97.5)
+IOU_UNIT = 2.0**-30
+"""Per-episode IoUs are added up as whole numbers of this unit, so that no order of summation can show."""
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -113,7 +116,12 @@ class Design:
 
 @dataclass(frozen=True, eq=False)
 class FoldCounts:
-    """The episodes of one fold as a model answered them: columns of length E, and the fold's class ids."""
+    """The episodes of one fold as a model answered them: columns of length E, and the fold's class ids.
+
+    ``others``: classes that were asked beside the fold's, -1 for the background. ``groups``: name -> class ids of
+    either, whose mean IoU is a score of its own. ``asked_as``: where classes are asked together, the class id that
+    stands for all of them in the design.
+    """
 
     image: Sequence[str]
     class_id: npt.ArrayLike
@@ -122,6 +130,14 @@ class FoldCounts:
     truth: npt.ArrayLike
     valid: npt.ArrayLike
     fold_classes: Sequence[int]
+    others: Sequence[int] = ()
+    groups: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    asked_as: int | None = None
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """All classes that have rows, the fold's first."""
+        return check_fold_classes([*self.fold_classes, *self.others])
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +146,9 @@ class Replicates:
 
     ``miou`` and ``fb_iou`` per fold; ``mean_miou`` and ``mean_fb_iou`` their mean over the folds, replicate by
     replicate, None unless all folds of the design are there. ``vanished``: per fold, in how many replicates a
-    class that has a sample lost it; ``vanished_any``: in how many that befell any of the folds given.
+    class that has a sample lost it; ``vanished_any``: in how many that befell any of the folds given. ``groups``:
+    name of a group of classes -> fold -> its mean IoU. ``imagewise``: per fold, the mean of per-episode IoU. FB-IoU and
+    ``imagewise`` are NaN where classes are asked together.
     """
 
     miou: dict[str, FloatArray]
@@ -139,6 +157,8 @@ class Replicates:
     mean_fb_iou: FloatArray | None
     vanished: dict[str, int]
     vanished_any: int
+    groups: dict[str, dict[str, FloatArray]] = field(default_factory=dict)
+    imagewise: dict[str, FloatArray] = field(default_factory=dict)
 
 
 def replicates(
@@ -160,14 +180,24 @@ def replicates(
         raise ValueError(f"folds are {list(folds)}, expected some of the design's, {list(design.folds)}")
     place = {image: i for i, image in enumerate(design.images)}
     sums = [_sums_by_image(design, place, fold, folds[fold]) for fold in given]
-    totals = np.split(_draw_totals(design, np.concatenate(sums), draws, chunk), np.cumsum([len(s) for s in sums])[:-1])
-    miou, fb_iou, lost = {}, {}, {}
+    drawn = _draw_totals(design, vstack(sums, format="csc"), draws, chunk)
+    totals = np.split(drawn, np.cumsum([of_fold.shape[0] for of_fold in sums])[:-1])
+    miou, fb_iou, lost, imagewise = {}, {}, {}, {}
+    groups: dict[str, dict[str, FloatArray]] = {}
     for fold, data, total in zip(given, sums, totals, strict=True):
+        classes = folds[fold].classes
+        inter, union = total[: len(classes)], total[len(classes) : 2 * len(classes)]
+        sampled = np.asarray(data.sum(axis=1)).ravel()[len(classes) : 2 * len(classes)] > 0
         n = len(folds[fold].fold_classes)
-        miou[fold], lost[fold] = _miou(
-            total[:n], total[n : 2 * n], np.count_nonzero(data[n : 2 * n], axis=1) > 0, empty
-        )
-        fb_iou[fold] = _fb_iou(total[:n].sum(axis=0), total[n : 2 * n].sum(axis=0), total[-2], total[-1])
+        miou[fold], lost[fold] = _miou(inter[:n], union[:n], sampled[:n], empty)
+        bg_inter, bg_union, ious, episodes = total[2 * len(classes) :]
+        fb_iou[fold] = _fb_iou(inter.sum(axis=0), union.sum(axis=0), bg_inter, bg_union)
+        imagewise[fold] = np.where(episodes > 0, ious / np.maximum(episodes, 1) * IOU_UNIT, np.nan)
+        if folds[fold].asked_as is not None:
+            fb_iou[fold], imagewise[fold] = (np.full(draws, np.nan) for _ in range(2))
+        for name, members in folds[fold].groups.items():
+            rows = [classes.index(class_id) for class_id in members]
+            groups.setdefault(name, {})[fold] = _miou(inter[rows], union[rows], sampled[rows], empty)[0]
     whole = len(given) == len(design.folds)
     return Replicates(
         miou=miou,
@@ -176,6 +206,8 @@ def replicates(
         mean_fb_iou=over_folds(list(fb_iou.values())) if whole else None,
         vanished={fold: int(np.count_nonzero(which)) for fold, which in lost.items()},
         vanished_any=int(np.count_nonzero(np.any(list(lost.values()), axis=0))),
+        groups=groups,
+        imagewise=imagewise,
     )
 
 
@@ -195,37 +227,46 @@ def paired_interval(a: FloatArray, b: FloatArray) -> tuple[float, float] | None:
     return interval(a - b)
 
 
-def _sums_by_image(design: Design, place: Mapping[str, int], fold: str, counts: FoldCounts) -> IntArray:
-    """Per image (I columns): C rows of intersections, C of unions, then background intersection and union."""
-    classes = check_fold_classes(counts.fold_classes)
+def _sums_by_image(design: Design, place: Mapping[str, int], fold: str, counts: FoldCounts) -> csc_array:
+    """Per image (I columns): C rows of intersections, C of unions, then background intersection and union, then the
+    sum of its episodes' IoU (in units of ``IOU_UNIT``) and the number of episodes that have one.
+    """
+    classes = counts.classes
     episodes: Columns = columns(
         counts.class_id, counts.intersection, counts.predicted, counts.truth, counts.valid, fold_classes=classes
     )
     if len(counts.image) != len(episodes.class_id):
         raise ValueError(f"fold {fold!r} has {len(counts.image)} images, expected {len(episodes.class_id)}, one a row")
     for image, class_id in zip(counts.image, episodes.class_id.tolist(), strict=True):
-        if (fold, image, class_id) not in design.asked:
+        if (fold, image, class_id if counts.asked_as is None else counts.asked_as) not in design.asked:
             raise ValueError(f"fold {fold!r} has image {image!r} with class {class_id}, which its manifest never asks")
     where = np.fromiter((place[image] for image in counts.image), dtype=np.int64, count=len(counts.image))
     row = class_rows(episodes.class_id, classes)
     union = episodes.predicted + episodes.truth - episodes.intersection
-    sums = np.zeros((2 * len(classes) + 2, len(design.images)), dtype=np.int64)
-    np.add.at(sums, (row, where), episodes.intersection)
-    np.add.at(sums, (row + len(classes), where), union)
-    np.add.at(sums[-2], where, episodes.valid - union)
-    np.add.at(sums[-1], where, episodes.valid - episodes.intersection)
-    return sums
+    n = len(classes)
+    ious = np.rint(episodes.intersection / np.maximum(union, 1) / IOU_UNIT).astype(np.int64)
+    values = [episodes.intersection, union, episodes.valid - union, episodes.valid - episodes.intersection]
+    values += [ious, (union > 0).astype(np.int64)]
+    rows = [row, row + n, *(np.full_like(row, 2 * n + extra) for extra in range(4))]
+    summed = coo_array(
+        (np.concatenate(values), (np.concatenate(rows), np.tile(where, len(rows)))),
+        shape=(2 * n + 4, len(design.images)),
+    )
+    return csc_array(summed)  # equal places are added up, as whole numbers
 
 
-def _draw_totals(design: Design, sums: IntArray, draws: int, chunk: int) -> FloatArray:
-    """The sums (S, I) added up under each draw: float64 (S, draws), whole numbers all of them."""
-    held = [np.flatnonzero(sums[:, stratum].any(axis=1)) for stratum in design.strata]
-    blocks = [sums[np.ix_(rows, stratum)] for rows, stratum in zip(held, design.strata, strict=True)]
-    bound = sum(block.shape[1] * int(block.sum(axis=0).max(initial=0)) for block in blocks)
+def _draw_totals(design: Design, sums: csc_array, draws: int, chunk: int) -> FloatArray:
+    """The sums (S, I) added up under each draw: float64 (S, draws), whole numbers all of them.
+
+    Few classes stand in an image, so the sums are sparse; all are below 2^53, so that no order of adding shows.
+    """
+    blocks = [sums[:, stratum] for stratum in design.strata]
+    bound = sum(block.shape[1] * int(block.sum(axis=0).max()) for block in blocks)
     if bound >= EXACT:
         raise ValueError(f"a replicate could count {bound} pixels, expected fewer than 2^53")
-    totals = np.zeros((len(sums), draws))
-    exact = [block.astype(np.float64) for block in blocks]
+    held = [np.unique(block.indices) for block in blocks]
+    exact = [csr_array(block)[rows].astype(np.float64) for block, rows in zip(blocks, held, strict=True)]
+    totals = np.zeros((sums.shape[0], draws))
     for number, first, weights in design.weights(draws, chunk):
         if len(held[number]):
             totals[held[number], first : first + len(weights)] += exact[number] @ weights.T.astype(np.float64)

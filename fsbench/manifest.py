@@ -39,7 +39,8 @@ class Question:
 class Manifest:
     """All episodes of a fold, in order.
 
-    ``drawn`` counts the episodes before those with missing files were dropped; it is len(questions) otherwise.
+    ``drawn`` counts the episodes before those with missing files were dropped; it is len(questions) otherwise. ``run``
+    is 0 but in protocols that are drawn several times over.
     """
 
     benchmark: str
@@ -49,6 +50,7 @@ class Manifest:
     seed: int
     questions: tuple[Question, ...]
     drawn: int
+    run: int = 0
 
     def text(self) -> str:
         """The plain text form that digests are made of."""
@@ -64,11 +66,12 @@ class Manifest:
         return self if limit is None else replace(self, questions=self.questions[:limit])
 
     def jsonl(self, class_keys: Sequence[str]) -> str:
-        """One JSON object a line: episode, fold, query, class_ids, classes, supports."""
+        """One JSON object a line: episode, fold, run, query, class_ids, classes, supports."""
         rows = (
             {
                 "episode": number,
                 "fold": self.fold,
+                "run": self.run,
                 "query": question.query,
                 "class_ids": question.class_ids,
                 "classes": [class_keys[class_id] for class_id in question.class_ids],

@@ -112,6 +112,11 @@ class FoldScore:
     miou: float | None
     fb_iou: float | None
 
+    def mean_over(self, class_ids: Sequence[int]) -> float | None:
+        """Mean IoU of some of the classes, those left out apart; None where none of them has a sample."""
+        chosen = [c for c in self.classes if c.class_id in class_ids]
+        return _mean([c.iou for c in chosen if c.iou is not None]) if any(c.union for c in chosen) else None
+
     @property
     def no_sample(self) -> tuple[int, ...]:
         """Ids of the classes with no sample: no episode, or not a pixel in any union."""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from fsbench.answers import Asked
 from fsbench.episodes import shown_episodes
 from fsbench.files import written_whole
 from fsbench.metrics import count
@@ -48,7 +49,7 @@ def answers_sheet(plan: Plan, fold: str, numbers: Sequence[int], path: Path) -> 
     """
     questions = [plan.manifests[fold].questions[number] for number in numbers]
     episodes = shown_episodes(plan.benchmark, plan.protocol, questions)
-    answers = plan.answers[fold].answer(numbers, episodes)
+    answers = plan.answers[fold].answer([Asked(number, 1) for number in numbers], episodes)
     rows = []
     for question, episode, answer in zip(questions, episodes, answers, strict=True):
         image = plan.benchmark.image(question.query)

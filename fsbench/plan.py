@@ -17,11 +17,12 @@ from fsbench.environment import processors, resolve_device
 from fsbench.errors import FsbenchError
 from fsbench.manifest import Manifest
 from fsbench.protocols import Protocol, protocol_named
-from fsbench.record import PRESENT, RecordedBenchmark, RecordedModel, record_folder
+from fsbench.record import OTHER_MASKS, PRESENT, RecordedBenchmark, RecordedModel, record_folder
 
 RANGES = {
     "shots": (0, 1000),
     "seed": (0, 2**32 - 1),
+    "run": (0, 1000),
     "limit": (1, 10**9),
     "batch_size": (1, 10**6),
     "threads": (1, 1024),
@@ -38,6 +39,7 @@ class Questions:
     protocol: str = "fsbench-v1"
     shots: int | None = None
     seed: int = 0
+    run: int = 0
     limit: int | None = None
     draw_from_present: bool = False
     contaminated: bool = False
@@ -51,7 +53,7 @@ class Questions:
         protocol_named(self.protocol)
         for name, (smallest, largest) in RANGES.items():
             value = getattr(self, name)
-            if value is None and name not in ("seed", "batch_size"):
+            if value is None and name not in ("seed", "run", "batch_size"):
                 continue
             if not isinstance(value, int) or not smallest <= value <= largest:
                 said = f"--{name.replace('_', '-')} {value}"
@@ -106,7 +108,7 @@ def make_plan(
     card = joined_card(candidate, answers)
     shots = questions.shots
     if shots is None:
-        shots = max(default_shots(card, beside_masks), protocol.least_shots)
+        shots = max(default_shots(card, beside_masks), protocol.rule(lists.name).least_shots)
     check_shots(card, shots)
     contaminated = check_contamination(card, lists, folds, questions.contaminated)
     drawn = {
@@ -116,6 +118,7 @@ def make_plan(
             protocol,
             shots,
             questions.seed,
+            run=questions.run,
             present=benchmark.present if benchmark.partial else None,
             draw_from_present=questions.draw_from_present,
         )
@@ -145,7 +148,10 @@ def make_plan(
         model=model,
         recorded_benchmark=_recorded_benchmark(benchmark),
         modified=modified,
-        folder=out / record_folder(model, lists.name, protocol.id, shots, questions.seed, questions.limit, modified),
+        folder=out
+        / record_folder(
+            model, lists.name, protocol.id, shots, questions.seed, questions.run, questions.limit, modified
+        ),
     )
 
 
@@ -153,6 +159,8 @@ def _modified(questions: Questions, protocol: Protocol, benchmark: Benchmark) ->
     modified = [] if questions.limit is None else [f"limit={questions.limit}"]
     if questions.draw_from_present and protocol.published_draw and benchmark.partial:
         modified.append(PRESENT)
+    if protocol.other_masks(benchmark.lists.mask_rule):
+        modified.append(f"{OTHER_MASKS}{benchmark.lists.mask_rule}")
     return tuple(modified)
 
 

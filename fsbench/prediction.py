@@ -28,6 +28,32 @@ def as_masks(answer: object, prompts: int, own: Size, target: Size) -> npt.NDArr
     ``own`` is the query's size. Raises BadAnswerError for anything but a float K x H' x W' of finite numbers or a
     bool K x H x W at ``own`` or ``target`` size.
     """
+    checked = _checked(answer, prompts, own, target)
+    if isinstance(checked, np.ndarray):
+        return checked
+    foreground: npt.NDArray[np.bool_] = (_resize_scores(checked, target) > 0).numpy()
+    return foreground
+
+
+def as_labels(answer: object, prompts: int, own: Size, target: Size) -> npt.NDArray[np.uint8]:
+    """The answer to classes asked together, at ``target`` size: uint8 h x w, place of the class + 1, 0 background.
+
+    The label is the largest positive score, of equal ones the first; so of a bool mask the first class that is true.
+    Raises BadAnswerError as ``as_masks``.
+    """
+    checked = _checked(answer, prompts, own, target)
+    if isinstance(checked, np.ndarray):
+        first = np.where(checked.any(axis=0), checked.argmax(axis=0) + 1, 0)
+        return first.astype(np.uint8)
+    scores = _resize_scores(checked, target).numpy()
+    place = scores.argmax(axis=0)  # the first of equal ones, which torch's max does not promise
+    largest = np.take_along_axis(scores, place[None], axis=0)[0]
+    labels: npt.NDArray[np.uint8] = np.where(largest > 0, place + 1, 0).astype(np.uint8)
+    return labels
+
+
+def _checked(answer: object, prompts: int, own: Size, target: Size) -> Tensor | npt.NDArray[np.bool_]:
+    """Finite float scores K x H' x W' on the CPU, or a bool mask K x h x w at ``target`` size."""
     import torch
 
     if not isinstance(answer, torch.Tensor):
@@ -50,8 +76,7 @@ def as_masks(answer: object, prompts: int, own: Size, target: Size) -> npt.NDArr
     scores = answer.detach().to("cpu", torch.float64 if answer.dtype == torch.float64 else torch.float32)
     if not bool(torch.isfinite(scores).all()):
         raise BadAnswerError("got NaN or infinite scores, expected finite ones")
-    foreground: npt.NDArray[np.bool_] = (_resize_scores(scores, target) > 0).numpy()
-    return foreground
+    return scores
 
 
 def _resize_scores(scores: Tensor, target: Size) -> Tensor:

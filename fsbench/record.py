@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fsbench.errors import FsbenchError
 from fsbench.files import sha256_text, write_text
 from fsbench.model import ModelCard
+from fsbench.protocols import PROTOCOLS
 
 SCHEMA = "fsbench-record/1"
 LARGEST_RECORD = 64 * 2**20
@@ -60,18 +61,34 @@ class RecordedBenchmark(_Strict):
 
 
 class ClassRecord(_Strict):
-    """One class; ``iou`` is null where the class had no sample and is left out."""
+    """One class; ``iou`` is null where the class had no sample and is left out. ``class_id`` as in the counts."""
 
+    class_id: int | None = None
     iou: Fraction | None
     intersection: Count
     union: Count
     episodes: Count
 
 
+class OtherScore(_Strict):
+    """A score beside the mIoU, under a name of its own."""
+
+    score: Fraction | None
+    ci95: Interval | None
+
+
+class Confusion(_Strict):
+    """Pixels by true class (rows) and predicted class (columns); ``class_ids`` in their order, -1 the background."""
+
+    class_ids: tuple[int, ...]
+    pixels: tuple[tuple[Count, ...], ...]
+
+
 class FoldRecord(_Strict):
     """One fold. ``drawn``: episodes before those with missing files were dropped; ``asked``: those put to the model;
     ``episodes``: those counted. ``left_out``: classes with no sample. ``vanished_replicates``: bootstrap
-    replicates in which a class lost its last sample.
+    replicates in which a class lost its last sample. ``other``: scores beside the mIoU; where classes are asked
+    together, ``others`` are those asked beside the fold's and the background, and ``confusion`` counts them all.
     """
 
     miou: Fraction | None
@@ -84,6 +101,9 @@ class FoldRecord(_Strict):
     left_out: tuple[Text, ...]
     vanished_replicates: Count
     classes: dict[Text, ClassRecord]
+    other: dict[Text, OtherScore] = Field(default_factory=dict)
+    others: dict[Text, ClassRecord] = Field(default_factory=dict)
+    confusion: Confusion | None = None
 
 
 class Environment(_Strict):
@@ -119,8 +139,9 @@ class Record(_Strict):
     """An evaluation of one model on one benchmark under one protocol.
 
     ``modified`` says in what an evaluation differs from its protocol; such a record shares no column with the real
-    one. ``miou``, ``fb_iou`` and ``ci95`` are of the mean over folds, null unless all folds are there. An interval
-    covers the sampling of queries only, given supports, weights and classes.
+    one. ``run``: which run, of a protocol that is drawn several times. ``miou``, ``fb_iou``, ``ci95`` and ``other`` are
+    of the mean over folds, null unless all folds are there. An interval covers the sampling of queries only, given
+    supports, weights and classes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -133,11 +154,13 @@ class Record(_Strict):
     modified: tuple[Text, ...]
     shots: Count
     seed: Count
+    run: Count = 0
     limit: Count | None
     folds: dict[Text, FoldRecord]
     miou: Fraction | None
     fb_iou: Fraction | None
     ci95: Interval | None
+    other: dict[Text, OtherScore] = Field(default_factory=dict)
     manifests_sha256: dict[Text, Sha256]
     counts_sha256: Sha256
     environment: Environment
@@ -146,7 +169,9 @@ class Record(_Strict):
     @property
     def protocol_title(self) -> str:
         """The protocol's id as tables print it."""
-        return f"{self.protocol}(modified)" if self.modified else self.protocol
+        known = PROTOCOLS.get(self.protocol)
+        title = f"{self.protocol}(modified)" if self.modified else self.protocol
+        return title + (" (rule only)" if known is not None and known.rule_only else "")
 
     def json_text(self) -> str:
         """The JSON text that is written: indented, keys in the schema's order, UTF-8."""
@@ -155,7 +180,7 @@ class Record(_Strict):
     def folder(self) -> Path:
         """Where the record lies below the results folder."""
         return record_folder(
-            self.model, self.benchmark.name, self.protocol, self.shots, self.seed, self.limit, self.modified
+            self.model, self.benchmark.name, self.protocol, self.shots, self.seed, self.run, self.limit, self.modified
         )
 
 
@@ -179,6 +204,9 @@ def joined_model(a: RecordedModel, b: RecordedModel) -> RecordedModel:
 PRESENT = "draw-from=present"
 """In ``modified``: a paper's protocol drew on the files at hand instead of the published list."""
 
+OTHER_MASKS = "mask-rule="
+"""In ``modified``, before the mask rule: COCO masks of another rule than the protocol binds."""
+
 
 def record_folder(
     model: RecordedModel,
@@ -186,12 +214,19 @@ def record_folder(
     protocol: str,
     shots: int,
     seed: int,
+    run: int,
     limit: int | None,
     modified: Sequence[str],
 ) -> Path:
-    """``<model>/<revision>-<config8>/<benchmark>/<protocol>-<K>shot-s<seed>[-limit<N>][-present]``."""
-    questions = f"{protocol}-{shots}shot-s{seed}" + ("" if limit is None else f"-limit{limit}")
+    """``<model>/<revision>-<config8>/<benchmark>/<protocol>-<K>shot-s<seed>[-run<R>][-limit<N>][-present][-<masks>]``.
+
+    ``-run<R>`` stands there for protocols that are drawn several times.
+    """
+    questions = f"{protocol}-{shots}shot-s{seed}"
+    questions += f"-run{run}" if protocol in PROTOCOLS and PROTOCOLS[protocol].runs > 1 else ""
+    questions += "" if limit is None else f"-limit{limit}"
     questions += "-present" if PRESENT in modified else ""
+    questions += "".join(f"-{said.removeprefix(OTHER_MASKS)}" for said in modified if said.startswith(OTHER_MASKS))
     return Path(model.name) / f"{model.revision}-{model.config8}" / benchmark / questions
 
 

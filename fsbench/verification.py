@@ -10,10 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fsbench.benchmark import Benchmark, sources_digest
+from fsbench.draws import draw
+from fsbench.errors import FsbenchError
 from fsbench.files import sha256_file
 from fsbench.parallel import in_threads
 from fsbench.plugins import load, registered
+from fsbench.protocols import PROTOCOLS
 
+SHOTS = 5
 SHOWN = 5
 """Faults that are named in one line; the rest are counted."""
 
@@ -37,7 +41,7 @@ def check(name: str, faults: Sequence[str], fine: str) -> Check:
 
 def verify_benchmark(benchmark: Benchmark, workers: int | None = None) -> list[Check]:
     """All checks of a benchmark, the general ones and its builder's. Nothing is raised for a fault that is found."""
-    checks = [_sources(benchmark, workers), _lists_digest(benchmark), _no_overlap(benchmark)]
+    checks = [_sources(benchmark, workers), _lists_digest(benchmark), _no_overlap(benchmark), _supports(benchmark)]
     builder = registered("benchmarks").get(benchmark.builder)
     own = getattr(load(builder), "verify", None) if builder else None
     return checks + (list(own(benchmark, workers)) if own else [])
@@ -87,6 +91,26 @@ def _no_overlap(benchmark: Benchmark) -> Check:
         others = {c for other, of_other in benchmark.lists.folds.items() if other != fold for c in of_other}
         faults += [f"class {c} is in fold {fold} and another" for c in sorted(set(ids) & others)]
     return check("train/val overlap", faults, "none")
+
+
+def _supports(benchmark: Benchmark) -> Check:
+    """No support is its own query, by id or as the same photograph under another id (``fsbench-v1`` at 5 shots)."""
+    protocol = PROTOCOLS["fsbench-v1"]
+    faults, episodes = [], 0
+    for fold in benchmark.lists.folds:
+        present = benchmark.present if benchmark.partial else None
+        try:
+            questions = draw(benchmark.lists, fold, protocol, SHOTS, 0, present=present).questions
+        except FsbenchError:  # a class with too few images for 5 supports is asked at fewer
+            questions = draw(benchmark.lists, fold, protocol, 1, 0, present=present).questions
+        episodes += len(questions)
+        for question in questions:
+            query = benchmark.samples[question.query]
+            for support in question.supports[0]:
+                shown = benchmark.samples[support].image_sha256
+                if support == query.id or (shown is not None and shown == query.image_sha256):
+                    faults.append(f"fold {fold}: support {support} shows the photograph of query {query.id}")
+    return check("supports show no query", faults, f"{episodes} episodes of {protocol.id} at up to {SHOTS} shots")
 
 
 def areas_check(benchmark: Benchmark, areas: dict[tuple[str, int], int], readable: frozenset[str]) -> Check:

@@ -36,6 +36,7 @@ def episodes(
         typer.Option("-k", "--shots", min=0, help="Supports per class. Default: 1 where the protocol has any."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
+    run: Annotated[int, typer.Option(min=0, help="Which run, of protocols that are drawn several times.")] = 0,
     output: Annotated[Format, typer.Option("--format", help="text is what digests are made of.")] = Format.TEXT,
     draw_from: Annotated[
         DrawFrom, typer.Option(help="For a partial folder: draw on the published list, or on what is at hand.")
@@ -53,12 +54,15 @@ def episodes(
         opened = open_benchmark(benchmark)
         lists, present = opened.lists, opened.present if opened.partial else None
     named = protocol_named(protocol)
+    if named.rule_only:
+        typer.echo(f"fsbench: {named.title}: drawn by the paper's rule; its own episodes cannot be replayed", err=True)
     manifest = draw(
         lists,
         fold,
         named,
-        int(named.most_shots != 0) if shots is None else shots,
+        int(named.rule(lists.name).most_shots != 0) if shots is None else shots,
         seed,
+        run=run,
         present=present,
         draw_from_present=draw_from is DrawFrom.PRESENT,
     )

@@ -36,6 +36,9 @@ def evaluate(
         int | None, typer.Option("-k", "--shots", min=0, help="Default: 1 for models that need masks, else 0.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the episodes' draws.")] = 0,
+    run: Annotated[
+        int | None, typer.Option(min=0, help="One run of a protocol that is drawn several times. Default: all of them.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto (cuda, mps, cpu), cpu, cuda, cuda:N, mps.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Episodes a model is shown at once.")] = 8,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch. Default: all processors.")] = None,
@@ -61,16 +64,22 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print records as JSON, one a line.")] = False,
 ) -> None:
     """Ask models every question of a protocol, count exactly, and print the table."""
+    from dataclasses import replace
+
     from fsbench.answers import Answers
+    from fsbench.benchmark import open_benchmark
     from fsbench.candidate import Candidate
     from fsbench.evaluation import check_free, run_plan
     from fsbench.plan import Questions, make_plan
+    from fsbench.protocols import protocol_named
 
+    runs = range(protocol_named(protocol).runs) if run is None else [run]
     questions = Questions(
         folds=None if fold == "all" else tuple(part.strip() for part in fold.split(",")),
         protocol=protocol,
         shots=shots,
         seed=seed,
+        run=runs[0],
         limit=limit,
         draw_from_present=draw_from is DrawFrom.PRESENT,
         contaminated=contaminated,
@@ -84,10 +93,12 @@ def evaluate(
         candidates = [Candidate.load(spec, options_for(spec, model, option or [])) for spec in model]
     loaded: list[Answers] = [candidate.single for candidate in candidates if candidate.single is not None]
     beside_masks = any(answers.card.prompts in ("mask", "both") for answers in loaded)
+    opened = [open_benchmark(name, root=root) for name in benchmark]
     plans = [
-        make_plan(candidate, name, questions, out, root=root, beside_masks=beside_masks)
-        for name in benchmark
+        make_plan(candidate, of_name, replace(questions, run=number), out, beside_masks=beside_masks)
+        for of_name in opened
         for candidate in candidates
+        for number in runs
     ]
     for plan in plans:
         if sum(plan.folder == other.folder for other in plans) > 1:

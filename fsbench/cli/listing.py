@@ -79,14 +79,19 @@ def _benchmarks() -> list[dict[str, str]]:
 
 
 def _protocols() -> list[dict[str, str]]:
-    from fsbench.protocols import PROTOCOLS
+    from fsbench.protocols import ANY, PROTOCOLS, Rule
+
+    def shots(rule: Rule) -> str:
+        least, most = rule.least_shots, rule.most_shots
+        return str(least) if least == most else f"{least} or more" if most is None else f"{least} to {most}"
 
     return [
         {
-            "protocol": p.id,
-            "defined for": ", ".join(p.benchmarks) if p.benchmarks else "any benchmark",
-            "shots": str(p.least_shots) if p.least_shots == p.most_shots else f"{p.least_shots} or more",
+            "protocol": p.title,
+            "defined for": ", ".join(name.replace(ANY, "any benchmark") for name in p.rules),
+            "shots": ", ".join(dict.fromkeys(shots(rule) for rule in p.rules.values())),
             "empty class": {"drop": "left out", "zero": "counts 0"}[p.empty],
+            "COCO masks": p.coco_masks,
             "who": p.who,
             "what": p.about,
         }

@@ -29,7 +29,7 @@ def test_episodes_whose_mask_vanishes(plan: Plan, tmp_path: Path, skip: bool) ->
     protocol = replace(plan.protocol, size=3, skip_vanished=skip)
     run = FoldRun(plan.benchmark, protocol, plan.manifests["0"], plan.answers["0"], batch_size=4, workers=2)
     with CountLog(tmp_path / "log", {}) as log:
-        rows = run_fold(run, log, lambda n: None)
+        rows = run_fold(run, log, lambda n: None).rows
     vanished = 0
     for row in rows:
         truth = plan.benchmark.truth(row.query, row.class_id)
@@ -40,7 +40,7 @@ def test_episodes_whose_mask_vanishes(plan: Plan, tmp_path: Path, skip: bool) ->
         assert row.truth == np.count_nonzero(small == 1)
         assert row.valid == (0 if gone and skip else 9)
     assert 0 < vanished < len(rows)
-    assert len(fold_counts(rows, plan.benchmark.lists.folds["0"]).image) == len(rows) - vanished * skip
+    assert len(fold_counts(rows, plan.benchmark.lists, "0").image) == len(rows) - vanished * skip
 
 
 def test_a_log_is_gone_on_with_only_by_the_same_run(plan: Plan) -> None:

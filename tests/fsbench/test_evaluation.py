@@ -83,7 +83,7 @@ def test_what_a_script_reads(tiny: Benchmark, tmp_path: Path) -> None:
     assert list(said["folds"]) == ["0", "1", "2", "3"]
     fold = said["folds"]["0"]
     assert {"miou", "fb_iou", "ci95", "episodes", "manifest_sha256", "classes"} <= set(fold)
-    assert set(fold["classes"]["thing_00"]) == {"iou", "intersection", "union", "episodes"}
+    assert set(fold["classes"]["thing_00"]) == {"class_id", "iou", "intersection", "union", "episodes"}
     assert {"miou", "fb_iou", "ci95", "environment", "timings"} <= set(said)
     config = said["model"]["config8"]
     assert path.parent.relative_to(tmp_path) == Path(f"bright/1-{config}/tiny/fsbench-v1-1shot-s3")

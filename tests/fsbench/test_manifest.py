@@ -93,6 +93,7 @@ def test_jsonl_has_an_object_per_episode() -> None:
         {
             "episode": 0,
             "fold": "0",
+            "run": 0,
             "query": "2007_000033",
             "class_ids": [0],
             "classes": ["klass ß 0"],
@@ -101,6 +102,7 @@ def test_jsonl_has_an_object_per_episode() -> None:
         {
             "episode": 1,
             "fold": "0",
+            "run": 0,
             "query": "abe's_flyingfish/1",
             "class_ids": [3, 0, 17],
             "classes": ["klass ß 3", "klass ß 0", "klass ß 17"],
@@ -109,6 +111,7 @@ def test_jsonl_has_an_object_per_episode() -> None:
         {
             "episode": 2,
             "fold": "0",
+            "run": 0,
             "query": "ü/1",
             "class_ids": [3, 0],
             "classes": ["klass ß 3", "klass ß 0"],

@@ -1,0 +1,62 @@
+"""What a protocol draws from: the pairs of a fold that may be asked, and the images that supports may be."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from fsbench.errors import FsbenchError
+from fsbench.fold_lists import FoldLists, Pair
+from fsbench.protocols import Protocol, Rule
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What a rule draws from: the pairs of a fold that may be asked, in list order, of classes with enough images.
+
+    ``samples``: class id -> its samples in list order, for every class that supports may be asked of.
+    """
+
+    lists: FoldLists
+    fold: str
+    pairs: tuple[Pair, ...]
+    samples: Mapping[int, Sequence[str]]
+    shots: int
+    seed: int
+    run: int
+
+
+def make_pool(
+    lists: FoldLists,
+    fold: str,
+    protocol: Protocol,
+    rule: Rule,
+    shots: int,
+    seed: int,
+    run: int,
+    present: Collection[str] | None,
+) -> tuple[Pool, int]:
+    """The pool, and how many questions its pairs would give were none left out for too few images (0: not known)."""
+    whole = lists.val[fold] if rule.train_lists is None else lists.train[rule.train_lists][fold]
+    pairs = [pair for pair in whole if present is None or pair[0] in present]
+    beyond = lists.val if protocol.asks == "benchmark" else {fold: pairs}
+    samples: dict[int, list[str]] = defaultdict(list)
+    for of_fold in beyond.values():
+        for sample, class_id in of_fold:
+            if present is None or sample in present:
+                samples[class_id].append(sample)
+    needed = shots if protocol.supports_as or rule.draw in ("image-cycle", "pool") else min(shots, 1)
+    few = {class_id for class_id, of_class in samples.items() if needed and len(set(of_class)) <= needed}
+    if few and present is None:
+        class_id = min(few)
+        key = lists.classes[class_id].key
+        raise FsbenchError(
+            f"{lists.name} fold {fold}: class {key} has {len(set(samples[class_id]))} images at "
+            f"hand, but the query and its supports need {needed + 1} different ones: add images"
+            + (", or use fewer shots (-k)" if needed > 1 else "")
+        )
+    asked = tuple(pair for pair in pairs if pair[1] not in few)
+    enough = {class_id: of_class for class_id, of_class in samples.items() if class_id not in few}
+    drawn_of = len(pairs) if rule.draw == "every-pair" and protocol.per_class is None else 0
+    return Pool(lists, fold, asked, enough, shots, seed, run), drawn_of
