@@ -90,7 +90,13 @@ class Prototype:
         import torch
 
         with torch.inference_mode():
-            return [torch.stack([self._scores(e.image, prompt) for prompt in e.prompts]) for e in episodes]
+            return [self._answer(episode) for episode in episodes]
+
+    def _answer(self, episode: Episode) -> Tensor:
+        import torch
+
+        query = self._features(episode.image)
+        return torch.stack([self._scores(query, prompt) for prompt in episode.prompts])
 
     def _features(self, image: Tensor) -> Tensor:
         """``image`` to unit vectors C x h x w: every layer of unit length, on one grid, one after another."""
@@ -108,8 +114,8 @@ class Prototype:
             layers.append(normalize(placed[0], dim=0))
         return normalize(torch.cat(layers), dim=0)
 
-    def _scores(self, image: Tensor, prompt: Prompt) -> Tensor:
-        """Float h x w: how much more each place of ``image`` is like the prompt's foreground than its background."""
+    def _scores(self, query: Tensor, prompt: Prompt) -> Tensor:
+        """Float h x w: how much more each place of ``query`` (C x h x w) is like the foreground than the background."""
         import torch
         from torch.nn.functional import adaptive_avg_pool2d
 
@@ -117,7 +123,6 @@ class Prototype:
             raise FsbenchError(
                 f"prototype needs supports, class {prompt.class_name!r} has none: ask with 1 shot or more"
             )
-        query = self._features(image)
         cells, weights = [], []
         for photograph, mask in zip(prompt.support_images, prompt.support_masks, strict=True):
             features = self._features(photograph)
