@@ -76,9 +76,9 @@ def results_table(records: Sequence[Record]) -> Table:
             every = [
                 [fold.miou if fold else None for fold in map(r.folds.get, first.benchmark.folds)] for r in of_model
             ]
-            cells = [_mean_and_deviation(values) for values in zip(*every, strict=True)]
+            means = [_mean_and_deviation(values) for values in zip(*every, strict=True)]
             said = f"{escape(name)} [dim]mean of {len(of_model)} of {_runs(of_model[0])} runs[/]"
-            table.add_row(said, *cells, _mean_and_deviation([r.miou for r in of_model]))
+            table.add_row(said, *means, _mean_and_deviation([r.miou for r in of_model]))
     return table
 
 

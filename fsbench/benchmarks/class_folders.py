@@ -1,8 +1,9 @@
 """Reads trees in the layout of FSS-1000: ``<class>/<n>.jpg`` with its mask ``<class>/<n>.png``, n = 1..10.
 
 A mask is 8-bit grey, and 128 or more is the class. Everything that is wrong with a tree is listed in one error
-before anything is written: a missing or unreadable file, a mask of another size than its photograph, a mask with no
-foreground, and a mask whose values are only 0 and 1 (some copies of FSS-1000 have these).
+before anything is written: a missing or unreadable file, a photograph of another size than is asked for, a mask of
+another size than its photograph, a mask with no foreground, and a mask whose values are only 0 and 1 (some copies of
+FSS-1000 have these).
 """
 
 from __future__ import annotations
@@ -11,19 +12,33 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from fsbench.benchmark import Benchmark, Sample
+from fsbench.benchmarks.photographs import read_photograph
 from fsbench.errors import FsbenchError
 from fsbench.files import sha256_file
 from fsbench.fold_lists import Pair, check_sample_id
-from fsbench.images import image_size, read_grey
+from fsbench.images import read_grey
 from fsbench.parallel import in_threads
 from fsbench.verification import Check, areas_check, check
 
 PER_CLASS = 10
 SHOWN = 5
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+
+class Wanted(NamedTuple):
+    """A sample to be read. ``optional``: it is no fault if its files are missing; the sample is not at hand then."""
+
+    sample: str
+    class_id: int
+    split: str = "val"
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,20 @@ class ClassFolders:
     area: dict[Pair, int]
     masks_digest: str
     faults: tuple[str, ...] = ()
+
+    def check(self, root: Path, remedy: str, *, missing: str = "") -> None:
+        """Raise one FsbenchError for all faults, of which it names the first ones.
+
+        ``missing``: what else is wrong, said first.
+        """
+        said = [missing] if missing else []
+        if self.faults:
+            wanted = len(self.faults) + len(self.samples)
+            more = f"; and {len(self.faults) - SHOWN} more" if len(self.faults) > SHOWN else ""
+            first = "; ".join(self.faults[:SHOWN])
+            said.append(f"{len(self.faults)} of {wanted} samples cannot be used: {first}{more}")
+        if said:
+            raise FsbenchError(f"{root}: {'; and '.join(said)}: {remedy}")
 
 
 @dataclass(frozen=True)
@@ -49,24 +78,56 @@ def sample_ids(class_key: str) -> list[str]:
     return [check_sample_id(f"{class_key}/{n}") for n in range(1, PER_CLASS + 1)]
 
 
-def read_class_folders(root: Path, classes: Sequence[str], workers: int | None = None) -> ClassFolders:
+def read_class_folders(
+    root: Path, classes: Sequence[str], workers: int | None = None, *, size: Size | None = None
+) -> ClassFolders:
     """Index the tree of ``classes`` (class id: place in ``classes``); raises FsbenchError listing what is wrong."""
-    wanted = [(sample, class_id) for class_id, key in enumerate(classes) for sample in sample_ids(key)]
-
-    tree = _read_all(root, wanted, workers)
-    if tree.faults:
-        more = f"; and {len(tree.faults) - SHOWN} more" if len(tree.faults) > SHOWN else ""
-        raise FsbenchError(
-            f"{root}: {len(tree.faults)} of {len(wanted)} samples cannot be used: {'; '.join(tree.faults[:SHOWN])}"
-            f"{more}: mend the files, or give --root the folder that holds the class folders"
-        )
+    wanted = [Wanted(sample, class_id) for class_id, key in enumerate(classes) for sample in sample_ids(key)]
+    tree = read_samples(root, wanted, workers, size=size)
+    tree.check(root, "mend the files, or give --root the folder that holds the class folders")
     return tree
+
+
+def read_samples(
+    root: Path, wanted: Sequence[Wanted], workers: int | None = None, *, size: Size | None = None
+) -> ClassFolders:
+    """Index ``wanted`` in its order; what is wrong with a sample is a line in ``faults``.
+
+    ``size``: what all photographs must have, None for any. The digest is over the masks at hand: a line
+    ``sample height width`` each, then a byte 0 or 1 per pixel.
+    """
+
+    def read(item: Wanted) -> _Read | Sample | str:
+        try:
+            return _read(root, item, size)
+        except FsbenchError as error:
+            return str(error)
+
+    digest = hashlib.sha256()
+    samples: list[Sample] = []
+    area: dict[Pair, int] = {}
+    faults: list[str] = []
+    for entry in in_threads(read, wanted, workers, "samples"):
+        if isinstance(entry, str):
+            faults.append(entry)
+            continue
+        if isinstance(entry, _Read):
+            digest.update(entry.mask_bytes)
+            area[entry.sample.id, entry.class_id] = entry.area
+            entry = entry.sample
+        samples.append(entry)
+    return ClassFolders(tuple(samples), area, digest.hexdigest(), tuple(faults))
 
 
 def verify_class_folders(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:
     """Masks and areas are what they were when the benchmark was built from its tree."""
-    wanted = [pair for pairs in benchmark.lists.val.values() for pair in pairs]
-    tree = _read_all(benchmark.roots["root"], sorted(wanted, key=lambda pair: pair[1]), workers)
+    class_of = {sample: class_id for pairs in benchmark.lists.lists().values() for sample, class_id in pairs}
+    wanted = [
+        Wanted(sample.id, class_of[sample.id], sample.split)
+        for sample in benchmark.samples.values()
+        if sample.present and sample.id in class_of
+    ]
+    tree = read_samples(benchmark.roots["root"], wanted, workers)
     yield check("samples readable", tree.faults, f"{len(tree.samples)} photographs with masks")
     same = tree.masks_digest == benchmark.digests.masks
     said = f"masks give {tree.masks_digest[:12]}…, not {benchmark.digests.masks[:12]}…"
@@ -74,37 +135,17 @@ def verify_class_folders(benchmark: Benchmark, workers: int | None = None) -> It
     yield areas_check(benchmark, tree.area, frozenset(sample.id for sample in tree.samples))
 
 
-def _read_all(root: Path, wanted: Sequence[Pair], workers: int | None) -> ClassFolders:
-    def read(item: Pair) -> _Read | str:
-        try:
-            return _read(root, *item)
-        except FsbenchError as error:
-            return str(error)
-
-    digest = hashlib.sha256()
-    entries: list[_Read] = []
-    faults: list[str] = []
-    for entry in in_threads(read, wanted, workers, "masks"):
-        if isinstance(entry, str):
-            faults.append(entry)
-            continue
-        digest.update(entry.mask_bytes)
-        entries.append(entry)
-    return ClassFolders(
-        tuple(entry.sample for entry in entries),
-        {(entry.sample.id, entry.class_id): entry.area for entry in entries},
-        digest.hexdigest(),
-        tuple(faults),
-    )
-
-
-def _read(root: Path, sample: str, class_id: int) -> _Read:
-    image, mask = root / f"{sample}.jpg", root / f"{sample}.png"
-    for path in (image, mask):
-        if not path.is_file():
-            raise FsbenchError(f"{path} is missing")
+def _read(root: Path, item: Wanted, size: Size | None) -> _Read | Sample:
+    image, mask = root / f"{item.sample}.jpg", root / f"{item.sample}.png"
+    missing = [path for path in (image, mask) if not path.is_file()]
+    if missing and item.optional:
+        return Sample(item.sample, item.split, 0, 0, None, None, None, None)
+    if missing:
+        raise FsbenchError(f"{missing[0]} is missing")
+    height, width, image_sha256 = read_photograph(image)
+    if size and (height, width) != size:
+        raise FsbenchError(f"{image} is {height} x {width}, expected {size[0]} x {size[1]}")
     grey = read_grey(mask)
-    height, width = image_size(image)
     if grey.shape != (height, width):
         raise FsbenchError(f"{mask} is {grey.shape[0]} x {grey.shape[1]}, its photograph {height} x {width}")
     foreground = grey >= 128
@@ -113,14 +154,14 @@ def _read(root: Path, sample: str, class_id: int) -> _Read:
         only = "holds only 0 and 1, expected 0 and 255" if grey.max() == 1 else "has no foreground (128 or more)"
         raise FsbenchError(f"{mask} {only}")
     entry = Sample(
-        id=sample,
-        split="val",
+        id=item.sample,
+        split=item.split,
         height=height,
         width=width,
-        image=f"root:{sample}.jpg",
-        mask=f"root:{sample}.png",
-        image_sha256=sha256_file(image),
+        image=f"root:{item.sample}.jpg",
+        mask=f"root:{item.sample}.png",
+        image_sha256=image_sha256,
         mask_sha256=sha256_file(mask),
     )
-    head = f"{sample} {height} {width}\n".encode()
-    return _Read(entry, class_id, area, head + foreground.tobytes())
+    head = f"{item.sample} {height} {width}\n".encode()
+    return _Read(entry, item.class_id, area, head + foreground.tobytes())

@@ -1,7 +1,7 @@
 """Reads a raw VOC 2012 for PASCAL-5i: every mask once, and from it sizes, areas, listed classes and digests.
 
-``read_raw`` finds the files and reads everything (a build); ``read_masks`` reads the masks of samples that are known
-already (a build's second half, and verification).
+``read_raw`` finds the files and reads everything, ``read_splits`` a part of it (a build); ``read_masks`` reads the
+masks of samples that are known already (a build's second half, and verification).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 from fsbench.benchmark import Sample
 from fsbench.benchmarks.pascal_lists import Split, samples
 from fsbench.benchmarks.pascal_rule import LabelMap, listed_classes, rebuild
-from fsbench.benchmarks.voc import find_masks, find_voc, read_label_areas
+from fsbench.benchmarks.photographs import read_photograph
+from fsbench.benchmarks.voc import MaskFolders, find_masks, find_voc, read_label_areas
 from fsbench.errors import FsbenchError
 from fsbench.files import sha256_file
 from fsbench.fold_lists import FoldLists, Pair
-from fsbench.images import image_size, jpeg_is_whole, read_image
 from fsbench.parallel import in_threads
 
 SPLITS: tuple[Split, ...] = ("val", "train")
@@ -75,7 +75,7 @@ class MasksRead:
 
 @dataclass(frozen=True)
 class Raw:
-    """A raw VOC 2012, read: all 12031 samples in canonical order (val, then train, each by id), and their masks."""
+    """A raw VOC 2012, read: the samples in canonical order (val, then train, each by id), and their masks."""
 
     roots: Mapping[str, Path]
     samples: tuple[Sample, ...]
@@ -116,16 +116,26 @@ def read_masks(
 
 
 def read_raw(root: Path, sbd: Path | None, *, partial: bool, workers: int | None) -> Raw:
-    """Find and read everything; raises FsbenchError for missing files (unless ``partial``) and for broken ones."""
+    """Find and read all 12031 samples; raises FsbenchError as ``read_splits``."""
+    return read_splits(root, find_masks(find_voc(root), sbd), SPLITS, partial=partial, workers=workers)
+
+
+def read_splits(
+    root: Path, folders: MaskFolders, splits: Sequence[Split], *, partial: bool, workers: int | None
+) -> Raw:
+    """Find and read the samples of ``splits``, with masks of ``folders``.
+
+    Raises FsbenchError for missing files (unless ``partial``) and for broken ones.
+    """
     voc = find_voc(root)
-    folders = find_masks(voc, sbd)
     roots = {"root": voc} if folders.sbd is None else {"root": voc, "sbd": folders.sbd}
-    named = [(sample, split) for split in SPLITS for sample in samples(split)]
+    named = [(sample, split) for split in splits for sample in samples(split)]
     photographs = {path.stem for path in (voc / "JPEGImages").glob("*.jpg")}
     masks = {sample: path for sample, _ in named if (path := folders.mask_path(sample)).is_file()}
     if not partial:
-        _check_complete(root, "photographs", [f"JPEGImages/{s}.jpg" for s, _ in named if s not in photographs])
-        _check_complete(root, "masks", [f"{s}.png" for s, _ in named if s not in masks])
+        total = len(named)
+        _check_complete(root, "photographs", [f"JPEGImages/{s}.jpg" for s, _ in named if s not in photographs], total)
+        _check_complete(root, "masks", [f"{s}.png" for s, _ in named if s not in masks], total)
 
     def reference(path: Path) -> str:
         name = "sbd" if path.suffix == ".mat" else "root"
@@ -134,7 +144,7 @@ def read_raw(root: Path, sbd: Path | None, *, partial: bool, workers: int | None
     def find(item: tuple[str, Split]) -> Sample:
         sample, split = item
         image = voc / "JPEGImages" / f"{sample}.jpg" if sample in photographs else None
-        height, width, digest = (0, 0, None) if image is None else _photograph(image)
+        height, width, digest = (0, 0, None) if image is None else read_photograph(image)
         return Sample(
             id=sample,
             split=split,
@@ -160,24 +170,12 @@ def read_raw(root: Path, sbd: Path | None, *, partial: bool, workers: int | None
     return Raw(roots, sized, read)
 
 
-def _check_complete(root: Path, what: str, missing: Sequence[str]) -> None:
+def _check_complete(root: Path, what: str, missing: Sequence[str], total: int) -> None:
     if missing:
-        total = sum(len(samples(split)) for split in SPLITS)
         raise FsbenchError(
             f"{root}: {len(missing)} of {total} {what} that the published lists name are missing, first "
             f"{', '.join(missing[:SHOWN])}: add them, or build from what is at hand with --partial"
         )
-
-
-def _photograph(image: Path) -> tuple[int, int, str]:
-    """Height, width and SHA-256; decodes the photograph only where its end marker is not found.
-
-    Raises FsbenchError for one that is broken or was cut off.
-    """
-    data = image.read_bytes()
-    if not jpeg_is_whole(data):
-        read_image(image)
-    return *image_size(image), hashlib.sha256(data).hexdigest()
 
 
 def _sized(sample: Sample, mask: tuple[int, int] | None, locate: Callable[[str], Path]) -> Sample:

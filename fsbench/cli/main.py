@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import typer
 
 from fsbench import __version__
-from fsbench.cli import build, demo, episodes, evaluate, listing, merge, verify
+from fsbench.cli import build, compare, demo, download, episodes, evaluate, listing, merge, rescore, verify
 from fsbench.errors import FsbenchError
 
 # typer brings its own copy of click in some versions: take the class from wherever it is
@@ -45,6 +45,9 @@ app.command("verify", epilog=verify.EXAMPLE)(verify.verify)
 app.command("episodes", epilog=episodes.EXAMPLE)(episodes.episodes)
 app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
 app.command("merge", epilog=merge.EXAMPLE)(merge.merge)
+app.command("rescore", epilog=rescore.EXAMPLE)(rescore.rescore)
+app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
+app.command("download", epilog=download.EXAMPLE)(download.download)
 app.command("list", epilog=listing.EXAMPLE)(listing.list_)
 app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 

@@ -1,0 +1,110 @@
+"""COCO-20i at COCO's full size: 123,287 images and 896,782 instances, made by repeating a real subset under new ids.
+
+    python benchmarks/coco_full_size.py --coco ROOT --work FOLDER [--workers 2] [--share 1.0]
+
+ROOT holds annotations of a part of COCO with its photographs. FOLDER is filled with hard links (it must lie on one disk
+with a copy of the photographs, which is made first) and the generated annotations; it is given the image ids of the
+published lists, and each image only the instances of its listed classes, so that the build is a whole one but for the
+comparison of lists, which such a set cannot pass: what is timed is reading, masks, hashing and writing.
+Prints seconds and peak memory of the process tree, for both mask rules.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from fsbench.benchmark import write_benchmark
+from fsbench.benchmarks import coco_lists
+from fsbench.benchmarks.coco20i import Partition, fold_lists
+from fsbench.benchmarks.coco_raw import read_coco
+from fsbench.mask_table import rows_digest
+
+IMAGES, INSTANCES = {"val": 40504, "train": 82783}, 896_782
+
+
+def generate(coco: Path, work: Path, share: float) -> int:
+    """Write the set; returns the number of instances."""
+    images, of_image, categories = [], {}, []
+    for path in sorted((coco / "annotations").glob("instances_*.json")):
+        said = json.loads(path.read_bytes())
+        categories = said["categories"]
+        folder = coco / path.stem.removeprefix("instances_")
+        images += [(folder / image["file_name"], image) for image in said["images"]]
+        for annotation in said["annotations"]:
+            of_image.setdefault(annotation["image_id"], []).append(annotation)
+    copies = work / "copies"
+    copies.mkdir(parents=True)
+    for path, _ in images:
+        shutil.copyfile(path, copies / path.name)
+    (work / "annotations").mkdir()
+    wanted = INSTANCES * share / (sum(IMAGES.values()) * share)  # instances an image
+    number, place, owed = 1, 0, 0.0
+    for split, count in IMAGES.items():
+        ids = [int(sample[-12:]) for sample in coco_lists.samples("val" if split == "val" else "train")]
+        taken = set(ids)
+        ids += [i for i in range(600_000, 700_000) if i not in taken][: count - len(ids)]  # images in no list
+        file: dict[str, Any] = {"images": [], "annotations": [], "categories": categories}
+        (work / f"{split}2014").mkdir()
+        for image_id in ids[: int(count * share)]:
+            path, image = images[place % len(images)]
+            place += 1
+            name = f"COCO_{split}2014_{image_id:012d}.jpg"
+            os.link(copies / path.name, work / f"{split}2014" / name)
+            file["images"].append({**image, "id": image_id, "file_name": name})
+            of_this = of_image.get(image["id"], [])
+            owed += wanted
+            here = of_this[: max(0, int(owed))]
+            owed -= len(here)
+            for annotation in here:
+                file["annotations"].append({**annotation, "id": number, "image_id": image_id})
+                number += 1
+        (work / "annotations" / f"instances_{split}2014.json").write_text(json.dumps(file))
+    return number - 1
+
+
+def main() -> None:
+    """Generate, build twice, print, and leave nothing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--coco", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--share", type=float, default=1.0, help="part of the full size")
+    parser.add_argument("--rule", action="append", help="mask rule; default both")
+    said = parser.parse_args()
+    instances = generate(said.coco, said.work, said.share)
+    try:
+        for rule in said.rule or ["instances-crowd-void-v1", "fillpoly-v1"]:
+            began = time.perf_counter()
+            raw = read_coco(said.work, rule, None, partial=True, workers=said.workers)
+            write_benchmark(
+                said.work / f"built-{rule}",
+                lists=fold_lists(Partition.INTERLEAVED, rule),
+                roots={"root": said.work},
+                mask_format="rle",
+                samples=raw.samples,
+                area=raw.area,
+                masks_digest=rows_digest(raw.rows),
+                partial=True,
+                masks=raw.rows,
+            )
+            seconds = time.perf_counter() - began
+            own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+            print(
+                f"{rule}: {instances} instances, {len(raw.rows)} masks, {seconds:.1f} s with {said.workers} workers; "
+                f"peak memory {own:.0f} MiB, of the largest worker {child:.0f} MiB",
+                flush=True,
+            )
+    finally:
+        shutil.rmtree(said.work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""COCO's ``instances_*.json``: typed, in little memory, and with every plain fault told in one line.
+
+Segmentations stay as they are in the file (views of its bytes) until a mask is made of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fsbench.benchmarks.coco_lists import CATEGORY_IDS
+from fsbench.errors import FsbenchError
+from fsbench.files import sha256_file
+
+YEARS = ("2014", "2017")
+CLASS_OF = {category: class_id for class_id, category in enumerate(CATEGORY_IDS)}
+
+
+class _Image(msgspec.Struct, gc=False):
+    id: int
+    file_name: str
+    height: int
+    width: int
+
+
+class _Annotation(msgspec.Struct, gc=False):
+    id: int
+    image_id: int
+    category_id: int
+    segmentation: msgspec.Raw
+    iscrowd: int = 0
+
+
+class _Category(msgspec.Struct, gc=False):
+    id: int
+    name: str
+
+
+class _File(msgspec.Struct):
+    images: list[_Image]
+    annotations: list[_Annotation]
+    categories: list[_Category]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One annotation: 0-based class id, whether it is a crowd, and its segmentation as JSON."""
+
+    id: int
+    class_id: int
+    crowd: bool
+    segmentation: bytes
+
+
+@dataclass(frozen=True)
+class CocoImage:
+    """One image with its instances in the file's order. ``photograph`` is relative to the root."""
+
+    id: int
+    photograph: str
+    height: int
+    width: int
+    file: str
+    instances: tuple[Instance, ...]
+
+
+def find_root(root: Path) -> Path:
+    """The folder that holds ``annotations``; raises FsbenchError where neither ``root`` nor ``root/coco`` does."""
+    for folder in (root, root / "coco"):
+        if (folder / "annotations").is_dir():
+            return folder
+    raise FsbenchError(
+        f"{root}: has no folder annotations: give the folder that holds annotations and val2014 (or 2017)"
+    )
+
+
+def annotation_files(root: Path) -> dict[str, Path]:
+    """Image folder -> its ``instances_*.json``, of 2014 where those are there with their images, else of 2017.
+
+    Raises FsbenchError where there is neither.
+    """
+    for year in YEARS:
+        found = {f"{split}{year}": root / "annotations" / f"instances_{split}{year}.json" for split in ("val", "train")}
+        there = {folder: path for folder, path in found.items() if path.is_file() and (root / folder).is_dir()}
+        if there:
+            return there
+    raise FsbenchError(
+        f"{root}: no annotations with their images: expected annotations/instances_val2014.json and a folder val2014, "
+        "or the same of 2017"
+    )
+
+
+def read_annotations(root: Path) -> tuple[list[CocoImage], dict[str, str]]:
+    """All images of the root, and file -> SHA-256 (hex). Raises FsbenchError for a file that is damaged or odd."""
+    images: list[CocoImage] = []
+    digests = {}
+    seen: dict[int, str] = {}
+    for folder, path in annotation_files(root).items():
+        digests[f"annotations/{path.name}"] = sha256_file(path)
+        for image in _read(path, folder):
+            if image.id in seen:
+                raise FsbenchError(f"{path}: two images have the id {image.id} ({seen[image.id]}, {image.photograph})")
+            seen[image.id] = image.photograph
+            images.append(image)
+    return images, digests
+
+
+def _read(path: Path, folder: str) -> Iterator[CocoImage]:
+    try:
+        said = msgspec.json.decode(path.read_bytes(), type=_File)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise FsbenchError(f"{path}: is no whole COCO annotation file ({error}): fetch it again") from error
+    missing = sorted(set(CATEGORY_IDS) - {category.id for category in said.categories})
+    if missing:
+        raise FsbenchError(
+            f"{path}: {len(missing)} of COCO's 80 category ids are missing, first {missing[0]}: fetch the file again"
+        )
+    of_image: dict[int, list[Instance]] = {image.id: [] for image in said.images}
+    for a in said.annotations:
+        if a.category_id not in CLASS_OF or a.image_id not in of_image:
+            what = f"category {a.category_id}" if a.category_id not in CLASS_OF else f"image {a.image_id}"
+            raise FsbenchError(f"{path}: annotation {a.id} names {what}, which the file does not have: fetch it again")
+        of_image[a.image_id].append(Instance(a.id, CLASS_OF[a.category_id], bool(a.iscrowd), bytes(a.segmentation)))
+    twice: set[int] = set()
+    for image in said.images:
+        if image.id in twice:
+            raise FsbenchError(f"{path}: two images have the id {image.id}: fetch the file again")
+        twice.add(image.id)
+        if not re.fullmatch(r"[\w.-]+", image.file_name) or image.height < 1 or image.width < 1:
+            raise FsbenchError(
+                f"{path}: image {image.id} is {image.file_name!r} of {image.height} x {image.width}: fetch it again"
+            )
+        yield CocoImage(
+            image.id,
+            f"{folder}/{image.file_name}",
+            image.height,
+            image.width,
+            f"annotations/{path.name}",
+            tuple(of_image.pop(image.id)),
+        )
+
+
+def parsed(segmentation: bytes) -> Any:
+    """A segmentation: a list of polygons, or an RLE as a dict."""
+    return msgspec.json.decode(segmentation)

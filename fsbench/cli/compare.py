@@ -1,0 +1,100 @@
+"""``fsbench compare``: the difference of two records of the same questions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fsbench.comparison import Comparison, Difference
+
+EXAMPLE = "Example: fsbench compare results/prototype/.../record.json results/foreground/.../record.json"
+
+NOTE = (
+    "In %. Intervals (95 %) and p (two-sided, all episodes of an image swapped together) speak of drawing other query "
+    "images, given supports, weights and classes; neither is corrected for the number of rows."
+)
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(help="A record.json, or the folder that holds it.")],
+    b: Annotated[Path, typer.Argument(help="Another record of the same questions.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Compare two records of the same questions: A - B per class, per fold and in the mean."""
+    import json
+    from dataclasses import asdict
+
+    from fsbench.comparison import compare as compared
+
+    found = compared(a, b)
+    if as_json:
+        typer.echo(json.dumps(asdict(found) | {"verdict": found.verdict}, indent=1))
+        return
+    from fsbench.cli.console import wide_console
+
+    console = wide_console()
+    for name, side in (("A", found.a), ("B", found.b)):
+        said = f"{name}: {side.model} {side.revision}-{side.config8}  {side.record}"
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
+    console.print(_folds(found))
+    console.print(_classes(found))
+    console.print(NOTE, style="dim", highlight=False)
+    for remark in found.remarks:
+        console.print(remark, style="yellow", highlight=False, markup=False)
+    console.print(found.verdict, style="bold", markup=False, highlight=False, soft_wrap=True)
+
+
+def _folds(found: Comparison) -> Table:
+    title = f"{found.benchmark} · {found.protocol} · {found.shots}-shot · seed {found.seed} · {found.images} images"
+    table = _empty_table(title, "mIoU", "A", "B", "A - B", "interval", "p")
+    for fold, of_fold in found.folds.items():
+        _add(table, f"fold {fold}", of_fold.miou)
+    if found.miou is not None:
+        _add(table, "mean", found.miou, style="bold")
+    return table
+
+
+def _classes(found: Comparison) -> Table:
+    """All classes, fold by fold, the largest difference in A's favour first."""
+    table = _empty_table("", "class", "fold", "A", "B", "A - B", "interval")
+    for fold, of_fold in found.folds.items():
+        ordered = sorted(of_fold.classes.items(), key=lambda item: -(item[1].difference or 0.0))
+        for key, said in ordered:
+            _add(table, key, said, fold)
+    return table
+
+
+def _empty_table(title: str, *columns: str) -> Table:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(
+        title=escape(title) or None, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False
+    )
+    table.add_column(columns[0], no_wrap=True)
+    for name in columns[1:]:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _add(table: Table, name: str, said: Difference, fold: str | None = None, style: str = "") -> None:
+    """One row; ``fold`` for a class, which has no p."""
+    from rich.markup import escape
+
+    cells = [_percent(said.a), _percent(said.b), _percent(said.difference, sign="+")]
+    cells.append("-" if said.ci95 is None else f"{100 * said.ci95[0]:.2f} to {100 * said.ci95[1]:.2f}")
+    if fold is None:
+        cells.append("-" if said.p is None else f"{said.p:.4f}")
+    else:
+        cells.insert(0, escape(fold))
+    table.add_row(escape(name), *cells, style=style)
+
+
+def _percent(value: float | None, sign: str = "") -> str:
+    return "-" if value is None else f"{100 * value:{sign}.2f}"

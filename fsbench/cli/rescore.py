@@ -1,0 +1,95 @@
+"""``fsbench rescore``: another reduction of stored counts."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fsbench.rescoring import Rescored, Score
+
+EXAMPLE = "Example: fsbench rescore results/prototype/.../record.json --empty-class zero"
+
+TITLES = {"miou": "mIoU", "fb_iou": "FB-IoU"}
+
+
+class EmptyClass(StrEnum):
+    """What becomes of a class with no sample."""
+
+    DROP = "drop"
+    ZERO = "zero"
+
+
+class Average(StrEnum):
+    """What is averaged: IoU of classes, or IoU of single episodes."""
+
+    CLASS = "class"
+    IMAGE = "image"
+
+
+def rescore(
+    record: Annotated[Path, typer.Argument(help="A record.json, or the folder that holds it.")],
+    empty_class: Annotated[
+        EmptyClass | None,
+        typer.Option(help="A class with no sample: left out of the mean, or 0. Default: the protocol's."),
+    ] = None,
+    average: Annotated[
+        Average, typer.Option(help="class: mIoU. image: mean of per-episode IoU, 'imagewise'.")
+    ] = Average.CLASS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Score stored counts by another reduction; needs no model and no data, and writes nothing."""
+    import json
+    from dataclasses import asdict
+
+    from fsbench.rescoring import rescore as rescored
+
+    found = rescored(record, empty_class=None if empty_class is None else empty_class.value, average=average.value)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=1))
+        return
+    from fsbench.cli.console import wide_console
+
+    console = wide_console()
+    console.print(_table(found))
+    console.print(f"Reduction: {_reduction(found)}.", highlight=False, markup=False)
+    console.print("In %, beneath it the 95 % interval; mean over all folds.", style="dim", highlight=False)
+    for remark in found.remarks:
+        console.print(remark, style="yellow", highlight=False, markup=False)
+
+
+def _table(found: Rescored) -> Table:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    title = f"{found.model} · {found.benchmark} · {found.protocol} · {found.shots}-shot · seed {found.seed}"
+    table = Table(title=escape(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    table.add_column("score", no_wrap=True)
+    for fold in found.folds:
+        table.add_column(escape(f"fold {fold}"), justify="right", no_wrap=True)
+    table.add_column("mean", justify="right", no_wrap=True)
+    for name, mean in found.mean.items():
+        cells = [_score(fold.scores[name]) for fold in found.folds.values()]
+        table.add_row(escape(TITLES.get(name, name.replace("_", " "))), *cells, _score(mean))
+    return table
+
+
+def _score(value: Score) -> str:
+    if value.score is None:
+        return "-"
+    said = f"{100 * value.score:.2f}"
+    return said if value.ci95 is None else f"{said}\n[dim]{100 * value.ci95[0]:.2f}–{100 * value.ci95[1]:.2f}[/]"
+
+
+def _reduction(found: Rescored) -> str:
+    if found.average == "image":
+        return "mean of per-episode IoU ('imagewise'), which is not an mIoU"
+    rule = {"drop": "left out of the mean", "zero": "counted as 0"}[found.empty_class or "drop"]
+    own = "the protocol's own" if found.own else "not the protocol's own, so not a score of it"
+    return f"IoU per class, then their mean; a class with no sample is {rule} ({own})"

@@ -1,0 +1,1 @@
+"""Fetches the raw data that ``fsbench build`` takes: resumable, verified, and unpacked without trusting the archive."""

@@ -1,0 +1,61 @@
+"""The local side of a download: how bytes are spelled, how much room is needed, and what a full disk looks like."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fsbench.errors import FsbenchError
+from fsbench.progress import progress
+
+
+def spelled(size: int) -> str:
+    """A number of bytes for people, in decimal units.
+
+    >>> spelled(999), spelled(1_999_639_040)
+    ('999 bytes', '2.0 GB')
+    """
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size} bytes"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn every OSError into one line: nothing but the local disk may be touched inside."""
+    try:
+        yield
+    except OSError as error:
+        raise FsbenchError(
+            f"{error.filename or path}: cannot be written or read ({error.strerror or error}): mend the disk or its "
+            "permissions, then run the same command again: it goes on, or choose another --root"
+        ) from error
+
+
+def check_room(root: Path, needed: int) -> None:
+    """Raise FsbenchError if the disk that holds ``root`` has less than ``needed`` bytes free."""
+    with writing(root):
+        free = shutil.disk_usage(root).free
+    if free < needed:
+        raise FsbenchError(
+            f"{root}: {spelled(free)} are free, up to {spelled(needed)} are needed: free some space, or choose "
+            "another --root"
+        )
+
+
+@contextmanager
+def bytes_progress(description: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
+    """The project's bar, in MiB; gives a function that is told how many bytes are done by now, of ``total``."""
+    shown = 0
+    with progress(f"{description} (MiB)", -(-total >> 20)) as advance:
+
+        def at(bytes_done: int) -> None:
+            nonlocal shown
+            advance((bytes_done >> 20) - shown)
+            shown = bytes_done >> 20
+
+        at(done)
+        yield at

@@ -1,0 +1,179 @@
+"""Unpacks one folder of a tar or zip archive, believing nothing that the archive says about where its files go.
+
+Only regular files and folders are written, by this module itself: no archive library creates a link, a device or a
+permission here (``tarfile``'s own ``data`` filter came with Python 3.11.4 and still creates links). The first name that
+would lead outside ends everything, as do links, devices, sparse and encrypted files inside the folder that is wanted,
+and more bytes than were stated.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from fsbench.download.disk import bytes_progress, spelled, writing
+from fsbench.errors import FsbenchError
+
+ENTRY_BYTES = 512
+"""What an entry counts beside its content, so that a million empty files are a bomb as well."""
+BROKEN = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    ValueError,
+    FileExistsError,
+    IsADirectoryError,
+    NotADirectoryError,
+)
+"""What the libraries raise for damaged archives, and the system for a name that is a file and a folder."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """``kind``: ``file``, ``folder``, or what else it is; ``read_until``: bytes of the archive read so far."""
+
+    name: str
+    kind: str
+    size: int
+    read_until: int
+    opened: Callable[[], AbstractContextManager[IO[bytes]]]
+
+
+class _BombError(Exception):
+    """More comes out of an archive than was stated."""
+
+
+def unpack(archive: Path, folder: str, into: Path, limit: int) -> None:
+    """Write what ``archive`` holds under ``folder`` to ``into / folder``; the rest is left out.
+
+    ``into``: a new folder that nobody else uses. ``limit``: the most bytes that the archive may unpack to. Raises
+    FsbenchError where the archive is broken, unsafe or too large; ``into`` may then hold a part.
+    """
+    wanted = PurePosixPath(folder).parts
+    entries = _zip_entries if archive.suffix == ".zip" else _tar_entries
+    with writing(into):
+        try:
+            with bytes_progress(f"unpacking {archive.name}", archive.stat().st_size) as at:
+                for entry in entries(archive, limit):
+                    parts = _safe_parts(archive, entry.name)
+                    if parts[: len(wanted)] == wanted:
+                        _write(archive, entry, into.joinpath(*parts))
+                    at(entry.read_until)
+        except _BombError as error:
+            raise FsbenchError(
+                f"{archive}: unpacks to more than the {limit} bytes ({spelled(limit)}) that it may have: it is not the "
+                "official archive; remove it and download it again"
+            ) from error
+        except BROKEN as error:
+            raise FsbenchError(
+                f"{archive}: is broken ({_short(str(error))}): remove it, then run the same command again"
+            ) from error
+
+
+def _safe_parts(archive: Path, name: str) -> tuple[str, ...]:
+    """The parts of an entry's name; raises FsbenchError for one that could lead outside, on any system."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or not name.isprintable():
+        raise FsbenchError(
+            f"{archive}: holds {_short(repr(name))}, a name that could lead outside its folder; nothing of it was put "
+            "in place: it is not the official archive; remove it and download it again"
+        )
+    return path.parts
+
+
+def _write(archive: Path, entry: _Entry, path: Path) -> None:
+    if entry.kind == "folder":
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    if entry.kind != "file":
+        raise FsbenchError(
+            f"{archive}: {_short(repr(entry.name))} is {entry.kind}, expected files and folders only; nothing of it "
+            "was put in place: it is not the official archive; remove it and download it again"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with entry.opened() as content, path.open("wb") as file:
+        shutil.copyfileobj(content, file, 1 << 20)
+        if file.tell() != entry.size:
+            raise EOFError(f"{entry.name} ends early")
+
+
+class _Counted:
+    """A stream that gives at most ``limit`` bytes: everything a tar holds, names and padding included."""
+
+    def __init__(self, stream: IO[bytes], limit: int) -> None:
+        self._stream, self._left = stream, limit
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise _BombError
+        return data
+
+
+def _tar_entries(path: Path, limit: int) -> Iterator[_Entry]:
+    with path.open("rb") as raw:
+        plain: AbstractContextManager[IO[bytes]] = nullcontext(raw)
+        if path.suffix == ".tgz":
+            plain = gzip.GzipFile(fileobj=raw)  # type: ignore[assignment]
+        with plain as stream, tarfile.open(fileobj=_Counted(stream, limit), mode="r|") as tar:  # type: ignore[call-overload]
+            for member in tar:
+                opened = partial(_content, tar, member)
+                yield _Entry(member.name, _tar_kind(member), member.size, raw.tell(), opened)
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    content = tar.extractfile(member)
+    assert content is not None, "asked for regular files only"
+    return content
+
+
+def _tar_kind(member: tarfile.TarInfo) -> str:
+    if member.isdir():
+        return "folder"
+    if member.issym() or member.islnk():
+        return "a link"
+    if member.sparse is not None or not member.isreg():
+        return "a sparse or special file"
+    return "file"
+
+
+def _zip_entries(path: Path, limit: int) -> Iterator[_Entry]:
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if sum(member.file_size + ENTRY_BYTES for member in members) > limit:
+            raise _BombError
+        read = 0
+        for member in members:
+            read += member.compress_size
+            kind = _zip_kind(member)
+            opened = partial(archive.open, member)
+            yield _Entry(member.filename, kind, member.file_size, read, opened)
+
+
+def _zip_kind(member: zipfile.ZipInfo) -> str:
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind == stat.S_IFLNK:
+        return "a link"
+    if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "encrypted, or compressed in an unusual way"
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "a special file"
+    return "folder" if member.is_dir() else "file"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 120 else f"{text[:117]}…"

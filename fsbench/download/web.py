@@ -1,0 +1,196 @@
+"""One HTTP request for the rest of a file, and everything a server can answer to it.
+
+A part that is there already is asked for with ``Range``, and with ``If-Range`` where the server gave the file a strong
+ETag or a date, so that the rest of a changed file is never glued to the old beginning (RFC 9110, 13.1.5 and 14).
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import Message
+from http import HTTPStatus
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from fsbench import __version__
+from fsbench.download.disk import spelled
+from fsbench.errors import FsbenchError
+
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Answers that a later try may not get."""
+READ_BYTES = 1 << 18
+
+
+class InterruptedTransferError(Exception):
+    """The connection failed in a way that another try may mend; says how in a few words."""
+
+
+@dataclass(frozen=True)
+class Validator:
+    """What tells one version of a file at ``url`` from another."""
+
+    url: str
+    etag: str | None = None
+    modified: str | None = None
+
+    def if_range(self, url: str) -> str | None:
+        """The value of ``If-Range`` for ``url``: a strong ETag, else the date; None for another address."""
+        if url != self.url:
+            return None
+        return self.modified if self.etag is None or self.etag.startswith("W/") else self.etag
+
+
+@dataclass(frozen=True)
+class Rest:
+    """An answer: the file from byte ``start`` on (0 where the server does not resume), and its version."""
+
+    start: int
+    validator: Validator
+    _response: http.client.HTTPResponse
+
+    def read(self) -> bytes:
+        """Some more bytes, none at the end; raises InterruptedTransferError."""
+        with _network():
+            return self._response.read1(READ_BYTES)
+
+
+def check_url(url: str, option: str) -> str:
+    """``url`` without a slash at its end; raises FsbenchError unless it is ``http(s)://HOST/…`` and no more."""
+    try:
+        parts = urlsplit(url)
+        plain = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and " " not in url
+    except ValueError:
+        plain = False
+    if not plain or parts.query or parts.fragment or parts.username or not url.isascii() or not url.isprintable():
+        raise FsbenchError(
+            f"{option} {url!r}: expected the address of a folder, http(s)://HOST/PATH, with no user, query or "
+            "fragment: the file's own name is put behind it"
+        )
+    return url.rstrip("/")
+
+
+@contextmanager
+def rest_of(url: str, size: int, start: int, known: Validator | None, timeout: float) -> Iterator[Rest]:
+    """Ask ``url`` for its bytes from ``start`` on, of a file that has ``size`` bytes.
+
+    ``known``: the version that the bytes before ``start`` belong to. Raises InterruptedTransferError where another try
+    may help, and FsbenchError where the file is not there or has another size.
+    """
+    request = urllib.request.Request(url, headers={"User-Agent": f"fsbench/{__version__}"})
+    if start:
+        request.add_header("Range", f"bytes={start}-")
+        condition = known.if_range(url) if known else None
+        if condition:
+            request.add_header("If-Range", condition)
+    with _network():
+        response = _answer(request, url, size, timeout)
+    with response:
+        began, offered = _where(response, url)
+        if offered is not None and offered != size:
+            raise FsbenchError(_other_file(url, offered, size))
+        if began not in (0, start):
+            raise FsbenchError(f"{url}: asked for the bytes from {start} on, the server sent those from {began} on")
+        version = Validator(url, response.headers.get("ETag"), response.headers.get("Last-Modified"))
+        yield Rest(began, version, response)
+
+
+def changed(known: Validator | None, rest: Rest) -> bool:
+    """Whether a resumed answer belongs to another version than ``known`` (servers may ignore ``If-Range``)."""
+    if known is None or not rest.start or known.url != rest.validator.url:
+        return False
+    now = rest.validator
+    if known.etag and now.etag:
+        return known.etag != now.etag
+    return bool(known.modified and now.modified and known.modified != now.modified)
+
+
+class _WebOnly(urllib.request.HTTPRedirectHandler):
+    """Follows redirections to http and https only."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> urllib.request.Request | None:
+        if urlsplit(newurl).scheme not in ("http", "https"):
+            fp.close()
+            raise FsbenchError(f"{req.full_url}: redirects out of the web ({newurl[:100]!r}): use --mirror")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+
+
+def _answer(request: urllib.request.Request, url: str, size: int, timeout: float) -> http.client.HTTPResponse:
+    opener = urllib.request.build_opener(_WebOnly)
+    try:
+        response: Any = opener.open(request, timeout=timeout)
+    except urllib.error.HTTPError as error:
+        with error:
+            phrase = _phrase(error.code)
+            if error.code in PASSING:
+                raise InterruptedTransferError(f"the server answers {phrase}") from error
+            said = re.fullmatch(r"bytes \*/(\d{1,18})", error.headers.get("Content-Range") or "")
+            if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and said:
+                raise FsbenchError(_other_file(url, int(said[1]), size)) from error
+            if 300 <= error.code < 400:
+                raise FsbenchError(
+                    f"{url}: redirects in a circle or out of the web ({phrase}): use --mirror"
+                ) from error
+            raise FsbenchError(
+                f"{url}: the server answers {phrase}: see whether the file has moved, and give the address of a "
+                "folder that has it with --mirror"
+            ) from error
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, socket.gaierror):
+            raise FsbenchError(f"{url}: no such host, or no network: check the connection, or use --mirror") from error
+        if isinstance(error.reason, ssl.SSLCertVerificationError):
+            why = error.reason.verify_message
+            raise FsbenchError(f"{url}: its certificate is not accepted ({why}): use --mirror") from error
+        raise
+    except UnicodeError as error:
+        raise FsbenchError(f"{url}: names no host that there can be: mend the address") from error
+    answer: http.client.HTTPResponse = response
+    return answer
+
+
+def _where(response: http.client.HTTPResponse, url: str) -> tuple[int, int | None]:
+    """At which byte an answer begins, and how many bytes the whole file has, if the server says so."""
+    if response.status == HTTPStatus.OK:
+        length = response.headers.get("Content-Length") or ""
+        return 0, int(length) if re.fullmatch(r"\d{1,18}", length) else None
+    said = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", response.headers.get("Content-Range") or "")
+    if response.status != HTTPStatus.PARTIAL_CONTENT or not said:
+        raise FsbenchError(f"{url}: the server answers {_phrase(response.status)}, expected the file: use --mirror")
+    return int(said[1]), None if said[2] == "*" else int(said[2])
+
+
+def _other_file(url: str, offered: int, size: int) -> str:
+    return (
+        f"{url}: the server has a file of {offered} bytes ({spelled(offered)}), the official one has {size}: "
+        "it is another file; use the official address, or a --mirror that has it"
+    )
+
+
+def _phrase(code: int) -> str:
+    """The number and its name; never the server's own words, which may hold anything."""
+    try:
+        return f"{code} {HTTPStatus(code).phrase}"
+    except ValueError:
+        return str(code)
+
+
+@contextmanager
+def _network() -> Iterator[None]:
+    """Turn what goes wrong on the way into InterruptedTransferError: nothing but the network is used inside."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise InterruptedTransferError("the server went silent") from error
+    except urllib.error.URLError as error:
+        raise InterruptedTransferError(f"no connection ({error.reason})") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise InterruptedTransferError(f"the connection broke ({type(error).__name__})") from error
