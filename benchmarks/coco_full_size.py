@@ -48,8 +48,8 @@ def generate(coco: Path, work: Path, share: float) -> int:
     number, place, owed = 1, 0, 0.0
     for split, count in IMAGES.items():
         ids = [int(sample[-12:]) for sample in coco_lists.samples("val" if split == "val" else "train")]
-        taken = set(ids)
-        ids += [i for i in range(600_000, 700_000) if i not in taken][: count - len(ids)]  # images in no list
+        first = 600_000 if split == "val" else 700_000  # images in no list
+        ids += list(range(first, first + count - len(ids)))
         file: dict[str, Any] = {"images": [], "annotations": [], "categories": categories}
         (work / f"{split}2014").mkdir()
         for image_id in ids[: int(count * share)]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 import fsbench
+from fsbench.benchmark import open_benchmark
 from fsbench.model import Model
 from fsbench.protocols import PROTOCOLS
 from fsbench.record import Record
@@ -65,6 +66,21 @@ def row(label: str, records: list[Record]) -> str:
     between = f"{100 * low:.1f}–{100 * high:.1f}" if len(records) == 1 else "-"
     cells = [label, str(episodes), *(f"{value:.1f}" for value in folds), f"**{fmean(means):.1f}**{spread}", between]
     return "| " + " | ".join(cells) + " |"
+
+
+def agreement(a: str, b: str) -> str:
+    """How alike the masks of two benchmarks with the same lists are, over the val pairs at hand."""
+    first, second = open_benchmark(a), open_benchmark(b)
+    both = either = pairs = 0
+    for of_fold in first.lists.val.values():
+        for sample, class_id in of_fold:
+            if sample in first.present:
+                x, y = first.truth(sample, class_id), second.truth(sample, class_id)
+                compared = (x != 255) & (y != 255)
+                both += int(((x == 1) & (y == 1) & compared).sum())
+                either += int((((x == 1) | (y == 1)) & compared).sum())
+                pairs += 1
+    return f"IoU of the two kinds of masks, pooled over {pairs} pairs: {100 * both / either:.1f} %"
 
 
 def heading(first: str, folds: int) -> str:
@@ -138,6 +154,7 @@ def main() -> None:
         for benchmark in (said.coco, said.coco_fillpoly):
             records = evaluate(model, benchmark, "fsbench-v1", said.out, said.threads)
             print(row(records[0].benchmark.mask_rule, records), flush=True)
+        print("\n" + agreement(said.coco, said.coco_fillpoly))
 
 
 if __name__ == "__main__":

@@ -27,9 +27,9 @@ def read_classes(path: Path) -> tuple[ClassName, ...]:
     """
     found: dict[str, ClassName] = {}
     for place, line in read_lines(path, "class file"):
-        key, tab, prompt = (part.strip() for part in line.partition("\t"))
+        key, *prompt = (part.strip() for part in line.split("\t", 1))
         check_name(place, key)
-        name = check_name(place, prompt) if tab else spaced(key)
+        name = check_name(place, prompt[0]) if prompt else spaced(key)
         if key in found:
             raise FsbenchError(f"{place}: class {key!r} is named twice: a class has one label value")
         found[key] = ClassName(len(found), key, name)

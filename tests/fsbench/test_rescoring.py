@@ -137,7 +137,7 @@ def test_image_average_is_the_mean_over_episodes_under_its_own_name(tmp_path: Pa
     assert "have no IoU and are left out: fold 1: 2 of 26." in found.remarks[0]
 
 
-@given(st.data())
+@given(data=st.data())
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_counts(data: st.DataObject, tmp_path: Path) -> None:
     pixels = st.tuples(st.integers(1, 9), st.integers(0, 9), st.floats(0, 1))

@@ -1,0 +1,208 @@
+"""COCO-20i from annotations made up here: masks against drawing them naively, and every refusal in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as api
+
+from fsbench.benchmark import open_benchmark
+from fsbench.benchmarks import coco20i, coco_lists
+from fsbench.benchmarks.coco20i import MaskRule, Partition
+from fsbench.benchmarks.coco_masks import compressed_runs
+from fsbench.errors import FsbenchError
+from fsbench.verification import verify_benchmark
+
+SIZE = (96, 120)
+IDS = [int(sample[-12:]) for sample, class_id in coco_lists.val("0") if class_id == 0][:4]
+
+
+def square(top: int, left: int, side: int) -> list[list[float]]:
+    """A polygon whose painted area is known."""
+    return [[left, top, left + side, top, left + side, top + side, left, top + side]]
+
+
+def annotations_of(image_id: int) -> list[dict[str, Any]]:
+    """Large enough squares for every class that the published lists give this image, side by side in time."""
+    sample = coco_lists.sample_of_image_id()[image_id]
+    classes = [c for fold in "0123" for s, c in coco_lists.val(fold) if s == sample]
+    step = max(1, SIZE[1] // len(classes))
+    assert step * SIZE[0] >= 2048, "choose images with fewer classes"
+    return [
+        {
+            "image_id": image_id,
+            "category_id": coco_lists.CATEGORY_IDS[class_id],
+            "iscrowd": 0,
+            "segmentation": [[x, 0, x + step - 1, 0, x + step - 1, SIZE[0] - 1, x, SIZE[0] - 1]],
+        }
+        for class_id, x in zip(classes, range(0, SIZE[1], step), strict=False)
+    ]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "coco"
+    (folder / "val2014").mkdir(parents=True)
+    (folder / "annotations").mkdir()
+    images, annotations = [], []
+    few = [
+        i for i in IDS if sum(s == coco_lists.sample_of_image_id()[i] for f in "0123" for s, _ in coco_lists.val(f)) < 5
+    ]
+    for image_id in few:
+        name = f"COCO_val2014_{image_id:012d}.jpg"
+        images.append({"id": image_id, "file_name": name, "height": SIZE[0], "width": SIZE[1]})
+        annotations += annotations_of(image_id)
+        Image.fromarray(np.full((*SIZE, 3), image_id % 200, np.uint8)).save(folder / "val2014" / name)
+    for number, annotation in enumerate(annotations, start=1):
+        annotation["id"] = number
+    crowd = np.zeros(SIZE, np.uint8)
+    crowd[:, :60] = 1
+    runs = [0] if crowd.T.ravel()[0] else []
+    flat = crowd.T.ravel()
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    runs += np.diff([0, *edges.tolist(), flat.size]).tolist()
+    annotations.append(
+        {
+            "id": 900,
+            "image_id": few[0],
+            "category_id": 1,
+            "iscrowd": 1,
+            "segmentation": {"size": list(SIZE), "counts": runs},
+        }
+    )
+    categories = [{"id": i, "name": n} for i, n in zip(coco_lists.CATEGORY_IDS, coco_lists.CLASSES, strict=True)]
+    save(folder, {"images": images, "annotations": annotations, "categories": categories})
+    return folder
+
+
+def file(root: Path) -> Path:
+    return root / "annotations" / "instances_val2014.json"
+
+
+def said(root: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file(root).read_text())
+    return found
+
+
+def save(root: Path, value: dict[str, Any]) -> None:
+    file(root).write_text(json.dumps(value))
+
+
+def build(root: Path, out: Path, rule: MaskRule = MaskRule.UNION, **keywords: Any) -> Any:
+    return coco20i.build(root, out, mask_rule=rule, partial=True, workers=1, **keywords)
+
+
+def test_union_is_the_instances_and_crowds_beyond_them_are_void(root: Path, tmp_path: Path) -> None:
+    benchmark = build(root, tmp_path / "b")
+    annotations = said(root)["annotations"]
+    image_id = annotations[-1]["image_id"]
+    sample = coco_lists.sample_of_image_id()[image_id]
+    polygons = [
+        a["segmentation"]
+        for a in annotations
+        if a["image_id"] == image_id and a["category_id"] == 1 and not a["iscrowd"]
+    ]
+    inside = np.zeros(SIZE, bool)
+    for shape in polygons:
+        inside |= api.decode(api.merge(api.frPyObjects(shape, *SIZE))) == 1
+    expected = inside.astype(np.uint8)
+    expected[:, :60][~inside[:, :60]] = 255
+    assert np.array_equal(benchmark.truth(sample, 0), expected)
+    assert benchmark.title.startswith("COCO-20i [partial ")
+    assert [c for c in verify_benchmark(benchmark, 1) if not c.passed] == []
+
+
+def test_the_three_rules_and_both_partitions(root: Path, tmp_path: Path) -> None:
+    painted = build(root, tmp_path / "b", MaskRule.FILLPOLY)
+    tree = tmp_path / "png" / "val2014"
+    tree.mkdir(parents=True)
+    for sample in painted.present:
+        label_map = np.zeros(SIZE, np.uint8)
+        for class_id in painted.mask_table.classes(sample):
+            label_map[painted.truth(sample, class_id) == 1] = class_id + 1
+        Image.fromarray(label_map).save(tmp_path / "png" / f"{sample}.png")
+    from_png = build(root, tmp_path / "c", MaskRule.PNG, masks=tmp_path / "png")
+    assert from_png.mask_table.rows() == painted.mask_table.rows()
+    assert from_png.lists.mask_rule == "png"
+    contiguous = build(root, tmp_path / "d", partition=Partition.CONTIGUOUS)
+    assert contiguous.lists.name == "coco-20i-contiguous"
+    assert all(c // 20 == int(fold) for fold, pairs in contiguous.lists.val.items() for _, c in pairs)
+    label_map[0, 0] = 81
+    Image.fromarray(label_map).save(tmp_path / "png" / f"{sample}.png")
+    with pytest.raises(FsbenchError, match=r"\.png: holds the value 81, expected class id \+ 1 of 1\.\.80"):
+        build(root, tmp_path / "e", MaskRule.PNG, masks=tmp_path / "png")
+
+
+def test_an_altered_photograph_or_annotation_is_named(root: Path, tmp_path: Path) -> None:
+    build(root, tmp_path / "b")
+    photograph = next((root / "val2014").iterdir())
+    photograph.write_bytes(photograph.read_bytes() + b"\0")
+    value = said(root)
+    value["annotations"][0]["segmentation"][0][2] -= 3
+    save(root, value)
+    failed = {c.name: c.said for c in verify_benchmark(open_benchmark(tmp_path / "b"), 1) if not c.passed}
+    assert photograph.name in failed["sources"]
+    assert "instances_val2014.json was altered" in failed["sources"]
+    assert "person" in failed["masks"] or "val2014/" in failed["masks"]
+    assert "areas" in failed
+
+
+def test_refusals(root: Path, tmp_path: Path) -> None:
+    whole, value = file(root).read_bytes(), said(root)
+
+    def refused(match: str, rule: MaskRule = MaskRule.UNION, **keywords: Any) -> None:
+        with pytest.raises(FsbenchError, match=match) as caught:
+            build(root, tmp_path / "b", rule, **keywords)
+        assert "\n" not in str(caught.value)
+        assert not (tmp_path / "b" / "benchmark.json").exists()
+        file(root).write_bytes(whole)
+
+    file(root).write_bytes(whole[: len(whole) // 2])
+    refused(r"instances_val2014\.json: is no whole COCO annotation file")
+    save(root, {**value, "categories": value["categories"][1:]})
+    refused("1 of COCO's 80 category ids are missing, first 1")
+    save(root, {**value, "images": [*value["images"], value["images"][0]]})
+    refused(r"two images have the id \d+")
+    crowd = value["annotations"][-1]
+    for segmentation, match in (
+        ({"size": [5, 5], "counts": [25]}, r"annotation 900 .* its RLE is of size \[5, 5\], the image is 96 x 120"),
+        ({"size": list(SIZE), "counts": [7]}, r"its RLE has 7 pixels, the image 11520"),
+        ({"size": list(SIZE), "counts": "\x01"}, "its RLE is of size"),
+        ([[1, 2, 3, 4]], "a polygon needs at least 3 points"),
+        ([[500, 500, 510, 500, 510, 510]], "a polygon lies outside the image of 96 x 120"),
+    ):
+        save(root, {**value, "annotations": [*value["annotations"][:-1], {**crowd, "segmentation": segmentation}]})
+        refused(match)
+    save(root, {**value, "annotations": [{**value["annotations"][0], "category_id": 12}]})
+    refused("annotation 1 names category 12, which the file does not have")
+    save(root, {**value, "annotations": value["annotations"][1:]})
+    refused(r"do not give the published lists \(1 pairs differ, first: val-fold\d: val2014/")
+    refused("--masks PNG_ROOT goes with --mask-rule png", MaskRule.PNG)
+    with pytest.raises(
+        FsbenchError, match=r"images that the published lists name are missing, first val2014/.*--partial"
+    ):
+        coco20i.build(root, tmp_path / "b")
+    (root / "val2014" / value["images"][0]["file_name"]).write_bytes(b"")
+    refused("cannot be read")
+
+
+def test_an_image_that_is_annotated_but_not_there_is_not_at_hand(root: Path, tmp_path: Path) -> None:
+    before = build(root, tmp_path / "b").counts["val_present"]
+    next((root / "val2014").iterdir()).unlink()
+    assert build(root, tmp_path / "c").counts["val_present"] == before - 1
+
+
+def test_runs_of_compressed_rle() -> None:
+    random = np.random.RandomState(3)
+    for _ in range(20):
+        mask = (random.rand(40, 30) > random.rand()).astype(np.uint8)
+        counts = api.encode(np.asfortranarray(mask))["counts"].decode()
+        runs = compressed_runs(counts)
+        assert runs is not None
+        flat = np.repeat(np.arange(len(runs)) % 2, runs)
+        assert np.array_equal(flat.reshape(30, 40).T, mask)

@@ -1,0 +1,47 @@
+"""COCO-20i on real photographs and annotations: a part of COCO 2017, mapped to the lists' names of 2014."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fsbench
+from fsbench.benchmark import Benchmark
+from fsbench.benchmarks import coco20i
+from fsbench.benchmarks.coco20i import MaskRule
+from fsbench.verification import verify_benchmark
+
+
+@pytest.fixture(scope="module", params=list(MaskRule)[:2])
+def built(request: pytest.FixtureRequest, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    out = tmp_path_factory.mktemp("coco")
+    return coco20i.build(shared_data / "coco", out, mask_rule=request.param, partial=True, workers=2)
+
+
+def test_the_list_rule_has_no_error_and_everything_is_proved(built: Benchmark) -> None:
+    checks = {check.name: check for check in verify_benchmark(built)}
+    assert [check for check in checks.values() if not check.passed] == []
+    assert checks["rebuilt lists"].said == "no pair differs on 275 images"
+    assert (built.counts["val_present"], built.counts["train_present"]) == (203, 65)
+
+
+def test_truths_have_the_areas_of_the_index(built: Benchmark) -> None:
+    for fold, pairs in built.lists.val.items():
+        for (sample, class_id), area in zip(pairs, built.areas[f"val-fold{fold}"], strict=True):
+            if sample in built.present:
+                truth = built.truth(sample, class_id)
+                assert truth.shape == built.image(sample).shape[:2]
+                assert np.count_nonzero(truth == 1) == area > 0
+
+
+def test_evaluation_and_whose_masks_a_protocol_binds(built: Benchmark, tmp_path: Path) -> None:
+    record = fsbench.evaluate("foreground", built, shots=1, out=tmp_path)
+    assert record.miou is not None
+    union = built.lists.mask_rule == "instances-crowd-void-v1"
+    assert record.modified == (() if union else ("mask-rule=fillpoly-v1",))
+    replayed = fsbench.evaluate("foreground", built, protocol="hsnet", shots=1, draw_from="present", out=tmp_path)
+    assert ("mask-rule=instances-crowd-void-v1" in replayed.modified) == union
+    together = fsbench.evaluate("foreground", built, protocol="fsbench-multi-v1", shots=0, out=tmp_path)
+    assert all(fold.confusion is not None for fold in together.folds.values())

@@ -1,0 +1,55 @@
+"""The transfer COCO-20i -> PASCAL VOC on real photographs: what is at hand of VOC's val, so ``partial``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import fsbench
+from fsbench.benchmark import Benchmark
+from fsbench.benchmarks import voc_transfer
+from fsbench.benchmarks.coco_lists import CLASSES
+from fsbench.verification import verify_benchmark
+
+LISTS = "f89fcd35a276f2373abdf7bb7916bf35f07bd8920b2d2a1a40c07c393dc9035c"
+MASKS = "fcad8678f15ef1a68e4a296b3fd0dda7ecc74daa67400630e66fc6e2a8868b58"
+"""Digest of VOC's 1449 decoded val masks: equal for everyone who has the right ones."""
+
+
+@pytest.fixture(scope="module")
+def built(voc_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    return voc_transfer.build(voc_root, tmp_path_factory.mktemp("transfer"), partial=True, workers=1)
+
+
+def test_digests_and_verify(built: Benchmark) -> None:
+    assert (built.digests.lists, built.digests.masks) == (LISTS, MASKS)
+    assert built.counts["val_total"] == 1449
+    assert built.title.startswith("COCO-20i to PASCAL VOC [partial ")
+    checks = {check.name: check for check in verify_benchmark(built, 1)}
+    assert [check for check in checks.values() if not check.passed] == []
+    assert checks["rebuilt lists"].said == "byte for byte as far as 1449 of 1449 masks decide them"
+
+
+def test_lists_are_the_published_ones_dealt_to_the_folds_of_coco(built: Benchmark, published_lists: Path) -> None:
+    lines = [
+        line
+        for fold in range(4)
+        for line in (published_lists / "pascal-5i" / f"val-fold{fold}.txt").read_text().splitlines()
+    ]
+    in_coco = {"diningtable": "dining table", "pottedplant": "potted plant", "aeroplane": "airplane"}
+    in_coco |= {"sofa": "couch", "motorbike": "motorcycle", "tvmonitor": "tv"}
+    folds: dict[str, list[str]] = {fold: [] for fold in "0123"}
+    for line in sorted(lines):
+        key = built.lists.classes[int(line[-2:]) - 1].key
+        folds[str(CLASSES.index(in_coco.get(key, key)) % 4)].append(line)
+    listed = {fold: [f"{sample}__{c + 1:02d}" for sample, c in pairs] for fold, pairs in built.lists.val.items()}
+    assert listed == folds
+    assert {fold: len(pairs) for fold, pairs in listed.items()} == {"0": 817, "1": 292, "2": 438, "3": 321}
+
+
+def test_models_that_look_at_nothing(built: Benchmark, tmp_path: Path) -> None:
+    foreground = fsbench.evaluate("foreground", built, shots=1, out=tmp_path)
+    background = fsbench.evaluate("background", built, shots=1, out=tmp_path)
+    assert [fold.miou for fold in background.folds.values()] == [0.0] * 4
+    assert all(0.1 < (fold.miou or 0) < 0.3 for fold in foreground.folds.values())
