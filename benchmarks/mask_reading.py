@@ -34,6 +34,5 @@ def main() -> None:
     print(f"{said.reads} masks of {len(pairs)} pairs: mean {mean:.3f} ms, median {median:.3f}, 99 % {high:.3f}")
 
 
-
 if __name__ == "__main__":
     main()

@@ -28,12 +28,19 @@ class _Image(msgspec.Struct, gc=False):
     width: int
 
 
-class _Annotation(msgspec.Struct, gc=False):
+class Instance(msgspec.Struct, gc=False):
+    """One annotation. ``segmentation``: its JSON, a view of the file's bytes."""
+
     id: int
     image_id: int
     category_id: int
     segmentation: msgspec.Raw
     iscrowd: int = 0
+
+    @property
+    def class_id(self) -> int:
+        """The 0-based class id."""
+        return CLASS_OF[self.category_id]
 
 
 class _Category(msgspec.Struct, gc=False):
@@ -43,21 +50,11 @@ class _Category(msgspec.Struct, gc=False):
 
 class _File(msgspec.Struct):
     images: list[_Image]
-    annotations: list[_Annotation]
+    annotations: list[Instance]
     categories: list[_Category]
 
 
-@dataclass(frozen=True)
-class Instance:
-    """One annotation: 0-based class id, whether it is a crowd, and its segmentation as JSON."""
-
-    id: int
-    class_id: int
-    crowd: bool
-    segmentation: bytes
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CocoImage:
     """One image with its instances in the file's order. ``photograph`` is relative to the root."""
 
@@ -125,7 +122,7 @@ def _read(path: Path, folder: str) -> Iterator[CocoImage]:
         if a.category_id not in CLASS_OF or a.image_id not in of_image:
             what = f"category {a.category_id}" if a.category_id not in CLASS_OF else f"image {a.image_id}"
             raise FsbenchError(f"{path}: annotation {a.id} names {what}, which the file does not have: fetch it again")
-        of_image[a.image_id].append(Instance(a.id, CLASS_OF[a.category_id], bool(a.iscrowd), bytes(a.segmentation)))
+        of_image[a.image_id].append(a)
     twice: set[int] = set()
     for image in said.images:
         if image.id in twice:
@@ -145,6 +142,6 @@ def _read(path: Path, folder: str) -> Iterator[CocoImage]:
         )
 
 
-def parsed(segmentation: bytes) -> Any:
+def parsed(segmentation: msgspec.Raw) -> Any:
     """A segmentation: a list of polygons, or an RLE as a dict."""
     return msgspec.json.decode(segmentation)

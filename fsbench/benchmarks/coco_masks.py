@@ -75,7 +75,7 @@ def paint(image: CocoImage) -> LabelMap:
     """The papers' label map, uint8 H x W: class id + 1, 0 background. Raises FsbenchError as ``make_masks``."""
     painted = np.zeros((image.height, image.width), np.uint8)
     for instance in image.instances:
-        if instance.crowd:
+        if instance.iscrowd:
             continue
         shape = _checked(image, instance)
         if isinstance(shape, dict):
@@ -114,7 +114,7 @@ def _union(job: Job) -> list[MaskRow]:
         crowds: list[dict[str, Any]] = []
         for instance in image.instances:
             if instance.class_id == class_id:
-                (crowds if instance.crowd else inside).extend(_rles(image, instance))
+                (crowds if instance.iscrowd else inside).extend(_rles(image, instance))
         union = coco.merge(inside, 0) if inside else _encoded(np.zeros((height, width), np.uint8))
         void = None
         if crowds:

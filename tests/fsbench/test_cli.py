@@ -40,7 +40,21 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 
 
 
 @pytest.mark.parametrize(
-    "command", ["build", "build pascal-5i", "build toy", "verify", "episodes", "evaluate", "merge", "list", "demo"]
+    "command",
+    [
+        "build",
+        "build pascal-5i",
+        "build toy",
+        "verify",
+        "episodes",
+        "evaluate",
+        "merge",
+        "rescore",
+        "compare",
+        "download",
+        "list",
+        "demo",
+    ],
 )
 def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, _ = run(capsys, *command.split(), "--help")
@@ -141,7 +155,7 @@ def test_verify_fails_with_1(capsys: pytest.CaptureFixture[str], tmp_path: Path,
     assert (code, "FAILED" in out) == (0, False)
     shutil.copytree(tiny.roots["root"], tmp_path / "raw")
     (tmp_path / "raw" / "thing_03" / "4.jpg").write_bytes(b"altered")
-    assert "1 of 3 checks failed" in refusal(capsys, "verify", tiny.folder, "--root", tmp_path / "raw", code=1)
+    assert "1 of 4 checks failed" in refusal(capsys, "verify", tiny.folder, "--root", tmp_path / "raw", code=1)
     with pytest.raises(SystemExit) as left:
         main(["verify", str(tiny.folder), "--root", str(tmp_path / "raw"), "--json"])
     said = json.loads(capsys.readouterr().out)

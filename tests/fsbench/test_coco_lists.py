@@ -253,7 +253,7 @@ SAMPLE = "train2014/COCO_train2014_000000000009.jpg"
         (lambda lines: [lines[1], lines[0], *lines[2:]], "class 0 is not as in other folds"),
         (lambda lines: [lines[0], *lines], "class 0 holds an image twice"),
         (lambda lines: [*lines, f"{SAMPLE}\t0\n"], "classes are not ascending"),
-        (lambda lines: lines[:-1] + [f"{SAMPLE}\t79"], "the last line has no end"),
+        (lambda lines: [*lines[:-1], f"{SAMPLE}\t79"], "the last line has no end"),
         (lambda lines: [line for line in lines if not line.endswith("\t79\n")], "does not hold the classes"),
         (lambda lines: [line.replace("train2014/", "val2014/") for line in lines], "is not an image of train2014"),
         (lambda lines: [line.replace("\t", " ") for line in lines], "is not an image of train2014"),
