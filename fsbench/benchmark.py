@@ -10,7 +10,7 @@ benchmark calls ``write_benchmark``.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -123,6 +123,10 @@ class Benchmark:
         truth = MASK_FORMATS[self.mask_format].truth(path, class_id)
         self._check_size(path, truth.shape, entry)
         return truth
+
+    def objects(self, query: str) -> npt.NDArray[np.uint8]:
+        """Where the objects of a composed query are: uint8 H x W, p + 1 at position p; raises as ``truth`` does."""
+        raise FsbenchError(f"{self.folder}: its queries are no scenes: use another protocol")
 
     def labels(self, sample: str, class_ids: Sequence[int]) -> npt.NDArray[np.uint8]:
         """Which of ``class_ids``, asked together, each pixel is: uint8 H x W as ``truths.join_truths`` says.
@@ -256,7 +260,8 @@ def _write_table(path: Path, table: pa.Table) -> None:
 def open_benchmark(folder: Path | str, *, root: Path | None = None) -> Benchmark:
     """Open a benchmark by folder or by its name under ``FSBENCH_HOME``; ``root`` says where the raw data moved to.
 
-    Raises FsbenchError for a folder that is none, a schema of another version, or a raw root that is gone.
+    A builder that keeps more than an index opens its folders itself (``open_folder(folder, roots)``). Raises
+    FsbenchError for a folder that is none, a schema of another version, or a raw root that is gone.
     """
     folder = benchmark_folder(str(folder))
     path = folder / "benchmark.json"
@@ -264,12 +269,17 @@ def open_benchmark(folder: Path | str, *, root: Path | None = None) -> Benchmark
         said = json.loads(path.read_text(encoding="utf-8"))
         if said["schema"] != SCHEMA:
             raise FsbenchError(f"{path}: schema is {said['schema']!r}, expected {SCHEMA!r}: build it again")
+        builder = said.get("builder", said["name"])
+        roots = {name: Path(where) for name, where in said["roots"].items()}
+        roots |= {"root": _moved(builder, root)} if root else {}
+        open_folder = _of_builder(builder, "open_folder")
+        if open_folder is not None:
+            return _checked(path, open_folder(folder, roots))
         lists, areas = _read_lists(said, pq.read_table(folder / "pairs.parquet"))
         rows = pq.read_table(folder / "samples.parquet").to_pylist()
         benchmark = Benchmark(
             folder=folder,
-            roots={name: Path(where) for name, where in said["roots"].items()}
-            | ({"root": _moved(said.get("builder", said["name"]), root)} if root else {}),
+            roots=roots,
             lists=lists,
             mask_format=said["mask_format"],
             digests=Digests(**said["digests"]),
@@ -277,11 +287,16 @@ def open_benchmark(folder: Path | str, *, root: Path | None = None) -> Benchmark
             counts=said["counts"],
             samples={row["id"]: Sample(**row) for row in rows},
             areas=areas,
-            builder=said.get("builder", said["name"]),
+            builder=builder,
             builder_version=said["builder_version"],
         )
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, pa.ArrowException) as error:
         raise FsbenchError(f"{folder}: is no whole benchmark folder ({error}): build it again") from error
+    return _checked(path, benchmark)
+
+
+def _checked(path: Path, benchmark: Benchmark) -> Benchmark:
+    lists = benchmark.lists
     used = {ref.partition(":")[0] for s in benchmark.samples.values() for ref in (s.image, s.mask) if ref}
     named = {c.id for c in lists.classes}
     if (
@@ -293,15 +308,22 @@ def open_benchmark(folder: Path | str, *, root: Path | None = None) -> Benchmark
         raise FsbenchError(f"{path}: its mask format, roots, counts, classes and folds do not fit: build it again")
     for name, where in benchmark.roots.items():
         if not where.is_dir():
-            raise FsbenchError(f"{where}: raw data ({name}) of {folder} is not there: say where it is with --root")
+            raise FsbenchError(
+                f"{where}: raw data ({name}) of {benchmark.folder} is not there: say where it is with --root"
+            )
     return benchmark
 
 
 def _moved(builder: str, root: Path) -> Path:
     """The raw root meant by ``root``, which may be any folder that the benchmark's builder takes."""
+    find = _of_builder(builder, "find_root")
+    return Path(find(root)) if find is not None and root.is_dir() else root
+
+
+def _of_builder(builder: str, name: str) -> Callable[..., Any] | None:
+    """A function of a registered builder's, where it has one of this name."""
     point = registered("benchmarks").get(builder)
-    find = getattr(load(point), "find_root", None) if point else None
-    return find(root) if callable(find) and root.is_dir() else root
+    return getattr(load(point), name, None) if point else None
 
 
 def _read_lists(said: Mapping[str, Any], table: pa.Table) -> tuple[FoldLists, dict[str, tuple[int, ...]]]:

@@ -100,7 +100,7 @@ def compare(path_a: Path, path_b: Path) -> Comparison:
     folds = [fold for fold in a.rows if fold in b.rows]
     kept_a, kept_b = read_replicates(a), read_replicates(b)
     counts_a, counts_b = _counts(a, folds), _counts(b, folds)
-    images = sorted({row.image for fold in folds for row in a.asked(fold)})
+    images = sorted({row.image for fold in folds for row in a.asked(fold) if not row.absent})
     design = _design(a, b)
     with progress(f"{a.record.model.name} - {b.record.model.name}", 2 * REPLICATES + SWAPS) as advance:
         drawn = []
@@ -159,7 +159,7 @@ def _design(a: Stored, b: Stored) -> Design | None:
     for fold in everything:
         together = asked_as(a.lists, fold, a.protocol.asks)
         rows = owner[fold].asked(fold)
-        asked += [(fold, row.image, row.class_id if together is None else together) for row in rows]
+        asked += [(fold, row.image, row.class_id if together is None else together) for row in rows if not row.absent]
     return Design.from_manifests(asked, {fold: a.record.manifests_sha256[fold] for fold in everything})
 
 

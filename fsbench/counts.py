@@ -25,17 +25,43 @@ SCHEMA = pa.schema(
     + [("class_id", pa.int32())]
     + [(name, pa.int64()) for name in ("intersection", "predicted", "truth", "valid")]
 )
+SCENE_SCHEMA = pa.schema(
+    [
+        *SCHEMA,
+        ("position", pa.int32()),
+        *((name, pa.list_(pa.int64())) for name in ("tile_predicted", "object_predicted", "object_pixels")),
+    ]
+)
+"""Counts of composed queries."""
 
 
 BACKGROUND = -1
 """The class id of the background, which is counted where several classes are asked together."""
 
 
+ABSENT = -1
+"""The position of a class that is asked of a composed query and is not in it."""
+
+
+class SceneCounts(NamedTuple):
+    """The pixels of one answer to a composed query, position by position, row by row from the top left.
+
+    ``position``: where the class asked stands, -1 where it is absent; ``tiles``: predicted in each tile; ``objects``:
+    predicted on each object; ``areas``: pixels of each object.
+    """
+
+    position: int
+    tiles: tuple[int, ...]
+    objects: tuple[int, ...]
+    areas: tuple[int, ...]
+
+
 class Row(NamedTuple):
     """One episode and class. ``image`` is the source photograph (the query itself, but for mosaics).
 
     ``valid`` 0 means that nothing could be compared; such a row is in no score. Where several classes are asked
-    together, there is a row for the background and for each class that is true or predicted somewhere.
+    together, there is a row for the background and for each class that is true or predicted somewhere. ``scene``:
+    what else is counted of a composed query.
     """
 
     fold: str
@@ -47,16 +73,33 @@ class Row(NamedTuple):
     predicted: int
     truth: int
     valid: int
+    scene: SceneCounts | None = None
+
+    @property
+    def absent(self) -> bool:
+        """Whether the class asked is known not to be there: such a row is in no mIoU."""
+        return self.scene is not None and self.scene.position == ABSENT
+
+    def line(self) -> str:
+        """The values, separated by spaces; those of a scene follow, lists joined by ``,``."""
+        values = [str(value) for value in self[:9]]
+        if self.scene is not None:
+            position, *counted = self.scene
+            values += [str(position), *(",".join(map(str, numbers)) for numbers in counted)]
+        return " ".join(values)
 
 
 def rows_digest(rows: Iterable[Row]) -> str:
-    """SHA-256 (hex) over the rows as lines of space-separated values."""
-    return sha256_text("".join(" ".join(map(str, row)) + "\n" for row in rows))
+    """SHA-256 (hex) over the lines of the rows."""
+    return sha256_text("".join(f"{row.line()}\n" for row in rows))
 
 
 def write_counts(path: Path, rows: Sequence[Row]) -> None:
     """Write rows to Parquet, whole or not at all."""
-    table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(SCHEMA.names)}, schema=SCHEMA)
+    scenes = [row.scene for row in rows if row.scene is not None]
+    schema = SCENE_SCHEMA if scenes else SCHEMA
+    columns = [*zip(*(row[:9] for row in rows), strict=True), *zip(*scenes, strict=True)] or [[] for _ in schema]
+    table = pa.table([pa.array(c, kind) for c, kind in zip(columns, schema.types, strict=True)], schema=schema)
     with written_whole(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
 
@@ -67,13 +110,15 @@ def read_counts(path: Path) -> list[Row]:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise FsbenchError(f"{path}: cannot be read as counts ({error}): evaluate again") from error
-    if (
-        table.schema.names != SCHEMA.names
-        or table.schema.types != SCHEMA.types
-        or any(c.null_count for c in table.columns)
-    ):
+    schema = next(
+        (s for s in (SCHEMA, SCENE_SCHEMA) if (s.names, s.types) == (table.schema.names, table.schema.types)), None
+    )
+    if schema is None or any(c.null_count for c in table.columns):
         raise FsbenchError(f"{path}: columns are not those of counts ({', '.join(SCHEMA.names)}): evaluate again")
-    return [Row(*values) for values in zip(*(column.to_pylist() for column in table.columns), strict=True)]
+    values = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    if schema is SCHEMA:
+        return [Row(*row) for row in values]
+    return [Row(*row[:9])._replace(scene=SceneCounts(row[9], *map(tuple, row[10:]))) for row in values]
 
 
 class Confused(NamedTuple):

@@ -96,11 +96,26 @@ def _every_image(pool: Pool, protocol: Protocol, rule: Rule) -> list[Question]:
     ]
 
 
-def _supports(pool: Pool, name: str, query: str, class_id: int) -> tuple[str, ...]:
+def _scenes(pool: Pool, protocol: Protocol, rule: Rule) -> list[Question]:
+    """Scene by scene: its classes by position, then one that is not in it; no support stands in its scene."""
+    scenes = pool.lists.scenes
+    assert scenes is not None, "a protocol that draws scenes is defined for benchmarks of scenes alone"
+    asked: dict[str, list[Question]] = defaultdict(list)
+    for query, class_id in pool.pairs:
+        source = scenes.tiles[query][len(asked[query])]
+        supports = _supports(pool, protocol.id, query, class_id, source)
+        asked[query].append(Question(query, (class_id,), (supports,), source))
+    for query, class_id in scenes.absent.items():
+        asked[query].append(Question(query, (class_id,), (_supports(pool, protocol.id, query, class_id),), absent=True))
+    return [question for of_query in asked.values() for question in of_query]
+
+
+def _supports(pool: Pool, name: str, query: str, class_id: int, shown: str | None = None) -> tuple[str, ...]:
+    """``shown``: the photograph of the class in the query, which is no support: the query itself unless given."""
     if not pool.shots:
         return ()
     prefix = f"{name}|{pool.seed}|{pool.lists.name}|{pool.fold}|{class_id}|{query}"
-    return ranked_supports(prefix, pool.samples[class_id], query, pool.shots)
+    return ranked_supports(prefix, pool.samples[class_id], shown or query, pool.shots)
 
 
 def ranked_supports(prefix: str, samples: Sequence[str], query: str, shots: int) -> tuple[str, ...]:
@@ -129,4 +144,5 @@ _RULES: dict[Draw, _Draw] = {
     "first-1000": first_pairs,
     "image-cycle": image_cycle,
     "pool": from_pool,
+    "scenes": _scenes,
 }

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from fsbench.answers import Answers, Asked
 from fsbench.benchmark import Benchmark
-from fsbench.counts import BACKGROUND, Confused, CountLog, DoneBatch, Row
+from fsbench.counts import ABSENT, BACKGROUND, Confused, CountLog, DoneBatch, Row
 from fsbench.episodes import Batch, cut, shown_episodes
 from fsbench.errors import ModelError
 from fsbench.manifest import Manifest, Question
@@ -26,6 +26,7 @@ from fsbench.metrics import Counts, count
 from fsbench.model import Episode
 from fsbench.prediction import BadAnswerError, Size, as_labels, as_masks, resize_nearest
 from fsbench.protocols import Protocol
+from fsbench.scenes import count_scene, fits
 from fsbench.together import added, confusion, counts_of, sparse
 
 Masks = npt.NDArray[np.bool_]
@@ -82,7 +83,7 @@ def _is_done(run: FoldRun, batch: Batch, log: CountLog) -> bool:
         return False
     rows = log.done[batch.index].rows
     expected = [
-        (run.manifest.fold, number, question.query, question.query, class_id)
+        (run.manifest.fold, number, question.query, question.image, class_id)
         for number, question in zip(batch.numbers, _questions(run, batch), strict=True)
         for class_id in (question.class_ids if run.one_class else (BACKGROUND, *question.class_ids))
     ]
@@ -95,6 +96,7 @@ def _is_done(run: FoldRun, batch: Batch, log: CountLog) -> bool:
         and all(
             0 <= row.intersection <= min(row.predicted, row.truth)
             and row.predicted + row.truth - row.intersection <= row.valid < 2**40
+            and fits(row, run.protocol.tiles)
             for row in rows
         )
     )
@@ -167,8 +169,14 @@ def _answer(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> list[Mas
 def _count(run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels]) -> FoldResult:
     rows: list[Row] = []
     confused: list[list[Confused]] = []
+    objects: dict[str, Labels] = {}  # a scene is read once for all that is asked of it
     for number, question, answer in zip(batch.numbers, _questions(run, batch), answers, strict=True):
         _, target = _sizes(run, question)
+        if run.protocol.tiles is not None:
+            if question.query not in objects:
+                objects = {question.query: run.benchmark.objects(question.query)}
+            rows.append(_count_scene(run, number, question, answer[0], objects[question.query]))
+            continue
         if run.one_class:
             counted = {c: _count_class(run, question.query, c, answer[0], target) for c in question.class_ids}
         else:
@@ -178,8 +186,28 @@ def _count(run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels]) -> Fol
             counted = counts_of(matrix, question.class_ids)
         for class_id, c in counted.items():
             numbers = (c.intersection, c.predicted, c.truth, c.valid)
-            rows.append(Row(run.manifest.fold, number, question.query, question.query, class_id, *numbers))
+            rows.append(Row(run.manifest.fold, number, question.query, question.image, class_id, *numbers))
     return FoldResult(rows, added(confused))
+
+
+def _count_scene(run: FoldRun, number: int, question: Question, mask: Masks, objects: Labels) -> Row:
+    scenes = run.benchmark.lists.scenes
+    assert scenes is not None
+    tiles = scenes.tiles[question.query]
+    position = ABSENT if question.source is None else tiles.index(question.source)
+    c = count(mask, (objects == position + 1).view(np.uint8) if question.source else np.zeros_like(objects))
+    return Row(
+        run.manifest.fold,
+        number,
+        question.query,
+        question.image,
+        question.class_ids[0],
+        c.intersection,
+        c.predicted,
+        c.truth,
+        c.valid,
+        count_scene(mask, objects, len(tiles), position),
+    )
 
 
 def _count_class(run: FoldRun, query: str, class_id: int, mask: Masks, target: Size) -> Counts:

@@ -31,7 +31,7 @@ def evaluate(
     benchmark: str | Path | Benchmark,
     *,
     folds: Sequence[int | str] | int | str = "all",
-    protocol: str = "fsbench-v1",
+    protocol: str | None = None,
     shots: int | None = None,
     seed: int = 0,
     run: int = 0,
@@ -51,9 +51,10 @@ def evaluate(
 
     ``model``: a registered name, ``package.module:factory``, ``predictions:DIR``, or an object with ``card`` and
     ``segment``. ``benchmark``: a name under ``FSBENCH_HOME``, a folder, or an opened one. ``folds``: "all", a fold, or
-    several. ``shots``: by default 1 where the model needs masks, else 0. ``run``: which of the runs of a protocol that
-    is drawn several times. Returns the record that was written below ``out``. Raises FsbenchError (a ModelError where
-    the model is at fault) with a one-line message.
+    several. ``protocol``: by default ``fsbench-v1``, on Mosaic-4 ``mosaic4-v1``. ``shots``: by default 1 where the
+    model needs masks, else 0. ``run``: which of the runs of a protocol that is drawn several times. Returns the record
+    that was written below ``out``. Raises FsbenchError (a ModelError where the model is at fault) with a one-line
+    message.
     """
     for name, value, choices in (
         ("if_exists", if_exists, ("resume", "error", "replace")),

@@ -27,11 +27,27 @@ class ClassName:
 
 
 @dataclass(frozen=True)
+class Scenes:
+    """What queries that are composed of several samples are made of (Mosaic-4).
+
+    ``protocol``: the one that asks them by default. ``tiles``: query -> its source samples by position, row by row from
+    the top left, as many as a square grid has; ``absent``: query -> a class that is not in it, where there is one;
+    ``supports``: class id -> the samples that supports are drawn from.
+    """
+
+    protocol: str
+    tiles: Mapping[str, tuple[str, ...]]
+    absent: Mapping[str, int]
+    supports: Mapping[int, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class FoldLists:
     """Classes, folds and lists of one benchmark.
 
     ``folds``: fold -> class ids. ``val``: fold -> pairs in list order. ``train``: variant -> fold -> pairs; a fold's
-    train list holds the fold's own classes, and training on a fold reads the lists of the others.
+    train list holds the fold's own classes, and training on a fold reads the lists of the others. ``scenes``: where
+    queries are composed; the pairs of a query then stand in ``val`` by position.
     """
 
     name: str
@@ -42,6 +58,7 @@ class FoldLists:
     folds: Mapping[str, tuple[int, ...]]
     val: Mapping[str, tuple[Pair, ...]]
     train: Mapping[str, Mapping[str, tuple[Pair, ...]]]
+    scenes: Scenes | None = None
 
     def check_fold(self, fold: str) -> str:
         """``fold`` itself; raises FsbenchError for a fold that the benchmark does not have."""
@@ -71,13 +88,17 @@ class FoldLists:
         return tuple(pair for other in others for pair in lists[other])
 
     def digest(self) -> str:
-        """SHA-256 (hex) over name, partition, mask rule, class names and the lines of every list."""
+        """SHA-256 (hex) over name, partition, mask rule, class names, the lines of every list, and the scenes."""
         lines = [self.name, self.partition, self.mask_rule]
         lines += [f"class {c.id} {c.key} | {c.name}" for c in self.classes]
         lines += [f"fold {fold} {','.join(map(str, ids))}" for fold, ids in self.folds.items()]
         for name, pairs in self.lists().items():
             lines.append(f"list {name}")
             lines += [f"{sample} {class_id}" for sample, class_id in pairs]
+        if self.scenes is not None:
+            lines += [f"scene {query} {' '.join(tiles)}" for query, tiles in self.scenes.tiles.items()]
+            lines += [f"absent {query} {class_id}" for query, class_id in self.scenes.absent.items()]
+            lines += [f"supports {class_id} {' '.join(of)}" for class_id, of in self.scenes.supports.items()]
         return sha256_text("".join(f"{line}\n" for line in lines))
 
     def names_digest(self) -> str:

@@ -180,7 +180,7 @@ def replicates(
         raise ValueError(f"folds are {list(folds)}, expected some of the design's, {list(design.folds)}")
     place = {image: i for i, image in enumerate(design.images)}
     sums = [_sums_by_image(design, place, fold, folds[fold]) for fold in given]
-    drawn = _draw_totals(design, vstack(sums, format="csc"), draws, chunk)
+    drawn = draw_totals(design, vstack(sums, format="csc"), draws, chunk)
     totals = np.split(drawn, np.cumsum([of_fold.shape[0] for of_fold in sums])[:-1])
     miou, fb_iou, lost, imagewise = {}, {}, {}, {}
     groups: dict[str, dict[str, FloatArray]] = {}
@@ -255,7 +255,7 @@ def _sums_by_image(design: Design, place: Mapping[str, int], fold: str, counts: 
     return csc_array(summed)  # equal places are added up, as whole numbers
 
 
-def _draw_totals(design: Design, sums: csc_array, draws: int, chunk: int) -> FloatArray:
+def draw_totals(design: Design, sums: csc_array, draws: int, chunk: int = _CHUNK) -> FloatArray:
     """The sums (S, I) added up under each draw: float64 (S, draws), whole numbers all of them.
 
     Few classes stand in an image, so the sums are sparse; all are below 2^53, so that no order of adding shows.

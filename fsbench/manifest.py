@@ -17,11 +17,21 @@ from fsbench.files import sha256_text
 
 @dataclass(frozen=True)
 class Question:
-    """One episode by ids: the query sample, the classes asked, and per class its support samples."""
+    """One episode by ids: the query sample, the classes asked, and per class its support samples.
+
+    Of a composed query, ``source`` is the sample that shows the class asked, and ``absent`` says that none does.
+    """
 
     query: str
     class_ids: tuple[int, ...]
     supports: tuple[tuple[str, ...], ...]
+    source: str | None = None
+    absent: bool = False
+
+    @property
+    def image(self) -> str:
+        """The photograph that is asked about, which intervals resample: the source, or the query itself."""
+        return self.source or self.query
 
     def line(self) -> str:
         """The manifest's line, without the newline."""
@@ -66,7 +76,7 @@ class Manifest:
         return self if limit is None else replace(self, questions=self.questions[:limit])
 
     def jsonl(self, class_keys: Sequence[str]) -> str:
-        """One JSON object a line: episode, fold, run, query, class_ids, classes, supports."""
+        """One JSON object a line: episode, fold, run, query, class_ids, classes, supports (scenes: kind, source)."""
         rows = (
             {
                 "episode": number,
@@ -76,7 +86,14 @@ class Manifest:
                 "class_ids": question.class_ids,
                 "classes": [class_keys[class_id] for class_id in question.class_ids],
                 "supports": question.supports,
+                **_scene(question),
             }
             for number, question in enumerate(self.questions)
         )
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _scene(question: Question) -> dict[str, str | None]:
+    if question.source is None and not question.absent:
+        return {}
+    return {"kind": "absent" if question.absent else "present", "source": question.source}

@@ -16,7 +16,7 @@ from fsbench.draws import draw
 from fsbench.environment import processors, resolve_device
 from fsbench.errors import FsbenchError
 from fsbench.manifest import Manifest
-from fsbench.protocols import Protocol, protocol_named
+from fsbench.protocols import Protocol, default_protocol, protocol_named
 from fsbench.record import OTHER_MASKS, PRESENT, RecordedBenchmark, RecordedModel, record_folder
 
 RANGES = {
@@ -33,10 +33,13 @@ RANGES = {
 
 @dataclass(frozen=True)
 class Questions:
-    """Which questions are asked, and how: everything but the model and the benchmark. See ``fsbench evaluate``."""
+    """Which questions are asked, and how: everything but the model and the benchmark. See ``fsbench evaluate``.
+
+    ``protocol``: None for the benchmark's own.
+    """
 
     folds: tuple[str, ...] | None = None
-    protocol: str = "fsbench-v1"
+    protocol: str | None = None
     shots: int | None = None
     seed: int = 0
     run: int = 0
@@ -50,7 +53,8 @@ class Questions:
 
     def check(self) -> None:
         """Raise FsbenchError for numbers out of range and an unknown protocol."""
-        protocol_named(self.protocol)
+        if self.protocol is not None:
+            protocol_named(self.protocol)
         for name, (smallest, largest) in RANGES.items():
             value = getattr(self, name)
             if value is None and name not in ("seed", "run", "batch_size"):
@@ -94,12 +98,12 @@ def make_plan(
     everything that can be wrong before the first photograph is read.
     """
     questions.check()
-    protocol = protocol_named(questions.protocol)
     if candidate.single is not None and questions.shots is not None:
         check_shots(candidate.single.card, questions.shots)
     if not isinstance(benchmark, Benchmark):
         benchmark = open_benchmark(benchmark, root=root)
     lists = benchmark.lists
+    protocol = default_protocol(lists) if questions.protocol is None else protocol_named(questions.protocol)
     asked = [lists.check_fold(fold) for fold in (lists.folds if questions.folds is None else questions.folds)]
     folds = [fold for fold in lists.folds if fold in asked]
     if not folds:

@@ -40,12 +40,14 @@ def make_pool(
     """The pool, and how many questions its pairs would give were none left out for too few images (0: not known)."""
     whole = lists.val[fold] if rule.train_lists is None else lists.train[rule.train_lists][fold]
     pairs = [pair for pair in whole if present is None or pair[0] in present]
-    beyond = lists.val if protocol.asks == "benchmark" else {fold: pairs}
+    beyond: Mapping[str, Sequence[Pair]] = lists.val if protocol.asks == "benchmark" else {fold: pairs}
     samples: dict[int, list[str]] = defaultdict(list)
     for of_fold in beyond.values():
         for sample, class_id in of_fold:
             if present is None or sample in present:
                 samples[class_id].append(sample)
+    if rule.draw == "scenes" and lists.scenes is not None:
+        samples = defaultdict(list, {class_id: list(of_class) for class_id, of_class in lists.scenes.supports.items()})
     needed = shots if protocol.supports_as or rule.draw in ("image-cycle", "pool") else min(shots, 1)
     few = {class_id for class_id, of_class in samples.items() if needed and len(set(of_class)) <= needed}
     if few and present is None:

@@ -11,9 +11,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fsbench.errors import FsbenchError
+from fsbench.fold_lists import FoldLists
 
 Draw = Literal[
-    "every-pair", "every-image", "cycled", "class-then-image", "each-test-image", "first-1000", "image-cycle", "pool"
+    "every-pair",
+    "every-image",
+    "cycled",
+    "class-then-image",
+    "each-test-image",
+    "first-1000",
+    "image-cycle",
+    "pool",
+    "scenes",
 ]
 Asks = Literal["class", "fold", "benchmark"]
 
@@ -54,7 +63,8 @@ class Protocol:
     or all of the fold's, or all of the benchmark's at once. ``per_class``: only so many pairs of each class.
     ``supports_as``: the protocol whose id is hashed for supports. ``skip_vanished``: episodes whose mask has no pixel
     left at ``size`` are not counted. ``runs``: drawn so many times over, and reported as their mean and deviation.
-    ``rule_only``: the published draws cannot be replayed, only the rule they followed.
+    ``rule_only``: the published draws cannot be replayed, only the rule they followed. ``tiles``: queries are scenes of
+    so many tiles, each asked for its classes and for one that is absent.
     """
 
     id: str
@@ -72,6 +82,7 @@ class Protocol:
     skip_vanished: bool = False
     runs: int = 1
     rule_only: bool = False
+    tiles: int | None = None
 
     @property
     def title(self) -> str:
@@ -194,6 +205,23 @@ def _pfenet(episodes: Mapping[str, int], suffix: str, who: str) -> Protocol:
     )
 
 
+def _mosaic(tiles: int) -> Protocol:
+    name = f"mosaic{tiles}"
+    return Protocol(
+        id=f"{name}-v1",
+        rules={name: Rule("scenes"), f"{name}-classes": Rule("scenes")},
+        size=None,
+        names="names-v1",
+        empty="drop",
+        published_draw=False,
+        who="fsbench",
+        about=f"each mosaic asked for each of its {tiles} classes and for one that is not in it; tells naming from "
+        "segmenting, compared at original size",
+        supports_as=f"{name}-v1",
+        tiles=tiles,
+    )
+
+
 PROTOCOLS: dict[str, Protocol] = {
     protocol.id: protocol
     for protocol in (
@@ -245,8 +273,12 @@ PROTOCOLS: dict[str, Protocol] = {
             runs=5,
             rule_only=True,
         ),
+        *map(_mosaic, (4, 9, 16)),
     )
 }
+
+DEFAULT = "fsbench-v1"
+"""The protocol that is asked where none is named, but on benchmarks of composed scenes, which have their own."""
 
 
 def protocol_named(protocol_id: str) -> Protocol:
@@ -254,3 +286,8 @@ def protocol_named(protocol_id: str) -> Protocol:
     if protocol_id not in PROTOCOLS:
         raise FsbenchError(f"no protocol {protocol_id!r}: choose one of {', '.join(PROTOCOLS)}")
     return PROTOCOLS[protocol_id]
+
+
+def default_protocol(lists: FoldLists) -> Protocol:
+    """The protocol that a benchmark is asked by where none is named."""
+    return protocol_named(DEFAULT if lists.scenes is None else lists.scenes.protocol)

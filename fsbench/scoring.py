@@ -19,6 +19,7 @@ from fsbench.manifest import Manifest
 from fsbench.metrics import benchmark_miou, score
 from fsbench.protocols import Asks, Protocol
 from fsbench.record import ClassRecord, Confusion, FoldRecord, OtherScore
+from fsbench.scenes import SCORES, scene_replicates, scene_scores
 
 IMAGEWISE, SEEN, HARMONIC, WITH_BACKGROUND = "imagewise", "seen", "harmonic", "with_background"
 """Names of the scores that may stand beside the mIoU."""
@@ -43,8 +44,8 @@ def asked_as(lists: FoldLists, fold: str, asks: Asks) -> int | None:
 
 def fold_counts(rows: Sequence[Row], lists: FoldLists, fold: str, asks: Asks = "class") -> FoldCounts:
     """The rows of one fold in which something was compared, as columns, and the classes they are scored over."""
-    counted = [row for row in rows if row.valid > 0]
-    numbers = np.array([row[4:] for row in counted], dtype=np.int64).reshape(-1, 5)
+    counted = [row for row in rows if row.valid > 0 and not row.absent]
+    numbers = np.array([row[4:9] for row in counted], dtype=np.int64).reshape(-1, 5)
     class_id, intersection, predicted, truth, valid = numbers.T
     images = [row.image for row in counted]
     own = lists.folds[fold]
@@ -85,17 +86,24 @@ def compute_scores(
     """
     counts = {fold: fold_counts(of_fold, lists, fold, protocol.asks) for fold, of_fold in rows.items()}
     asked = (
-        (fold, question.query, class_id)
+        (fold, question.image, class_id)
         for fold, manifest in manifests.items()
         for question in manifest.questions
+        if not question.absent
         for class_id in (question.class_ids if protocol.asks == "class" else [asked_as(lists, fold, protocol.asks)])
         if class_id is not None
     )
     design = Design.from_manifests(asked, {fold: m.sha256 for fold, m in manifests.items()})
     drawn = replicates(design, counts, protocol.empty)
     others = _other_replicates(drawn, imagewise)
+    if protocol.tiles is not None:
+        of_fold = {fold: scene_replicates(design, fold, rows[fold]) for fold in rows}
+        others |= {name: {fold: of_fold[fold][name] for fold in rows} for name in SCORES}
+    beside = {fold: scene_scores(rows[fold]) if protocol.tiles else {} for fold in rows}
     folds = {
-        fold: _fold_record(lists, manifests[fold], counts[fold], protocol, drawn, others, (confused or {}).get(fold))
+        fold: _fold_record(
+            lists, manifests[fold], counts[fold], protocol, drawn, others, beside[fold], (confused or {}).get(fold)
+        )
         for fold in lists.folds
         if fold in rows
     }
@@ -139,6 +147,7 @@ def _fold_record(
     protocol: Protocol,
     drawn: Replicates,
     others: Mapping[str, Mapping[str, FloatArray]],
+    beside: Mapping[str, float | None],
     confused: Sequence[Confused] | None,
 ) -> FoldRecord:
     fold = manifest.fold
@@ -152,7 +161,7 @@ def _fold_record(
         empty=protocol.empty,
     )
     miou = scored.mean_over(counts.fold_classes)
-    values = {name: scored.mean_over(members) for name, members in counts.groups.items()}
+    values = {name: scored.mean_over(members) for name, members in counts.groups.items()} | dict(beside)
     if SEEN in values:
         both = values[SEEN], miou
         values[HARMONIC] = None if None in both else float(_harmonic(*np.array(both, dtype=np.float64)[:, None])[0])

@@ -25,6 +25,7 @@ from fsbench.manifest import Manifest, Question
 from fsbench.metrics import benchmark_miou, score
 from fsbench.protocols import PROTOCOLS, Protocol
 from fsbench.record import FoldRecord, Record, read_record
+from fsbench.scenes import fits, scene_scores
 from fsbench.scoring import Scores, compute_scores, confused_of, fold_counts
 
 _NO_ID = -1000
@@ -95,7 +96,13 @@ class Stored:
                 said.shots,
                 said.seed,
                 tuple(
-                    Question(row.image, (row.class_id,) if self.one_class else self.lists.folds[fold], ())
+                    Question(
+                        row.query,
+                        (row.class_id,) if self.one_class else self.lists.folds[fold],
+                        (),
+                        source=None if row.absent else row.image,
+                        absent=row.absent,
+                    )
                     for row in self.asked(fold)
                 ),
                 said.folds[fold].drawn,
@@ -234,6 +241,9 @@ def _check_fold(stored: Stored, fold: str) -> None:
         scored = score(*columns, fold_classes=counts.classes, empty=stored.protocol.empty)
     except ValueError as error:  # counts that no mask can have
         raise _unfounded(stored.path) from error
+    if not all(fits(row, stored.protocol.tiles) for row in stored.rows[fold]):
+        raise _unfounded(stored.path)
+    beside = scene_scores(stored.rows[fold]) if stored.protocol.tiles else {}
     claimed = dict(zip(stored.lists.folds[fold], said.classes.values(), strict=True))
     claimed |= {c.class_id: c for c in said.others.values() if c.class_id is not None}
     if (
@@ -241,6 +251,7 @@ def _check_fold(stored: Stored, fold: str) -> None:
         != {class_id: (c.iou, c.intersection, c.union, c.episodes) for class_id, c in claimed.items()}
         or scored.mean_over(counts.fold_classes) != said.miou
         or (scored.fb_iou if stored.one_class else None) != said.fb_iou
+        or any(name not in said.other or said.other[name].score != value for name, value in beside.items())
     ):
         raise _unfounded(stored.path)
 

@@ -40,9 +40,15 @@ def check(name: str, faults: Sequence[str], fine: str) -> Check:
 
 
 def verify_benchmark(benchmark: Benchmark, workers: int | None = None) -> list[Check]:
-    """All checks of a benchmark, the general ones and its builder's. Nothing is raised for a fault that is found."""
-    checks = [_sources(benchmark, workers), _lists_digest(benchmark), _no_overlap(benchmark), _supports(benchmark)]
+    """All checks of a benchmark, the general ones and its builder's. Nothing is raised for a fault that is found.
+
+    A builder with an index of its own makes all checks itself (``verify_whole``).
+    """
     builder = registered("benchmarks").get(benchmark.builder)
+    whole = getattr(load(builder), "verify_whole", None) if builder else None
+    if whole is not None:
+        return list(whole(benchmark, workers))
+    checks = [_sources(benchmark, workers), _lists_digest(benchmark), _no_overlap(benchmark), _supports(benchmark)]
     own = getattr(load(builder), "verify", None) if builder else None
     return checks + (list(own(benchmark, workers)) if own else [])
 

@@ -28,7 +28,9 @@ def builder_command(name: str, builder: Any) -> Any:
 
     @functools.wraps(builder.build)
     def run(**options: Any) -> None:
-        report(builder.build(**options))
+        built = builder.build(**options)
+        if built is not None:
+            report(built)
 
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     summary = (inspect.getdoc(builder.build) or "").partition("\n\n")[0]

@@ -29,8 +29,15 @@ def episodes(
     benchmark: Annotated[
         str, typer.Argument(help="A benchmark's bare name (published lists, no data needed) or a benchmark folder.")
     ],
-    fold: Annotated[str, typer.Option("-f", "--fold", help="The fold.")] = "0",
-    protocol: Annotated[str, typer.Option(help="See 'fsbench list protocols'.")] = "fsbench-v1",
+    fold: Annotated[
+        str | None, typer.Option("-f", "--fold", help="The fold. Default: the first.", show_default=False)
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="See 'fsbench list protocols'. Default: fsbench-v1; on Mosaic-4 mosaic4-v1.", show_default=False
+        ),
+    ] = None,
     shots: Annotated[
         int | None,
         typer.Option("-k", "--shots", min=0, help="Supports per class. Default: 1 where the protocol has any."),
@@ -45,7 +52,7 @@ def episodes(
     """Print the episodes of one fold, one line each: query, 0-based class id, supports."""
     from fsbench.benchmark import open_benchmark
     from fsbench.draws import draw
-    from fsbench.protocols import protocol_named
+    from fsbench.protocols import default_protocol, protocol_named
     from fsbench.registry import published_lists
 
     lists = None if (Path(benchmark) / "benchmark.json").is_file() else published_lists(benchmark)
@@ -53,12 +60,12 @@ def episodes(
     if lists is None:
         opened = open_benchmark(benchmark)
         lists, present = opened.lists, opened.present if opened.partial else None
-    named = protocol_named(protocol)
+    named = default_protocol(lists) if protocol is None else protocol_named(protocol)
     if named.rule_only:
         typer.echo(f"fsbench: {named.title}: drawn by the paper's rule; its own episodes cannot be replayed", err=True)
     manifest = draw(
         lists,
-        fold,
+        next(iter(lists.folds)) if fold is None else fold,
         named,
         int(named.rule(lists.name).most_shots != 0) if shots is None else shots,
         seed,

@@ -31,7 +31,12 @@ def evaluate(
     ],
     benchmark: Annotated[list[str], typer.Option("-b", "--benchmark", help="A built benchmark's name, or a folder.")],
     fold: Annotated[str, typer.Option("-f", "--fold", help="all, a fold, or several: 0,2.")] = "all",
-    protocol: Annotated[str, typer.Option(help="See 'fsbench list protocols'.")] = "fsbench-v1",
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="See 'fsbench list protocols'. Default: fsbench-v1; on Mosaic-4 mosaic4-v1.", show_default=False
+        ),
+    ] = None,
     shots: Annotated[
         int | None, typer.Option("-k", "--shots", min=0, help="Default: 1 for models that need masks, else 0.")
     ] = None,
@@ -67,19 +72,18 @@ def evaluate(
     from dataclasses import replace
 
     from fsbench.answers import Answers
-    from fsbench.benchmark import open_benchmark
+    from fsbench.benchmark import Benchmark, open_benchmark
     from fsbench.candidate import Candidate
     from fsbench.evaluation import check_free, run_plan
     from fsbench.plan import Questions, make_plan
-    from fsbench.protocols import protocol_named
+    from fsbench.protocols import Protocol, default_protocol, protocol_named
 
-    runs = range(protocol_named(protocol).runs) if run is None else [run]
     questions = Questions(
         folds=None if fold == "all" else tuple(part.strip() for part in fold.split(",")),
         protocol=protocol,
         shots=shots,
         seed=seed,
-        run=runs[0],
+        run=run or 0,
         limit=limit,
         draw_from_present=draw_from is DrawFrom.PRESENT,
         contaminated=contaminated,
@@ -94,11 +98,15 @@ def evaluate(
     loaded: list[Answers] = [candidate.single for candidate in candidates if candidate.single is not None]
     beside_masks = any(answers.card.prompts in ("mask", "both") for answers in loaded)
     opened = [open_benchmark(name, root=root) for name in benchmark]
+
+    def named(of_name: Benchmark) -> Protocol:
+        return default_protocol(of_name.lists) if protocol is None else protocol_named(protocol)
+
     plans = [
         make_plan(candidate, of_name, replace(questions, run=number), out, beside_masks=beside_masks)
         for of_name in opened
         for candidate in candidates
-        for number in runs
+        for number in (range(named(of_name).runs) if run is None else [run])
     ]
     for plan in plans:
         if sum(plan.folder == other.folder for other in plans) > 1:

@@ -1,0 +1,225 @@
+"""Mosaic-4 as a benchmark of fsbench: what ``fsbench build|verify|episodes|evaluate|show mosaic4`` work with.
+
+The folder holds the dataset (``mosaic4.json``, ``recipe.parquet``, ``croissant.json``) and ``benchmark.json``, which
+says where the class folders lie on this machine. Mosaics are composed from them as they are read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import typer
+
+from fsbench import __version__
+from fsbench.benchmark import SCHEMA, Benchmark, Digests, Sample
+from fsbench.benchmarks.fss1000 import FOLD, find_root
+from fsbench.benchmarks.fss_lists import class_keys
+from fsbench.benchmarks.fss_names import plain_name
+from fsbench.benchmarks.name_files import check_folder_name, read_names
+from fsbench.draws import draw
+from fsbench.errors import FsbenchError
+from fsbench.files import write_text
+from fsbench.fold_lists import ClassName, FoldLists, Scenes
+from fsbench.home import home
+from fsbench.protocols import protocol_named
+from fsbench.verification import SHOTS, Check, check
+from mosaic4.build import build as build_dataset
+from mosaic4.build import recipe_of_classes
+from mosaic4.compose import Mosaics
+from mosaic4.dataset import Dataset, Form, read_dataset
+from mosaic4.queries import absent_classes, mosaic_id, present_pairs, support_samples
+from mosaic4.recipe import Recipe
+from mosaic4.verification import verify_dataset
+
+EXAMPLE = "Example: fsbench build mosaic4 --root FSS-1000; with no data: fsbench build mosaic4 --recipe-only"
+
+NAME = "mosaic4"
+TILE_FORMAT = "grey-128"
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class MosaicBenchmark(Benchmark):
+    """A benchmark whose queries are the mosaics of ``dataset``, and whose other samples are their tiles."""
+
+    dataset: Dataset
+
+    @cached_property
+    def mosaics(self) -> Mosaics:
+        """The mosaics by number."""
+        return self.dataset.mosaics(self.roots["root"])
+
+    def image(self, sample: str) -> Pixels:
+        """As ``Benchmark.image``, of a mosaic or of a tile."""
+        return self.mosaics[int(sample)][0] if sample in self._classes else super().image(sample)
+
+    def objects(self, query: str) -> Pixels:
+        """Where a mosaic's objects are: uint8 H x W, p + 1 at position p, else 0."""
+        return self.mosaics[int(query)][1]
+
+    def truth(self, sample: str, class_id: int) -> Pixels:
+        """As ``Benchmark.truth``, of a mosaic or of a tile."""
+        return self.labels(sample, (class_id,)) if sample in self._classes else super().truth(sample, class_id)
+
+    def labels(self, sample: str, class_ids: Sequence[int]) -> Pixels:
+        """As ``Benchmark.labels``, of a mosaic or of a tile."""
+        if sample not in self._classes:
+            return super().labels(sample, class_ids)
+        places = [class_ids.index(c) + 1 if c in class_ids else 0 for c in self._classes[sample]]
+        found: Pixels = np.array([0, *places], np.uint8)[self.objects(sample)]
+        return found
+
+    @cached_property
+    def _classes(self) -> dict[str, tuple[int, ...]]:
+        """Mosaic -> its classes by position."""
+        classes: dict[str, tuple[int, ...]] = {}
+        for query, class_id in self.lists.val[FOLD]:
+            classes[query] = (*classes.get(query, ()), class_id)
+        return classes
+
+
+def mosaic_lists(recipe: Recipe) -> FoldLists:
+    """Classes, pairs and scenes of a recipe; with classes of one's own it has a name and a title of its own."""
+    official = recipe.classes == class_keys("test") and len(recipe.samples) == 10 * len(recipe.classes)
+    tiles = recipe.grid**2
+    own = "" if official else f" layout [{len(recipe.classes)} own classes]"
+    return FoldLists(
+        name=f"mosaic{tiles}" + ("" if official else "-classes"),
+        title=f"Mosaic-{tiles}{own}" + (f" (seed {recipe.seed})" if recipe.seed else ""),
+        partition=f"{recipe.name}, recipe seed {recipe.seed}",
+        mask_rule=TILE_FORMAT,
+        classes=tuple(ClassName(class_id, key, plain_name(key)) for class_id, key in enumerate(recipe.classes)),
+        folds={FOLD: tuple(range(len(recipe.classes)))},
+        val={FOLD: present_pairs(recipe)},
+        train={},
+        scenes=Scenes(
+            protocol=recipe.name,
+            tiles={mosaic_id(mosaic): samples for mosaic, samples in enumerate(recipe.mosaics)},
+            absent=absent_classes(recipe),
+            supports=support_samples(recipe),
+        ),
+    )
+
+
+def published_lists() -> FoldLists:
+    """The lists of the official Mosaic-4 with seed 0, known with no data."""
+    return mosaic_lists(recipe_of_classes())
+
+
+def build(
+    root: Annotated[Path | None, typer.Option(help="The folder that holds FSS-1000's class folders.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to write. Default: the benchmark's name under FSBENCH_HOME.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the recipe.")] = 0,
+    grid: Annotated[int, typer.Option(min=2, max=4, help="Tiles a side: 2, or 3 and 4, which are harder.")] = 2,
+    classes: Annotated[
+        Path | None, typer.Option(help="Use these classes instead of the 240 test classes, one a line.")
+    ] = None,
+    form: Annotated[
+        Form,
+        typer.Option("--format", help="recipe: no pixels on disk; png or parquet: for Hugging Face datasets as well."),
+    ] = "recipe",
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads that read and write.")] = None,
+    recipe_only: Annotated[
+        bool, typer.Option("--recipe-only", help="Only print the recipe's digest; no data is needed.")
+    ] = False,
+) -> Benchmark | None:
+    """Build Mosaic-4 from FSS-1000: mosaics of 2 x 2 samples of different classes, the same everywhere.
+
+    Raises one FsbenchError for everything that is wrong with the class folders, before anything is written.
+    """
+    keys = None if classes is None else read_names(classes, "class file", check_folder_name)
+    recipe = recipe_of_classes(keys, seed, grid)
+    if recipe_only:
+        for what, value in _recipe_facts(recipe).items():
+            typer.echo(f"{what}: {value}")
+        return None
+    if root is None:
+        raise FsbenchError("--root is missing: give the folder of FSS-1000 in which abacus lies, or --recipe-only")
+    lists = mosaic_lists(recipe)
+    if out is None:
+        out = home() / (lists.name + (f"-seed{seed}" if seed else ""))
+    root = find_root(root)
+    dataset = build_dataset(root, out, recipe, form=form, workers=workers)
+    description = {
+        "schema": SCHEMA,
+        "name": lists.name,
+        "title": lists.title,
+        "roots": {"root": str(root.resolve())},
+        "builder": NAME,
+        "builder_version": __version__,
+    }
+    write_text(out / "benchmark.json", json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+    return _benchmark(out, {"root": root}, dataset, lists)
+
+
+def _recipe_facts(recipe: Recipe) -> dict[str, object]:
+    return {
+        "recipe": recipe.name,
+        "seed": recipe.seed if recipe.seed == recipe.seed_used else f"{recipe.seed}, used {recipe.seed_used}",
+        "classes": len(recipe.classes),
+        "mosaics": len(recipe.mosaics),
+        "recipe digest": recipe.digest,
+    }
+
+
+def open_folder(folder: Path, roots: Mapping[str, Path]) -> MosaicBenchmark:
+    """Open a built Mosaic-4; raises FsbenchError where its files do not make one."""
+    dataset = read_dataset(folder)
+    return _benchmark(folder, roots, dataset, mosaic_lists(dataset.recipe))
+
+
+def _benchmark(folder: Path, roots: Mapping[str, Path], dataset: Dataset, lists: FoldLists) -> MosaicBenchmark:
+    recipe, (height, width) = dataset.recipe, dataset.tile
+    ids = [mosaic_id(mosaic) for mosaic in range(len(recipe.mosaics))]
+    size = recipe.grid * height, recipe.grid * width
+    samples = {query: Sample(query, "mosaic", *size, None, None, None, None) for query in ids}
+    for tile in recipe.samples:
+        image, mask = f"root:{tile}.jpg", f"root:{tile}.png"
+        samples[tile] = Sample(tile, "tile", height, width, image, mask, *dataset.hashes[tile])
+    return MosaicBenchmark(
+        folder=folder,
+        roots=roots,
+        lists=lists,
+        mask_format=TILE_FORMAT,
+        digests=Digests(lists.digest(), dataset.digests.masks, dataset.digests.sources),
+        partial=False,
+        counts={"val_present": len(ids), "val_total": len(ids)},
+        samples=samples,
+        areas={},
+        builder=NAME,
+        builder_version=dataset.written_with["fsbench"],
+        dataset=dataset,
+    )
+
+
+def verify_whole(benchmark: Benchmark, workers: int | None = None) -> list[Check]:
+    """All checks: those of the dataset, and that no support stands in its mosaic."""
+    checks = verify_dataset(benchmark.folder, benchmark.roots["root"], workers)
+    return [*checks, _supports(benchmark)]
+
+
+def _supports(benchmark: Benchmark) -> Check:
+    scenes = benchmark.lists.scenes
+    assert scenes is not None
+    protocol = protocol_named(scenes.protocol)
+    shots = min(SHOTS, min(map(len, scenes.supports.values())) - 1)
+    faults = []
+    for question in draw(benchmark.lists, FOLD, protocol, shots, 0).questions:
+        shown = {benchmark.samples[tile].image_sha256 for tile in scenes.tiles[question.query]}
+        faults += [
+            f"support {support} stands in its mosaic {question.query}"
+            for support in question.supports[0]
+            if benchmark.samples[support].image_sha256 in shown
+        ]
+    asked = 5 * len(scenes.tiles)
+    return check("supports stand in no query", faults, f"{asked} episodes of {protocol.id} at {shots} shots")

@@ -1,0 +1,88 @@
+"""Builds a Mosaic-4 from class folders: reads and checks everything, then writes one of the three forms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from fsbench.benchmark import sources_digest
+from fsbench.benchmarks.class_folders import sample_ids
+from fsbench.benchmarks.fss_lists import class_keys
+from fsbench.errors import FsbenchError
+from fsbench.files import write_text
+from fsbench.parallel import in_threads
+from mosaic4 import croissant, out_folder
+from mosaic4.compose import TILE, Mosaics, Size
+from mosaic4.dataset import (
+    FORMS,
+    Dataset,
+    Form,
+    hashes_of,
+    libraries,
+    recipe_for,
+    write_json,
+    write_recipe,
+)
+from mosaic4.digests import PixelHashes, dataset_digest, decoder
+from mosaic4.parquet_shards import write_parquet_shards
+from mosaic4.png_folder import write_png_folder
+from mosaic4.recipe import Recipe
+from mosaic4.sources import read_sources
+
+
+def recipe_of_classes(classes: Iterable[str] | None = None, seed: int = 0, grid: int = 2) -> Recipe:
+    """The recipe of ten samples of each class, by default of the 240 official test classes; no data is needed.
+
+    Raises FsbenchError where there is none.
+    """
+    keys = class_keys("test") if classes is None else classes
+    return recipe_for((sample for key in keys for sample in sample_ids(key)), seed, grid)
+
+
+def build(
+    root: Path,
+    out: Path,
+    recipe: Recipe,
+    *,
+    form: Form = "recipe",
+    workers: int | None = None,
+    tile: Size | None = TILE,
+) -> Dataset:
+    """Build ``recipe`` from the class folders in ``root`` into the folder ``out``, and give what was built.
+
+    ``form``: ``recipe`` (``mosaic4.json``, ``recipe.parquet`` and ``croissant.json`` alone), ``png`` or ``parquet``.
+    ``tile``: height and width that every photograph must have, None for any one size. The files are the same for any
+    number of ``workers``; ``mosaic4.json`` is written last, and a killed build goes on when it is started again.
+    Raises FsbenchError for faults in the class folders, all in one, before anything is written, and for an ``out``
+    that cannot be written to or is not ours.
+    """
+    if form not in FORMS:
+        raise FsbenchError(f"form {form!r}: expected one of {', '.join(FORMS)}")
+    samples = read_sources(root, recipe, workers, tile=tile)
+    hashes, size = hashes_of(samples), (samples[0].height, samples[0].width)
+    mosaics = Mosaics(root, recipe, hashes, size)
+    digest = dataset_digest(recipe.name, recipe.digest, sources_digest(samples))
+    identity = {"form": form, "dataset": digest, "decoder": decoder(), "written_with": libraries()}
+    out_folder.begin(out, json.dumps(identity, sort_keys=True) + "\n")
+    if form == "png":
+        pixels = write_png_folder(out, recipe, mosaics, workers)
+    elif form == "parquet":
+        pixels = write_parquet_shards(out, recipe, mosaics, workers)
+    else:
+        pixels = hash_mosaics(mosaics, workers)
+    digests = pixels.digests(recipe, samples)
+    dataset = Dataset(recipe, hashes, size, form, digests, decoder(), libraries())
+    write_recipe(out, dataset)
+    write_text(out / croissant.FILE, croissant.croissant_text(out, dataset))
+    write_json(out, dataset)
+    out_folder.finish(out)
+    return dataset
+
+
+def hash_mosaics(mosaics: Mosaics, workers: int | None = None) -> PixelHashes:
+    """Compose every mosaic and keep nothing but the hashes."""
+    hashes = PixelHashes()
+    for image, mask in in_threads(mosaics.__getitem__, range(len(mosaics)), workers, "mosaics"):
+        hashes.update(image, mask)
+    return hashes

@@ -1,0 +1,159 @@
+"""``croissant.json``: the dataset described in MLCommons Croissant 1.0, for catalogues and loaders.
+
+It stands beside the data and names files relative to itself, each with its SHA-256, and the digests that make the
+dataset what it is. Written after what it describes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fsbench import __version__
+from fsbench.files import sha256_file
+from mosaic4.dataset import PARQUET, Dataset
+from mosaic4.parquet_shards import shard_paths
+from mosaic4.png_folder import METADATA
+
+FILE = "croissant.json"
+SPECIFIED = "2026-11-24"
+"""When mosaic4-v1 was specified; a description holds no time of building, so that it is equal for all."""
+
+_ALIASES = (
+    "citeAs column extract field fileProperty fileObject fileSet format includes isLiveDataset jsonPath key md5 "
+    "parentField path recordSet references regex repeated replace separator source subField transform"
+)
+_CONTEXT: dict[str, Any] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "sc": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/",
+    "dct": "http://purl.org/dc/terms/",
+    "conformsTo": "dct:conformsTo",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    **{name: f"cr:{name}" for name in _ALIASES.split()},
+}
+
+
+def croissant_text(out: Path, dataset: Dataset) -> str:
+    """The text of ``croissant.json`` for the files that are in ``out``."""
+    recipe, digests = dataset.recipe, dataset.digests
+    tiles = recipe.grid * recipe.grid
+    said: dict[str, Any] = {
+        "@context": _CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": recipe.name,
+        "description": (
+            f"{len(recipe.mosaics)} mosaics of {tiles} photographs each, from {len(recipe.samples)} samples of "
+            f"{len(recipe.classes)} classes in the layout of FSS-1000, seed {recipe.seed}. Masks hold p + 1 where the "
+            f"object at position p is, 0 elsewhere. SHA-256 of recipe {digests.recipe}, sources {digests.sources}, "
+            f"dataset {digests.dataset}, masks {digests.masks}, pixels {digests.pixels} ({dataset.decoder})."
+        ),
+        "version": "1.0.0",
+        "datePublished": SPECIFIED,
+        "license": "Recipe: Apache-2.0. Photographs and masks: as FSS-1000, from which they are taken unchanged.",
+        "url": f"urn:sha256:{digests.dataset}",
+        "citeAs": f"{recipe.name}, built by fsbench {__version__}; dataset digest {digests.dataset}",
+        "isLiveDataset": False,
+        "distribution": [
+            _file(out, PARQUET, "application/x-parquet"),
+            *(_pngs(out) if dataset.form == "png" else []),
+            *(_shards(out, len(recipe.mosaics)) if dataset.form == "parquet" else []),
+        ],
+        "recordSet": [
+            {
+                "@type": "cr:RecordSet",
+                "@id": "tiles",
+                "name": "tiles",
+                "description": "Which sample stands where; the hashes are those of the sample's files.",
+                "key": [{"@id": "tiles/mosaic"}, {"@id": "tiles/position"}],
+                "field": [
+                    _column("tiles", PARQUET, "fileObject", name, kind)
+                    for name, kind in (
+                        ("mosaic", "sc:Integer"),
+                        ("position", "sc:Integer"),
+                        ("sample", "sc:Text"),
+                        ("class", "sc:Text"),
+                        ("image_sha256", "sc:Text"),
+                        ("mask_sha256", "sc:Text"),
+                    )
+                ],
+            },
+            *(_png_records() if dataset.form == "png" else []),
+            *(_shard_records() if dataset.form == "parquet" else []),
+        ],
+    }
+    return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
+
+
+def _file(out: Path, name: str, encoding: str) -> dict[str, Any]:
+    return {
+        "@type": "cr:FileObject",
+        "@id": name,
+        "name": name,
+        "contentUrl": name,
+        "contentSize": f"{(out / name).stat().st_size} B",
+        "encodingFormat": encoding,
+        "sha256": sha256_file(out / name),
+    }
+
+
+def _file_set(name: str, encoding: str, includes: str) -> dict[str, Any]:
+    return {"@type": "cr:FileSet", "@id": name, "name": name, "encodingFormat": encoding, "includes": includes}
+
+
+def _pngs(out: Path) -> list[dict[str, Any]]:
+    return [
+        _file(out, METADATA, "application/jsonlines"),
+        *(_file_set(name, "image/png", f"{name}/*.png") for name in ("images", "masks")),
+    ]
+
+
+def _shards(out: Path, mosaics: int) -> list[dict[str, Any]]:
+    names = [path.relative_to(out).as_posix() for path in shard_paths(out, mosaics)]
+    return [
+        *(_file(out, name, "application/x-parquet") for name in names),
+        _file_set("shards", "application/x-parquet", "data/*.parquet"),
+    ]
+
+
+def _column(records: str, source: str, kind_of_source: str, name: str, kind: str, **more: Any) -> dict[str, Any]:
+    extract = {kind_of_source: {"@id": source}, "extract": {"column": name}}
+    return {
+        "@type": "cr:Field",
+        "@id": f"{records}/{name}",
+        "name": name,
+        "dataType": kind,
+        "source": extract,
+        **more,
+    }
+
+
+def _png_records() -> list[dict[str, Any]]:
+    columns = [("mosaic", "sc:Integer"), ("file_name", "sc:Text"), ("mask_file_name", "sc:Text")]
+    fields = [_column("mosaics", METADATA, "fileObject", name, kind) for name, kind in columns]
+    return [_mosaics(fields, METADATA, "fileObject")]
+
+
+def _shard_records() -> list[dict[str, Any]]:
+    columns = [("mosaic", "sc:Integer"), ("image", "sc:ImageObject"), ("mask", "sc:ImageObject")]
+    fields = [_column("mosaics", "shards", "fileSet", name, kind) for name, kind in columns]
+    for field in fields[1:]:
+        field["source"]["transform"] = {"jsonPath": "bytes"}
+    return [_mosaics(fields, "shards", "fileSet")]
+
+
+def _mosaics(fields: list[dict[str, Any]], source: str, kind_of_source: str) -> dict[str, Any]:
+    lists = [_column("mosaics", source, kind_of_source, n, "sc:Text", repeated=True) for n in ("classes", "samples")]
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "mosaics",
+        "name": "mosaics",
+        "description": "One mosaic a record: its image, its mask, and class and sample of each tile.",
+        "key": {"@id": "mosaics/mosaic"},
+        "field": [*fields, *lists],
+    }
