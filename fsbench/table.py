@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from fsbench.protocols import PROTOCOLS
 from fsbench.record import Record
+from fsbench.scene_table import remarks as scene_remarks
+from fsbench.scene_table import scenes_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +33,7 @@ def print_tables(records: Sequence[Record], console: Console) -> None:
         key = (record.benchmark.title, record.protocol_title, record.modified, record.shots, record.seed)
         groups.setdefault(key, []).append(record)
     for group in groups.values():
-        console.print(results_table(group))
+        console.print(scenes_table(group, _title(group[0])) if _of_scenes(group[0]) else results_table(group))
     console.print(NOTE, style="dim", highlight=False)
     for text in dict.fromkeys(remark for record in records for remark in _remarks(record)):
         console.print(text, style="yellow", highlight=False, markup=False)
@@ -44,8 +46,9 @@ def results_table(records: Sequence[Record]) -> Table:
     from rich.table import Table
 
     first = records[0]
-    title = f"{first.benchmark.title} · {first.protocol_title} · {first.shots}-shot · seed {first.seed}"
-    table = Table(title=escape(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    table = Table(
+        title=escape(_title(first)), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False
+    )
     table.add_column("model", no_wrap=True)
     for fold in first.benchmark.folds:
         table.add_column(f"fold {fold}", justify="right", no_wrap=True)
@@ -53,23 +56,23 @@ def results_table(records: Sequence[Record]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for record in records:
         folds = [record.folds.get(fold) for fold in record.benchmark.folds]
-        scores = [_score(fold.miou, fold.ci95) if fold else "-" for fold in folds]
+        scores = [score_text(fold.miou, fold.ci95) if fold else "-" for fold in folds]
         mark = " [red](contaminated)[/]" if record.model.contaminated else ""
         mark += f" [dim]run {record.run}[/]" if _runs(record) > 1 else ""
         table.add_row(
             escape(record.model.name) + mark,
             *scores,
-            _score(record.miou, record.ci95, style="bold"),
+            score_text(record.miou, record.ci95, style="bold"),
             _percent(record.fb_iou),
             f"{record.timings.images_per_second:.1f}",
-            _parameters(record.model.total_parameters),
+            parameters_text(record.model.total_parameters),
         )
         for name, mean in record.other.items():
             cells = [fold.other.get(name) if fold else None for fold in folds]
             table.add_row(
                 f"[dim]  {escape(name.replace('_', ' '))}[/]",
-                *(_score(cell.score, cell.ci95) if cell else "-" for cell in cells),
-                _score(mean.score, mean.ci95, style="bold"),
+                *(score_text(cell.score, cell.ci95) if cell else "-" for cell in cells),
+                score_text(mean.score, mean.ci95, style="bold"),
             )
     for name, of_model in _by_model(records):
         if _runs(of_model[0]) > 1:
@@ -80,6 +83,14 @@ def results_table(records: Sequence[Record]) -> Table:
             said = f"{escape(name)} [dim]mean of {len(of_model)} of {_runs(of_model[0])} runs[/]"
             table.add_row(said, *means, _mean_and_deviation([r.miou for r in of_model]))
     return table
+
+
+def _title(record: Record) -> str:
+    return f"{record.benchmark.title} · {record.protocol_title} · {record.shots}-shot · seed {record.seed}"
+
+
+def _of_scenes(record: Record) -> bool:
+    return record.protocol in PROTOCOLS and PROTOCOLS[record.protocol].tiles is not None
 
 
 def _runs(record: Record) -> int:
@@ -106,12 +117,14 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}"
 
 
-def _score(value: float | None, interval: tuple[float, float] | None, style: str = "") -> str:
+def score_text(value: float | None, interval: tuple[float, float] | None, style: str = "") -> str:
+    """A score in %, its interval beneath."""
     said = f"[{style}]{_percent(value)}[/]" if style and value is not None else _percent(value)
     return said if interval is None else f"{said}\n[dim]{100 * interval[0]:.1f}–{100 * interval[1]:.1f}[/]"
 
 
-def _parameters(number: int | None) -> str:
+def parameters_text(number: int | None) -> str:
+    """A number of parameters, ? for an unknown one."""
     if number is None:
         return "?"
     return f"{number / 1e6:.1f} M" if number >= 100_000 else str(number)
@@ -119,7 +132,7 @@ def _parameters(number: int | None) -> str:
 
 def _remarks(record: Record) -> list[str]:
     """What a reader of the table has to know: parts that are missing, left out, or other than the protocol."""
-    remarks = []
+    remarks = scene_remarks(record) if _of_scenes(record) else []
     if record.protocol in TOGETHER:
         remarks.append(f"{record.protocol}: {TOGETHER[record.protocol]}")
     if "imagewise" in record.other:
