@@ -1,0 +1,136 @@
+"""What ``mosaic4-v1`` asks, against a plain reading of the specification."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+
+from fsbench import FsbenchError
+from fsbench.draws import draw
+from fsbench.fold_lists import FoldLists
+from fsbench.manifest import Manifest
+from fsbench.protocols import PROTOCOLS, default_protocol, protocol_named
+from mosaic4.benchmark import mosaic_lists, published_lists
+from mosaic4.build import recipe_of_classes
+from mosaic4.near_names import GROUPS, near
+from mosaic4.recipe import Recipe, class_of
+
+OFFICIAL = {
+    0: "efb9ce499680e347dc6f3f085702ea0f57cf5b3f9f39e68a5b79ea9dbffb4d5e",
+    1: "cd581989f2ac3804f941e9c99485bf5dd9a05ac395516e4a04b51aaff30be7db",
+    5: "3b8dc63e903efe03d15d98d4e298dd21e38053b8363cdfa88b932bf87b9e8485",
+}
+"""Shots -> SHA-256 of the official manifest at seed 0, as ``fsbench episodes mosaic4 -k K | sha256sum`` prints it."""
+
+OWN = tuple(f"thing_{n}" for n in range(9))
+
+
+def asked(lists: FoldLists, shots: int = 0, seed: int = 0) -> Manifest:
+    return draw(lists, "test", default_protocol(lists), shots, seed)
+
+
+def naive_lines(recipe: Recipe, benchmark: str, shots: int, seed: int) -> str:
+    """The manifest, written down from the specification."""
+    classes = sorted({class_of(sample) for sample in recipe.samples}, key=str.encode)
+    samples = {key: [f"{key}/{n}" for n in range(1, 11)] for key in classes}
+    lines = []
+    for i, tiles in enumerate(recipe.mosaics):
+        present = [class_of(tile) for tile in tiles]
+        counted = {*present}.union(*(group for group in GROUPS for key in present if key in group))
+        ranked = sorted(
+            (sha256(f"{recipe.name}|{recipe.seed}|absent|{i}|{key}".encode()).hexdigest(), key)
+            for key in classes
+            if key not in counted
+        )
+        for key in present + [key for _, key in ranked[:1]]:
+            class_id, query = classes.index(key), f"{i:06d}"
+            pool = samples[key]
+            supports: list[str] = []
+            t = 0
+            while len(supports) < shots:
+                text = f"{recipe.name}|{seed}|{benchmark}|test|{class_id}|{query}|{t}"
+                candidate = pool[int(sha256(text.encode()).hexdigest(), 16) % len(pool)]
+                t += 1
+                if candidate not in supports and candidate not in tiles:
+                    supports.append(candidate)
+            lines.append(" ".join([query, str(class_id), *supports]))
+    return "".join(f"{line}\n" for line in lines)
+
+
+@pytest.mark.parametrize("shots", [0, 1, 5])
+def test_official_manifest(shots: int) -> None:
+    lists = published_lists()
+    manifest = asked(lists, shots)
+    assert (lists.name, lists.title, len(manifest.questions)) == ("mosaic4", "Mosaic-4", 12000)
+    assert manifest.text() == naive_lines(recipe_of_classes(), "mosaic4", shots, 0)
+    assert manifest.sha256 == OFFICIAL[shots]
+
+
+@pytest.mark.parametrize(("grid", "seed"), [(2, 3), (3, 0)])
+def test_other_seeds_grids_and_classes(grid: int, seed: int) -> None:
+    """The recipe's seed draws the absent classes, the evaluation's the supports."""
+    recipe = recipe_of_classes((*OWN, "eagle", "hawk"), seed, grid)
+    lists = mosaic_lists(recipe)
+    assert asked(lists, 2, seed=8).text() == naive_lines(recipe, f"mosaic{grid**2}-classes", 2, 8)
+    assert asked(lists, 2, seed=8).protocol == f"mosaic{grid**2}-v1"
+
+
+def test_no_support_stands_in_its_mosaic_and_the_absent_class_is_absent() -> None:
+    lists = published_lists()
+    scenes = lists.scenes
+    assert scenes is not None
+    keys = [c.key for c in lists.classes]
+    absent = 0
+    for question in asked(lists, 5).questions:
+        tiles = scenes.tiles[question.query]
+        assert not {*question.supports[0]} & {*tiles}
+        assert len({*question.supports[0]}) == 5
+        assert all(class_of(s) == keys[question.class_ids[0]] for s in question.supports[0])
+        if question.absent:
+            absent += 1
+            assert not near(keys[question.class_ids[0]]) & {class_of(tile) for tile in tiles}
+        else:
+            assert question.source in tiles
+            assert class_of(str(question.source)) == keys[question.class_ids[0]]
+    assert absent == 2400
+
+
+def test_where_every_class_is_in_the_mosaic_no_absent_one_is_asked() -> None:
+    lists = mosaic_lists(recipe_of_classes(("ant", "bee", "cow", "doe")))
+    assert len(asked(lists).questions) == 4 * 40
+    assert lists.scenes is not None
+    assert not lists.scenes.absent
+
+
+def test_the_near_names_are_classes_of_the_official_list_and_near_both_ways() -> None:
+    keys = {c.key for c in published_lists().classes}
+    named = {key for group in GROUPS for key in group}
+    assert named <= keys
+    assert all(len(group) >= 2 for group in GROUPS)
+    assert all(a in near(b) for a in named for b in near(a))
+    assert near("swan") == {"swan"}
+
+
+def test_too_many_shots_and_other_benchmarks_are_refused() -> None:
+    lists = published_lists()
+    with pytest.raises(FsbenchError, match="class abe's_flyingfish has 10 images at hand, but the query"):
+        asked(lists, 10)
+    with pytest.raises(FsbenchError, match="mosaic4-v1 is defined for mosaic4, mosaic4-classes, not for"):
+        PROTOCOLS["mosaic4-v1"].check("pascal-5i", 0)
+    with pytest.raises(FsbenchError, match="no class is seen beside it"):
+        draw(lists, "test", protocol_named("fsbench-general-v1"), 0, 0)
+
+
+def test_other_protocols_of_ours_ask_mosaics_too() -> None:
+    """``fsbench-multi-v1``: each mosaic once, all classes asked together."""
+    lists = mosaic_lists(recipe_of_classes(OWN))
+    together = draw(lists, "test", protocol_named("fsbench-multi-v1"), 0, 0)
+    assert [q.query for q in together.questions] == [f"{i:06d}" for i in range(90)]
+    assert together.questions[0].class_ids == tuple(range(9))
+
+
+def test_the_lists_digest_binds_recipe_and_absent_classes() -> None:
+    digests = {mosaic_lists(recipe_of_classes(OWN, seed)).digest() for seed in range(3)}
+    assert len(digests) == 3
+    assert published_lists().digest() == "8b3cd5fe44dc6f4ff0d8895e8fa9888a1e21f5d5e2e650a044f81534f50aadca"

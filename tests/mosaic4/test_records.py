@@ -1,0 +1,156 @@
+"""Records of scenes: the same bytes however they were made, read back and scored again, and refused where forged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from fsbench import FsbenchError, Record, evaluate
+from fsbench.comparison import compare
+from fsbench.counts import Row, SceneCounts, read_counts, rows_digest, write_counts
+from fsbench.merging import merge_records
+from fsbench.model import Episode
+from fsbench.rescoring import rescore
+from fsbench.scenes import SCORES, fits
+from mosaic4.benchmark import MosaicBenchmark
+from tests.fsbench.models import Bright, Masked
+
+
+def same(a: Record, b: Record) -> bool:
+    """Equal but for timings."""
+    return a.model_copy(update={"timings": b.timings}) == b
+
+
+@pytest.fixture(scope="module")
+def results(mosaic: MosaicBenchmark, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record]:
+    out = tmp_path_factory.mktemp("results")
+    record = evaluate(Bright(), mosaic, out=out, workers=2)
+    return out / record.folder(), record
+
+
+def test_workers_batches_and_resuming_change_nothing(
+    results: tuple[Path, Record], mosaic: MosaicBenchmark, tmp_path: Path
+) -> None:
+    folder, record = results
+    assert same(evaluate(Bright(), mosaic, out=tmp_path / "one", workers=1), record)
+    assert (tmp_path / "one" / record.folder() / "counts.parquet").read_bytes() == (
+        folder / "counts.parquet"
+    ).read_bytes()
+    again = evaluate(Bright(), mosaic, out=tmp_path / "small", batch_size=2)
+    assert again.counts_sha256 == record.counts_sha256
+
+
+class Stops(Bright):
+    """As ``Bright``, interrupted after so many batches."""
+
+    def __init__(self, batches: int) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def segment(self, episodes: Sequence[Episode]) -> list[torch.Tensor]:
+        if len(self.seen) == self.batches:
+            raise KeyboardInterrupt
+        return super().segment(episodes)
+
+
+def test_a_killed_run_goes_on(results: tuple[Path, Record], mosaic: MosaicBenchmark, tmp_path: Path) -> None:
+    """Stopped in the middle, its log damaged in a scene's numbers: what can't be true is asked again."""
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(Stops(6), mosaic, out=tmp_path)
+    (log,) = tmp_path.rglob("*.partial.jsonl")
+    lines = log.read_text().splitlines()
+    assert len(lines) > 2
+    said = json.loads(lines[1])
+    said["rows"][0][9][1][0] += 1  # one more pixel in the first tile
+    log.write_text("\n".join([lines[0], json.dumps(said), *lines[2:]]) + "\n")
+    model = Stops(50)
+    assert evaluate(model, mosaic, out=tmp_path).counts_sha256 == results[1].counts_sha256
+    asked = len(lines) - 1 - 1  # batches in the log, less the damaged one
+    assert len(model.seen) == 50 - asked
+
+
+def test_scored_again_the_same(results: tuple[Path, Record]) -> None:
+    folder, record = results
+    again = rescore(folder)
+    assert again.own
+    assert again.mean["miou"].score == record.miou
+    assert again.mean["miou"].ci95 == record.ci95
+    for name in SCORES:
+        assert (again.mean[name].score, again.mean[name].ci95) == (record.other[name].score, record.other[name].ci95)
+    by_image = rescore(folder, average="image").folds["test"]
+    assert by_image.episodes == 200, "absent queries have no IoU"
+
+
+def test_compared_and_merged(results: tuple[Path, Record], mosaic: MosaicBenchmark, tmp_path: Path) -> None:
+    folder, record = results
+    found = compare(folder, folder)
+    assert (found.images, found.miou.difference, found.miou.ci95) == (50, 0.0, (0.0, 0.0))  # type: ignore[union-attr]
+    assert same(merge_records([folder], tmp_path), record)
+
+
+def test_a_mask_prompted_model_sees_no_support_of_its_mosaic(mosaic: MosaicBenchmark, tmp_path: Path) -> None:
+    record = evaluate(Masked(), mosaic, out=tmp_path)
+    assert record.shots == 1
+    assert record.folds["test"].asked == 250
+    assert record.folds["test"].episodes == 200
+
+
+FORGED = {
+    "a tile": lambda scene: scene._replace(tiles=(scene.tiles[0] + 1, *scene.tiles[1:])),
+    "an object": lambda scene: scene._replace(objects=(*scene.objects[:3], scene.areas[3] + 1)),
+    "an area": lambda scene: scene._replace(areas=(scene.areas[0] + 1, *scene.areas[1:])),
+    "a position": lambda scene: scene._replace(position=7),
+    "a tile less": lambda scene: SceneCounts(scene.position, *(numbers[:3] for numbers in scene[1:])),
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_forged_scenes_are_refused(results: tuple[Path, Record], tmp_path: Path, what: str) -> None:
+    folder, record = results
+    rows = read_counts(folder / "counts.parquet")
+    assert rows[0].scene is not None
+    rows[0] = rows[0]._replace(scene=FORGED[what](rows[0].scene))
+    forge(folder, tmp_path, record, rows)
+    with pytest.raises(FsbenchError, match="do not follow from the counts"):
+        rescore(tmp_path)
+
+
+def test_a_forged_score_is_refused(results: tuple[Path, Record], tmp_path: Path) -> None:
+    folder, record = results
+    said = json.loads(record.json_text())
+    said["folds"]["test"]["other"]["named"]["score"] = 0.99
+    forge(folder, tmp_path, Record.model_validate(said), read_counts(folder / "counts.parquet"))
+    with pytest.raises(FsbenchError, match="do not follow from the counts"):
+        rescore(tmp_path)
+
+
+def forge(folder: Path, out: Path, record: Record, rows: list[Row]) -> None:
+    (out / "bootstrap.parquet").write_bytes((folder / "bootstrap.parquet").read_bytes())
+    write_counts(out / "counts.parquet", rows)
+    forged = record.model_copy(update={"counts_sha256": rows_digest(rows)})
+    (out / "record.json").write_text(forged.json_text(), encoding="utf-8")
+
+
+def test_counts_of_scenes_come_back(tmp_path: Path) -> None:
+    row = Row("test", 0, "000000", "cat/1", 3, 2, 5, 4, 16, SceneCounts(0, (3, 2, 0, 0), (2, 1, 0, 0), (4, 4, 4, 3)))
+    assert fits(row, 4)
+    assert not fits(row, 9)
+    assert not fits(row, None)
+    write_counts(tmp_path / "counts.parquet", [row])
+    assert read_counts(tmp_path / "counts.parquet") == [row]
+    assert row.line() == "test 0 000000 cat/1 3 2 5 4 16 0 3,2,0,0 2,1,0,0 4,4,4,3"
+    assert pq.read_schema(tmp_path / "counts.parquet").names[9:] == [
+        "position",
+        "tile_predicted",
+        "object_predicted",
+        "object_pixels",
+    ]
+    plain = row._replace(scene=None)
+    assert plain.line() == "test 0 000000 cat/1 3 2 5 4 16"
+    assert not fits(plain, 4)
