@@ -45,7 +45,7 @@ def scenes_table(records: Sequence[Record], title: str) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     for record in records:
         shown = [record.other[name] for name in HEADS if name in record.other]
-        cells = [score_text(value.score, value.ci95) for value in shown]
+        cells = [score_text(value.score, _worth_showing(value.ci95)) for value in shown]
         if must_find(record):
             alarms = len(FALSE_ALARMS)
             cells[-alarms:] = [f"[dim]({score_text(value.score, None)})[/]" for value in shown[-alarms:]]
@@ -58,6 +58,11 @@ def scenes_table(records: Sequence[Record], title: str) -> Table:
             parameters_text(record.model.total_parameters),
         )
     return table
+
+
+def _worth_showing(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    """The interval, where its ends print as two numbers: of a score that cannot vary there is nothing to say."""
+    return None if interval is None or f"{100 * interval[0]:.1f}" == f"{100 * interval[1]:.1f}" else interval
 
 
 def must_find(record: Record) -> bool:

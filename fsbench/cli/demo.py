@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from fsbench.benchmark import Benchmark
 
 EXAMPLE = "Example: fsbench demo --out fsbench-demo"
 
@@ -18,7 +21,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Where everything is written.")] = Path("fsbench-demo"),
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that draw, read and count.")] = None,
 ) -> None:
-    """Build the embedded benchmark toy, evaluate several models on it, print the table, and show a picture."""
+    """Build the embedded benchmark toy and a Mosaic-4 of it, evaluate several models, print the tables."""
     import time
 
     from fsbench.benchmarks import toy
@@ -45,6 +48,12 @@ def demo(
         for name, shots in asked
     }
     records = [run_plan(plan) for plan in plans.values()]
+    say("3. Mosaic-4 of the twelve classes of fold 0: each mosaic asked for an object, or for one that is not there …")
+    mosaics = mosaics_of(benchmark, out, workers)
+    for name in MODELS:
+        plan = make_plan(candidates[name], mosaics, Questions(shots=1, workers=workers), out / "results")
+        plans[f"{name} on mosaics", 1] = plan
+        records.append(run_plan(plan))
     picture = out / "answers.png"
     plan = plans[PICTURED, 1]
     step = len(plan.manifests["0"].questions) // PICTURES
@@ -53,8 +62,24 @@ def demo(
     print_tables(records, console)
     say(f"\nDone in {time.perf_counter() - began:.0f} s. Everything is in {out}:")
     say(f"  {out / 'toy'}: the benchmark; its pictures in {out / 'toy' / 'raw'}")
+    say(f"  {mosaics.folder}: Mosaic-4 of them, as a recipe; its pictures are composed as they are asked")
     say(f"  {picture}: what {PICTURED} was shown, what is true, what it answered")
     for plan in plans.values():
         say(f"  {plan.folder / 'record.json'}")
-    say(f"Check the benchmark: fsbench verify {out / 'toy'}")
+    say(f"Check the benchmarks: fsbench verify {out / 'toy'}; fsbench verify {mosaics.folder}")
+    say(f"Look at them:        fsbench show {mosaics.folder} --out mosaics.png")
     say(f"Your own model:      fsbench evaluate -m your_module:your_factory -b {out / 'toy'} -k 1")
+
+
+def mosaics_of(benchmark: Benchmark, out: Path, workers: int | None) -> Benchmark:
+    """Mosaic-4 of the classes of the benchmark's first fold, in ``out``, by the builder that is registered for it."""
+    from fsbench.files import write_text
+    from fsbench.plugins import load, registered
+
+    fold = next(iter(benchmark.lists.folds))
+    classes = out / "mosaic4-classes.txt"
+    keys = [benchmark.lists.classes[class_id].key for class_id in benchmark.lists.folds[fold]]
+    write_text(classes, "".join(f"{key}\n" for key in keys))
+    builder = load(registered("benchmarks")["mosaic4"])
+    built: Benchmark = builder.build(benchmark.roots["root"], out / "mosaic4", classes=classes, workers=workers)
+    return built
