@@ -52,7 +52,7 @@ def scenes_table(records: Sequence[Record], title: str) -> Table:
         mark = " [red](contaminated)[/]" if record.model.contaminated else ""
         table.add_row(
             escape(record.model.name) + mark,
-            score_text(record.miou, record.ci95, style="bold"),
+            score_text(record.miou, _worth_showing(record.ci95), style="bold"),
             *cells,
             f"{record.timings.images_per_second:.1f}",
             parameters_text(record.model.total_parameters),

@@ -165,7 +165,7 @@ def build(
 def _recipe_facts(recipe: Recipe) -> dict[str, object]:
     return {
         "recipe": recipe.name,
-        "seed": recipe.seed if recipe.seed == recipe.seed_used else f"{recipe.seed}, used {recipe.seed_used}",
+        "seed": recipe.seed_used,
         "classes": len(recipe.classes),
         "mosaics": len(recipe.mosaics),
         "recipe digest": recipe.digest,

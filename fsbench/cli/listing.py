@@ -91,7 +91,7 @@ def _protocols() -> list[dict[str, str]]:
             "defined for": ", ".join(name.replace(ANY, "any benchmark") for name in p.rules),
             "shots": ", ".join(dict.fromkeys(shots(rule) for rule in p.rules.values())),
             "empty class": {"drop": "left out", "zero": "counts 0"}[p.empty],
-            "COCO masks": p.coco_masks,
+            "COCO masks": p.coco_masks if p.tiles is None else "-",
             "who": p.who,
             "what": p.about,
         }
