@@ -156,6 +156,22 @@ def test_an_altered_photograph_or_annotation_is_named(root: Path, tmp_path: Path
     assert "areas" in failed
 
 
+def test_a_damaged_mask_file_is_a_failed_check_beside_the_others(root: Path, tmp_path: Path) -> None:
+    build(root, tmp_path / "b")
+    whole = (tmp_path / "b" / "masks.arrow").read_bytes()
+    middle = len(whole) // 2
+    for damaged in (
+        b"",
+        whole[:middle],
+        whole[:-400] + b"\xff" * 300 + whole[-100:],
+        whole.replace(b"class_id", b"class_\xff\xff"),
+    ):
+        (tmp_path / "b" / "masks.arrow").write_bytes(damaged)
+        checks = verify_benchmark(open_benchmark(tmp_path / "b"), 1)
+        assert [c.name for c in checks if not c.passed] == ["masks"]
+        assert len(checks) == 8
+
+
 def test_refusals(root: Path, tmp_path: Path) -> None:
     whole, value = file(root).read_bytes(), said(root)
 
