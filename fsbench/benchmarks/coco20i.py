@@ -94,6 +94,8 @@ def build(
     """
     if (mask_rule == MaskRule.PNG) != (masks is not None):
         raise FsbenchError("--masks PNG_ROOT goes with --mask-rule png: give both or neither")
+    if masks is not None and not masks.is_dir():
+        raise FsbenchError(f"{masks}: is no folder: give the one that holds val2014/*.png with --masks")
     lists = fold_lists(partition, mask_rule.value)
     default = lists.name if mask_rule == MaskRule.UNION else f"{lists.name}-{mask_rule.value}"
     out = home() / default if out is None else out

@@ -161,7 +161,6 @@ def test_a_damaged_mask_file_is_a_failed_check_beside_the_others(root: Path, tmp
     whole = (tmp_path / "b" / "masks.arrow").read_bytes()
     middle = len(whole) // 2
     for damaged in (
-        b"",
         whole[:middle],
         whole[:-400] + b"\xff" * 300 + whole[-100:],
         whole.replace(b"class_id", b"class_\xff\xff"),
@@ -219,6 +218,7 @@ def test_refusals(root: Path, tmp_path: Path) -> None:
     save(root, {**value, "annotations": value["annotations"][1:]})
     refused(r"do not give the published lists \(1 pairs differ, first: val-fold\d: val2014/")
     refused("--masks PNG_ROOT goes with --mask-rule png", MaskRule.PNG)
+    refused("none: is no folder: give the one that holds val2014", MaskRule.PNG, masks=tmp_path / "none")
     with pytest.raises(
         FsbenchError, match=r"images that the published lists name are missing, first val2014/.*--partial"
     ):
