@@ -79,9 +79,11 @@ class MaskTable:
         try:
             with pa.memory_map(str(self.path)) as source:
                 table = pa.ipc.open_file(source).read_all()
-        except (OSError, pa.ArrowException) as error:
+            table.validate(full=True)  # damaged offsets would be read as they stand
+            whole = table.schema == SCHEMA and not any(table[n].null_count for n in SCHEMA.names if n != "void")
+        except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
             raise FsbenchError(f"{self.path}: cannot be read as masks ({error}): build the benchmark again") from error
-        if table.schema != SCHEMA:
+        if not whole:
             raise FsbenchError(f"{self.path}: its columns are not those of masks: build the benchmark again")
         self._table = table
 

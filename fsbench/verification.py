@@ -19,16 +19,17 @@ from fsbench.protocols import PROTOCOLS
 
 SHOTS = 5
 SHOWN = 5
-"""Faults that are named in one line; the rest are counted."""
+"""Faults that are named in a check's one line; all of them are in ``Check.faults``."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check: ``said`` is one line."""
+    """One check: ``said`` is one line, which names the first of ``faults``."""
 
     name: str
     passed: bool
     said: str
+    faults: tuple[str, ...] = ()
 
 
 def check(name: str, faults: Sequence[str], fine: str) -> Check:
@@ -36,7 +37,7 @@ def check(name: str, faults: Sequence[str], fine: str) -> Check:
     if not faults:
         return Check(name, True, fine)
     more = f" and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-    return Check(name, False, "; ".join(faults[:SHOWN]) + more)
+    return Check(name, False, "; ".join(faults[:SHOWN]) + more, tuple(faults))
 
 
 def verify_benchmark(benchmark: Benchmark, workers: int | None = None) -> list[Check]:

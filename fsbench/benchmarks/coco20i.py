@@ -94,6 +94,8 @@ def build(
     """
     if (mask_rule == MaskRule.PNG) != (masks is not None):
         raise FsbenchError("--masks PNG_ROOT goes with --mask-rule png: give both or neither")
+    if masks is not None and not masks.is_dir():
+        raise FsbenchError(f"{masks}: is no folder: give the one that holds val2014/*.png with --masks")
     lists = fold_lists(partition, mask_rule.value)
     default = lists.name if mask_rule == MaskRule.UNION else f"{lists.name}-{mask_rule.value}"
     out = home() / default if out is None else out
@@ -165,13 +167,17 @@ def _without_mask(raw: Raw, lists: FoldLists) -> list[str]:
 
 def _other_masks(made: tuple[MaskRow, ...], benchmark: Benchmark) -> list[str]:
     """Where the stored masks are not those made again; and whether the stored ones give the folder's digest."""
-    stored = benchmark.mask_table.rows()
+    try:
+        stored = benchmark.mask_table.rows()
+    except FsbenchError as error:
+        return [str(error)]
     faults = [] if rows_digest(stored) == benchmark.digests.masks else ["masks.arrow does not give the masks digest"]
     of_pair: dict[tuple[str, int], list[MaskRow]] = defaultdict(list)
     for row in (*stored, *made):
         of_pair[row.sample, row.class_id].append(row)
+    key = {c.id: c.key for c in benchmark.lists.classes}
     return faults + [
-        f"{sample} {benchmark.lists.classes[class_id].key}"
+        f"{sample} {key.get(class_id, class_id)}"
         for (sample, class_id), rows in of_pair.items()
         if len(rows) != 2 or rows[0] != rows[1]
     ]

@@ -18,6 +18,8 @@ from fsbench.errors import FsbenchError
 from fsbench.files import sha256_file
 
 YEARS = ("2014", "2017")
+LONGEST_SIDE = 10_000
+"""Pixels; COCO's photographs have at most 640. More would be a mask that takes all memory."""
 CLASS_OF = {category: class_id for class_id, category in enumerate(CATEGORY_IDS)}
 
 
@@ -110,7 +112,7 @@ def read_annotations(root: Path) -> tuple[list[CocoImage], dict[str, str]]:
 def _read(path: Path, folder: str) -> Iterator[CocoImage]:
     try:
         said = msgspec.json.decode(path.read_bytes(), type=_File)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FsbenchError(f"{path}: is no whole COCO annotation file ({error}): fetch it again") from error
     missing = sorted(set(CATEGORY_IDS) - {category.id for category in said.categories})
     if missing:
@@ -128,7 +130,8 @@ def _read(path: Path, folder: str) -> Iterator[CocoImage]:
         if image.id in twice:
             raise FsbenchError(f"{path}: two images have the id {image.id}: fetch the file again")
         twice.add(image.id)
-        if not re.fullmatch(r"[\w.-]+", image.file_name) or image.height < 1 or image.width < 1:
+        plain = re.fullmatch(r"\w[\w.-]*", image.file_name)
+        if not plain or not (1 <= image.height <= LONGEST_SIDE and 1 <= image.width <= LONGEST_SIDE):
             raise FsbenchError(
                 f"{path}: image {image.id} is {image.file_name!r} of {image.height} x {image.width}: fetch it again"
             )

@@ -8,13 +8,13 @@ The published lists keep a class with at least 2 * 32 * 32 pixels of the painted
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from pycocotools import _mask as coco
@@ -27,6 +27,8 @@ from fsbench.protocols import FILLPOLY, PNG, UNION
 
 LISTED_PIXELS = 2 * 32 * 32
 LAST_LABEL = 80
+MOST_SHIFTS = 5
+"""A run in a compressed RLE is up to six groups of five bits: 2^29 pixels, more than any image here has."""
 LabelMap = npt.NDArray[np.uint8]
 
 
@@ -139,8 +141,14 @@ def _encoded(mask: npt.NDArray[np.uint8]) -> dict[str, Any]:
 
 
 def _checked(image: CocoImage, instance: Instance) -> Any:
-    """Polygons or an RLE as pycocotools takes them; raises FsbenchError for a shape that is none."""
-    shape = parsed(instance.segmentation)
+    """Polygons or an RLE as pycocotools takes them; raises FsbenchError for a shape that is none.
+
+    pycocotools walks along every edge, so that a point far outside would take all memory.
+    """
+    try:
+        shape = parsed(instance.segmentation)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _fault(image, instance, f"its segmentation cannot be read ({error})") from error
     if isinstance(shape, dict):
         return shape
     if not isinstance(shape, list) or not shape:
@@ -148,22 +156,26 @@ def _checked(image: CocoImage, instance: Instance) -> Any:
     for polygon in shape:
         if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
             raise _fault(image, instance, "a polygon needs at least 3 points of x and y")
-        if not all(isinstance(number, int | float) and math.isfinite(number) for number in polygon):
+        if not all(isinstance(number, int | float) for number in polygon):
             raise _fault(image, instance, "a polygon holds a value that is no number")
-        x, y = polygon[::2], polygon[1::2]
-        if max(x) < 0 or max(y) < 0 or min(x) > image.width or min(y) > image.height:
+        x, y, side = polygon[::2], polygon[1::2], max(image.height, image.width)
+        beside = max(x) < 0 or max(y) < 0 or min(x) > image.width or min(y) > image.height
+        if beside or min(polygon) < -side or max(polygon) > 2 * side:
             raise _fault(image, instance, f"a polygon lies outside the image of {image.height} x {image.width}")
     return shape
 
 
 def _decoded(image: CocoImage, instance: Instance, rle: dict[str, Any]) -> npt.NDArray[np.uint8]:
     """The mask of an RLE, whose runs must fill the image."""
-    counts, size = rle.get("counts"), rle.get("size")
+    counts, size, pixels = rle.get("counts"), rle.get("size"), image.height * image.width
+    if size != [image.height, image.width]:
+        said = f"its RLE is of size {str(size)[:40]}, the image is {image.height} x {image.width}"
+        raise _fault(image, instance, said)
     runs = counts if isinstance(counts, list) else compressed_runs(counts) if isinstance(counts, str) else None
-    if size != [image.height, image.width] or runs is None or not all(isinstance(n, int) and n >= 0 for n in runs):
-        raise _fault(image, instance, f"its RLE is of size {size}, the image is {image.height} x {image.width}")
-    if sum(runs) != image.height * image.width:
-        raise _fault(image, instance, f"its RLE has {sum(runs)} pixels, the image {image.height * image.width}")
+    if runs is None or not all(isinstance(n, int) and 0 <= n <= pixels for n in runs):
+        raise _fault(image, instance, f"its RLE holds something else than runs of 0 to {pixels} pixels")
+    if sum(runs) != pixels:
+        raise _fault(image, instance, f"its RLE has {sum(runs)} pixels, the image {pixels}")
     flat = np.repeat(np.arange(len(runs)) % 2, runs).astype(np.uint8)
     return flat.reshape(image.width, image.height).T
 
@@ -176,7 +188,7 @@ def compressed_runs(counts: str) -> list[int] | None:
         value = shift = 0
         more = True
         while more:
-            if place >= len(counts) or not 48 <= ord(counts[place]) < 112:
+            if place >= len(counts) or not 48 <= ord(counts[place]) < 112 or shift > MOST_SHIFTS:
                 return None
             bits = ord(counts[place]) - 48
             value |= (bits & 31) << (5 * shift)

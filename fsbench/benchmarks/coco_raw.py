@@ -74,15 +74,14 @@ def read_coco(
         for split in ("val", "train")
         for sample in coco_lists.samples("val" if split == "val" else "train")
     ]
-    missing = [s for s, _ in named if s not in by_sample or not (root / by_sample[s].photograph).is_file()]
-    if missing and not partial:
-        lost = by_sample.get(missing[0])
-        first = f"{missing[0]} (no annotation)" if lost is None else f"{root / lost.photograph} (not on disk)"
+    lacking = {s: lack for s, _ in named if (lack := _lack(root, masks, s, by_sample.get(s)))}
+    if lacking and not partial:
+        first = next((lack for s, lack in lacking.items() if s in by_sample), next(iter(lacking.values())))
         raise FsbenchError(
-            f"{root}: {len(missing)} of {len(named)} images that the published lists name are missing, first {first}: "
+            f"{root}: {len(lacking)} of {len(named)} images that the published lists name are missing, first {first}: "
             "add them, or build from what is at hand with --partial"
         )
-    gone = set(missing)
+    gone = set(lacking)
     jobs = _jobs(named, by_sample, images, of_id, mask_rule, masks, list_rule, gone)
     made = list(_masks(jobs, workers))
     rows = [row for job, done in zip(jobs, made, strict=True) if job.name in by_sample for row in done.rows]
@@ -103,6 +102,14 @@ def read_coco(
     if not any(sample.present and sample.split == "val" for sample in samples):
         raise FsbenchError(f"{root}: not one val image of the published lists is there: nothing could be evaluated")
     return Raw(samples, tuple(rows), listed)
+
+
+def _lack(root: Path, masks: Path | None, sample: str, image: CocoImage | None) -> str | None:
+    """What a listed sample lacks of annotation, photograph and (where ``masks`` is given) PNG mask; None if nothing."""
+    if image is None:
+        return f"{sample} (no annotation)"
+    files = [root / image.photograph] if masks is None else [root / image.photograph, masks / f"{sample}.png"]
+    return next((f"{path} (annotated, but not on disk)" for path in files if not path.is_file()), None)
 
 
 def _jobs(

@@ -22,7 +22,7 @@ def verify(
 
     from fsbench.benchmark import open_benchmark
     from fsbench.errors import CheckFailedError
-    from fsbench.verification import verify_benchmark
+    from fsbench.verification import SHOWN, verify_benchmark
 
     checks = verify_benchmark(open_benchmark(benchmark, root=root), workers=workers)
     failed = [check for check in checks if not check.passed]
@@ -31,5 +31,7 @@ def verify(
     else:
         for check in checks:
             typer.echo(f"{'ok    ' if check.passed else 'FAILED'}  {check.name}: {check.said}")
+            for fault in check.faults[SHOWN:]:
+                typer.echo(f"          {fault}")
     if failed:
         raise CheckFailedError(f"{benchmark}: {len(failed)} of {len(checks)} checks failed")

@@ -164,6 +164,25 @@ def test_verify_fails_with_1(capsys: pytest.CaptureFixture[str], tmp_path: Path,
     assert "thing_03/4.jpg was altered" in failed["said"]
 
 
+def test_verify_lists_every_failure(capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Benchmark) -> None:
+    import shutil
+
+    shutil.copytree(tiny.roots["root"], tmp_path / "raw")
+    altered = sorted((tmp_path / "raw").glob("thing_03/*.jpg"))[:8]
+    for path in altered:
+        path.write_bytes(path.read_bytes() + b"\0")
+    out = {}
+    for flag in ((), ("--json",)):
+        with pytest.raises(SystemExit) as left:
+            main(["verify", str(tiny.folder), "--root", str(tmp_path / "raw"), *flag])
+        assert left.value.code == 1
+        out[flag] = capsys.readouterr().out
+    assert " and 3 more\n" in out[()]
+    assert all(out[()].count(f"{path} was altered") == 1 for path in altered)
+    (failed,) = (check for check in json.loads(out["--json",])["checks"] if not check["passed"])
+    assert sorted(failed["faults"]) == [f"{path} was altered" for path in altered]
+
+
 def test_list(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FSBENCH_HOME", str(tmp_path))
     for what, expected in (("models", "prototype"), ("benchmarks", "pascal-5i"), ("protocols", "fsbench-v1")):

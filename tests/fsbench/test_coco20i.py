@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as api
 
-from fsbench.benchmark import open_benchmark
+from fsbench.benchmark import Benchmark, open_benchmark
 from fsbench.benchmarks import coco20i, coco_lists
 from fsbench.benchmarks.coco20i import MaskRule, Partition
 from fsbench.benchmarks.coco_masks import compressed_runs
@@ -97,6 +97,16 @@ def build(root: Path, out: Path, rule: MaskRule = MaskRule.UNION, **keywords: An
     return coco20i.build(root, out, mask_rule=rule, partial=True, workers=1, **keywords)
 
 
+def png_tree(painted: Benchmark, folder: Path) -> None:
+    """The label maps of a benchmark as a user's tree of PNGs."""
+    (folder / "val2014").mkdir(parents=True)
+    for sample in painted.present:
+        label_map = np.zeros(SIZE, np.uint8)
+        for class_id in painted.mask_table.classes(sample):
+            label_map[painted.truth(sample, class_id) == 1] = class_id + 1
+        Image.fromarray(label_map).save(folder / f"{sample}.png")
+
+
 def test_union_is_the_instances_and_crowds_beyond_them_are_void(root: Path, tmp_path: Path) -> None:
     benchmark = build(root, tmp_path / "b")
     annotations = said(root)["annotations"]
@@ -119,21 +129,15 @@ def test_union_is_the_instances_and_crowds_beyond_them_are_void(root: Path, tmp_
 
 def test_the_three_rules_and_both_partitions(root: Path, tmp_path: Path) -> None:
     painted = build(root, tmp_path / "b", MaskRule.FILLPOLY)
-    tree = tmp_path / "png" / "val2014"
-    tree.mkdir(parents=True)
-    for sample in painted.present:
-        label_map = np.zeros(SIZE, np.uint8)
-        for class_id in painted.mask_table.classes(sample):
-            label_map[painted.truth(sample, class_id) == 1] = class_id + 1
-        Image.fromarray(label_map).save(tmp_path / "png" / f"{sample}.png")
+    png_tree(painted, tmp_path / "png")
     from_png = build(root, tmp_path / "c", MaskRule.PNG, masks=tmp_path / "png")
     assert from_png.mask_table.rows() == painted.mask_table.rows()
     assert from_png.lists.mask_rule == "png"
     contiguous = build(root, tmp_path / "d", partition=Partition.CONTIGUOUS)
     assert contiguous.lists.name == "coco-20i-contiguous"
     assert all(c // 20 == int(fold) for fold, pairs in contiguous.lists.val.items() for _, c in pairs)
-    label_map[0, 0] = 81
-    Image.fromarray(label_map).save(tmp_path / "png" / f"{sample}.png")
+    file_of_one = next((tmp_path / "png" / "val2014").iterdir())
+    Image.fromarray(np.full(SIZE, 81, np.uint8)).save(file_of_one)
     with pytest.raises(FsbenchError, match=r"\.png: holds the value 81, expected class id \+ 1 of 1\.\.80"):
         build(root, tmp_path / "e", MaskRule.PNG, masks=tmp_path / "png")
 
@@ -150,6 +154,21 @@ def test_an_altered_photograph_or_annotation_is_named(root: Path, tmp_path: Path
     assert "instances_val2014.json was altered" in failed["sources"]
     assert "person" in failed["masks"] or "val2014/" in failed["masks"]
     assert "areas" in failed
+
+
+def test_a_damaged_mask_file_is_a_failed_check_beside_the_others(root: Path, tmp_path: Path) -> None:
+    build(root, tmp_path / "b")
+    whole = (tmp_path / "b" / "masks.arrow").read_bytes()
+    middle = len(whole) // 2
+    for damaged in (
+        whole[:middle],
+        whole[:-400] + b"\xff" * 300 + whole[-100:],
+        whole.replace(b"class_id", b"class_\xff\xff"),
+    ):
+        (tmp_path / "b" / "masks.arrow").write_bytes(damaged)
+        checks = verify_benchmark(open_benchmark(tmp_path / "b"), 1)
+        assert [c.name for c in checks if not c.passed] == ["masks"]
+        assert len(checks) == 8
 
 
 def test_refusals(root: Path, tmp_path: Path) -> None:
@@ -172,22 +191,45 @@ def test_refusals(root: Path, tmp_path: Path) -> None:
     for segmentation, match in (
         ({"size": [5, 5], "counts": [25]}, r"annotation 900 .* its RLE is of size \[5, 5\], the image is 96 x 120"),
         ({"size": list(SIZE), "counts": [7]}, r"its RLE has 7 pixels, the image 11520"),
-        ({"size": list(SIZE), "counts": "\x01"}, "its RLE is of size"),
+        ({"size": list(SIZE), "counts": "\x01"}, "its RLE holds something else than runs of 0 to 11520 pixels"),
+        ({"size": list(SIZE), "counts": "o" * 9000 + "0"}, "its RLE holds something else"),
+        ({"size": list(SIZE), "counts": [-5, 11525]}, "its RLE holds something else"),
         ([[1, 2, 3, 4]], "a polygon needs at least 3 points"),
+        ([[1, 2, 3, "4", 5, 6]], "a polygon holds a value that is no number"),
         ([[500, 500, 510, 500, 510, 510]], "a polygon lies outside the image of 96 x 120"),
+        ([[1, 1, 1e9, 1, 1e9, 50, 1, 50]], "a polygon lies outside the image"),  # pycocotools would take all memory
+        ([[1, 1, -(10**300), 1, 5, 50]], "a polygon lies outside the image"),
+        ("none", "its segmentation is neither polygons nor an RLE"),
     ):
         save(root, {**value, "annotations": [*value["annotations"][:-1], {**crowd, "segmentation": segmentation}]})
         refused(match)
+    for raw, match in (
+        (b'{"counts": "\xff"}', "its segmentation cannot be read"),
+        (b"[" * 9000 + b"]" * 9000, "no whole"),
+    ):
+        save(root, {**value, "annotations": [{**crowd, "segmentation": "here"}]})
+        file(root).write_bytes(file(root).read_bytes().replace(b'"here"', raw))
+        refused(match)
+    for odd in ({"height": 0}, {"width": 10**6}, {"file_name": ".."}, {"file_name": "../x.jpg"}):
+        save(root, {**value, "images": [{**value["images"][0], **odd}, *value["images"][1:]]})
+        refused(r"image \d+ is '.*' of \d+ x \d+: fetch it again")
     save(root, {**value, "annotations": [{**value["annotations"][0], "category_id": 12}]})
     refused("annotation 1 names category 12, which the file does not have")
     save(root, {**value, "annotations": value["annotations"][1:]})
     refused(r"do not give the published lists \(1 pairs differ, first: val-fold\d: val2014/")
     refused("--masks PNG_ROOT goes with --mask-rule png", MaskRule.PNG)
+    refused("none: is no folder: give the one that holds val2014", MaskRule.PNG, masks=tmp_path / "none")
     with pytest.raises(
         FsbenchError, match=r"images that the published lists name are missing, first val2014/.*--partial"
     ):
         coco20i.build(root, tmp_path / "b")
-    (root / "val2014" / value["images"][0]["file_name"]).write_bytes(b"")
+    photograph = root / "val2014" / value["images"][0]["file_name"]
+    photograph.rename(tmp_path / "away.jpg")
+    with pytest.raises(
+        FsbenchError, match=rf"first {photograph} \(annotated, but not on disk\): add them, or .*--partial"
+    ):
+        coco20i.build(root, tmp_path / "b")
+    photograph.write_bytes(b"")
     refused("cannot be read")
 
 
@@ -195,6 +237,18 @@ def test_an_image_that_is_annotated_but_not_there_is_not_at_hand(root: Path, tmp
     before = build(root, tmp_path / "b").counts["val_present"]
     next((root / "val2014").iterdir()).unlink()
     assert build(root, tmp_path / "c").counts["val_present"] == before - 1
+
+
+def test_a_png_that_is_not_there_is_not_at_hand(root: Path, tmp_path: Path) -> None:
+    painted = build(root, tmp_path / "b", MaskRule.FILLPOLY)
+    png_tree(painted, tmp_path / "png")
+    lost = min((tmp_path / "png" / "val2014").iterdir())
+    lost.unlink()
+    partial = build(root, tmp_path / "c", MaskRule.PNG, masks=tmp_path / "png")
+    assert partial.present == painted.present - {f"val2014/{lost.stem}"}
+    assert [c for c in verify_benchmark(partial, 1) if not c.passed] == []
+    with pytest.raises(FsbenchError, match=rf"first {lost} \(annotated, but not on disk\)"):
+        coco20i.build(root, tmp_path / "d", mask_rule=MaskRule.PNG, masks=tmp_path / "png")
 
 
 def test_runs_of_compressed_rle() -> None:
