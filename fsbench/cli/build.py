@@ -9,6 +9,7 @@ from typing import Any
 import typer
 import typer.core
 
+from fsbench.errors import FsbenchError
 from fsbench.plugins import load, registered
 
 
@@ -20,7 +21,12 @@ class Builders(typer.core.TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         point = registered("benchmarks").get(cmd_name)
-        return None if point is None else builder_command(cmd_name, load(point))
+        if point is None:
+            return None
+        try:
+            return builder_command(cmd_name, load(point))
+        except FsbenchError as error:
+            return broken_command(cmd_name, error)
 
 
 def builder_command(name: str, builder: Any) -> Any:
@@ -35,6 +41,18 @@ def builder_command(name: str, builder: Any) -> Any:
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     summary = (inspect.getdoc(builder.build) or "").partition("\n\n")[0]
     alone.command(name, help=summary, epilog=getattr(builder, "EXAMPLE", None))(run)
+    return typer.main.get_command(alone)
+
+
+def broken_command(name: str, error: FsbenchError) -> Any:
+    """The command of a builder that cannot be imported: it says so, and the others still work."""
+
+    def run() -> None:
+        raise error
+
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    alone.command(name, help=f"Not usable: {error}", context_settings=settings)(run)
     return typer.main.get_command(alone)
 
 

@@ -257,3 +257,20 @@ def test_output_that_cannot_be_encoded(tmp_path: Path, tiny: Benchmark) -> None:
         timeout=120,
     )
     assert b"mIoU in %" in done.stdout
+
+
+def test_a_builder_that_does_not_import_leaves_the_others_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from importlib.metadata import EntryPoint
+
+    from fsbench.cli import build
+
+    points = {
+        "gone": EntryPoint("gone", "no_such_package.builder", "fsbench.benchmarks"),
+        **build.registered("benchmarks"),
+    }
+    monkeypatch.setattr(build, "registered", lambda group: points)
+    code, out, _ = run(capsys, "build", "--help")
+    assert (code, "pascal-5i" in out, "Not usable" in out) == (0, True, True)
+    assert "gone: no_such_package.builder does not import" in refusal(capsys, "build", "gone", "--root", "x")
