@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import typer
 
 from fsbench import __version__
-from fsbench.cli import build, compare, demo, download, episodes, evaluate, listing, merge, rescore, verify
+from fsbench.cli import build, compare, demo, download, episodes, evaluate, listing, merge, rescore, show, verify
 from fsbench.errors import FsbenchError
 
 # typer brings its own copy of click in some versions: take the class from wherever it is
@@ -48,6 +48,7 @@ app.command("merge", epilog=merge.EXAMPLE)(merge.merge)
 app.command("rescore", epilog=rescore.EXAMPLE)(rescore.rescore)
 app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command("download", epilog=download.EXAMPLE)(download.download)
+app.command("show", epilog=show.EXAMPLE)(show.show)
 app.command("list", epilog=listing.EXAMPLE)(listing.list_)
 app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 
@@ -57,9 +58,19 @@ def _add_siblings() -> None:
 
     for name, point in registered("commands").items():
         try:
-            app.add_typer(load(point), name=name)
+            add_sibling(name, load(point))
         except FsbenchError as error:
             _fail(f"the command {error}", 0)
+
+
+def add_sibling(name: str, sibling: typer.Typer) -> None:
+    """Add what an entry point of ``fsbench.commands`` loads: as a plain command where it has just one."""
+    if len(sibling.registered_commands) == 1 and not sibling.registered_groups and sibling.registered_callback is None:
+        (only,) = sibling.registered_commands
+        assert only.callback is not None
+        app.command(name, help=only.help, epilog=only.epilog)(only.callback)
+    else:
+        app.add_typer(sibling, name=name)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -53,6 +53,8 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 
         "compare",
         "download",
         "list",
+        "show",
+        "push",
         "demo",
     ],
 )
