@@ -59,11 +59,11 @@ class MosaicBenchmark(Benchmark):
 
     def image(self, sample: str) -> Pixels:
         """As ``Benchmark.image``, of a mosaic or of a tile."""
-        return self.mosaics[int(sample)][0] if sample in self._classes else super().image(sample)
+        return self.mosaics.image(int(sample)) if sample in self._classes else super().image(sample)
 
     def objects(self, query: str) -> Pixels:
         """Where a mosaic's objects are: uint8 H x W, p + 1 at position p, else 0."""
-        return self.mosaics[int(query)][1]
+        return self.mosaics.mask(int(query))
 
     def truth(self, sample: str, class_id: int) -> Pixels:
         """As ``Benchmark.truth``, of a mosaic or of a tile."""

@@ -6,25 +6,15 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from fsbench.benchmark import sources_digest
 from fsbench.benchmarks.class_folders import sample_ids
 from fsbench.benchmarks.fss_lists import class_keys
 from fsbench.errors import FsbenchError
 from fsbench.files import write_text
 from fsbench.parallel import in_threads
 from mosaic4 import croissant, out_folder
-from mosaic4.compose import TILE, Mosaics, Size
-from mosaic4.dataset import (
-    FORMS,
-    Dataset,
-    Form,
-    hashes_of,
-    libraries,
-    recipe_for,
-    write_json,
-    write_recipe,
-)
-from mosaic4.digests import PixelHashes, dataset_digest, decoder
+from mosaic4.compose import Mosaics
+from mosaic4.dataset import FORMS, Dataset, Form, libraries, recipe_for, write_json, write_recipe
+from mosaic4.digests import PixelHashes, all_digests, dataset_digest, decoder, sources_digest
 from mosaic4.parquet_shards import write_parquet_shards
 from mosaic4.png_folder import write_png_folder
 from mosaic4.recipe import Recipe
@@ -40,39 +30,28 @@ def recipe_of_classes(classes: Iterable[str] | None = None, seed: int = 0, grid:
     return recipe_for((sample for key in keys for sample in sample_ids(key)), seed, grid)
 
 
-def build(
-    root: Path,
-    out: Path,
-    recipe: Recipe,
-    *,
-    form: Form = "recipe",
-    workers: int | None = None,
-    tile: Size | None = TILE,
-) -> Dataset:
+def build(root: Path, out: Path, recipe: Recipe, *, form: Form = "recipe", workers: int | None = None) -> Dataset:
     """Build ``recipe`` from the class folders in ``root`` into the folder ``out``, and give what was built.
 
     ``form``: ``recipe`` (``mosaic4.json``, ``recipe.parquet`` and ``croissant.json`` alone), ``png`` or ``parquet``.
-    ``tile``: height and width that every photograph must have, None for any one size. The files are the same for any
-    number of ``workers``; ``mosaic4.json`` is written last, and a killed build goes on when it is started again.
-    Raises FsbenchError for faults in the class folders, all in one, before anything is written, and for an ``out``
-    that cannot be written to or is not ours.
+    The files are the same for any number of ``workers``; ``mosaic4.json`` is written last, and a killed build goes on
+    when it is started again. Raises FsbenchError for faults in the class folders, all in one, before anything is
+    written, and for an ``out`` that cannot be written to or is not ours.
     """
     if form not in FORMS:
         raise FsbenchError(f"form {form!r}: expected one of {', '.join(FORMS)}")
-    samples = read_sources(root, recipe, workers, tile=tile)
-    hashes, size = hashes_of(samples), (samples[0].height, samples[0].width)
-    mosaics = Mosaics(root, recipe, hashes, size)
-    digest = dataset_digest(recipe.name, recipe.digest, sources_digest(samples))
+    tiles = read_sources(root, recipe, workers)
+    mosaics, hashes = Mosaics(recipe, tiles), tiles.hashes
+    digest = dataset_digest(recipe, sources_digest(recipe, hashes))
     identity = {"form": form, "dataset": digest, "decoder": decoder(), "written_with": libraries()}
     out_folder.begin(out, json.dumps(identity, sort_keys=True) + "\n")
     if form == "png":
-        pixels = write_png_folder(out, recipe, mosaics, workers)
+        pixels = write_png_folder(out, mosaics, workers)
     elif form == "parquet":
-        pixels = write_parquet_shards(out, recipe, mosaics, workers)
+        pixels = write_parquet_shards(out, mosaics, workers)
     else:
         pixels = hash_mosaics(mosaics, workers)
-    digests = pixels.digests(recipe, samples)
-    dataset = Dataset(recipe, hashes, size, form, digests, decoder(), libraries())
+    dataset = Dataset(recipe, hashes, form, all_digests(recipe, hashes, pixels), decoder(), libraries())
     write_recipe(out, dataset)
     write_text(out / croissant.FILE, croissant.croissant_text(out, dataset))
     write_json(out, dataset)

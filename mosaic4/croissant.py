@@ -1,18 +1,19 @@
 """``croissant.json``: the dataset described in MLCommons Croissant 1.0, for catalogues and loaders.
 
 It stands beside the data and names files relative to itself, each with its SHA-256, and the digests that make the
-dataset what it is. Written after what it describes.
+dataset what it is. Written after what it describes but for ``mosaic4.json``, whose text is known before.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from fsbench import __version__
-from fsbench.files import sha256_file
-from mosaic4.dataset import PARQUET, Dataset
+from fsbench.errors import FsbenchError
+from mosaic4.dataset import JSON, PARQUET, Dataset, dataset_json
 from mosaic4.parquet_shards import shard_paths
 from mosaic4.png_folder import METADATA
 
@@ -21,14 +22,16 @@ SPECIFIED = "2026-11-24"
 """When mosaic4-v1 was specified; a description holds no time of building, so that it is equal for all."""
 
 _ALIASES = (
-    "citeAs column extract field fileProperty fileObject fileSet format includes isLiveDataset jsonPath key md5 "
-    "parentField path recordSet references regex repeated replace separator source subField transform"
+    "citeAs column equivalentProperty extract field fileProperty fileObject fileSet format includes isLiveDataset "
+    "jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate separator source "
+    "subField transform"
 )
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
     "sc": "https://schema.org/",
     "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
     "dct": "http://purl.org/dc/terms/",
     "conformsTo": "dct:conformsTo",
     "data": {"@id": "cr:data", "@type": "@json"},
@@ -60,7 +63,8 @@ def croissant_text(out: Path, dataset: Dataset) -> str:
         "citeAs": f"{recipe.name}, built by fsbench {__version__}; dataset digest {digests.dataset}",
         "isLiveDataset": False,
         "distribution": [
-            _file(out, PARQUET, "application/x-parquet"),
+            _file(JSON, dataset_json(dataset).encode(), "application/json"),
+            _file(PARQUET, (out / PARQUET).read_bytes(), "application/x-parquet"),
             *(_pngs(out) if dataset.form == "png" else []),
             *(_shards(out, len(recipe.mosaics)) if dataset.form == "parquet" else []),
         ],
@@ -90,15 +94,25 @@ def croissant_text(out: Path, dataset: Dataset) -> str:
     return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
 
 
-def _file(out: Path, name: str, encoding: str) -> dict[str, Any]:
+def described_files(out: Path) -> dict[str, str]:
+    """File -> SHA-256 (hex), as ``croissant.json`` in ``out`` says; raises FsbenchError where it cannot be read."""
+    path = out / FILE
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        return {str(entry["@id"]): str(entry["sha256"]) for entry in said["distribution"] if "sha256" in entry}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise FsbenchError(f"{path} cannot be read ({' '.join(str(error).split())})") from error
+
+
+def _file(name: str, data: bytes, encoding: str) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": name,
         "name": name,
         "contentUrl": name,
-        "contentSize": f"{(out / name).stat().st_size} B",
+        "contentSize": f"{len(data)} B",
         "encodingFormat": encoding,
-        "sha256": sha256_file(out / name),
+        "sha256": hashlib.sha256(data).hexdigest(),
     }
 
 
@@ -108,7 +122,7 @@ def _file_set(name: str, encoding: str, includes: str) -> dict[str, Any]:
 
 def _pngs(out: Path) -> list[dict[str, Any]]:
     return [
-        _file(out, METADATA, "application/jsonlines"),
+        _file(METADATA, (out / METADATA).read_bytes(), "application/jsonlines"),
         *(_file_set(name, "image/png", f"{name}/*.png") for name in ("images", "masks")),
     ]
 
@@ -116,7 +130,7 @@ def _pngs(out: Path) -> list[dict[str, Any]]:
 def _shards(out: Path, mosaics: int) -> list[dict[str, Any]]:
     names = [path.relative_to(out).as_posix() for path in shard_paths(out, mosaics)]
     return [
-        *(_file(out, name, "application/x-parquet") for name in names),
+        *(_file(name, (out / name).read_bytes(), "application/x-parquet") for name in names),
         _file_set("shards", "application/x-parquet", "data/*.parquet"),
     ]
 

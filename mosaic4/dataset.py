@@ -18,13 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fsbench import __version__
-from fsbench.benchmark import Sample
 from fsbench.benchmarks.name_files import check_folder_name
 from fsbench.errors import FsbenchError
 from fsbench.files import write_text, written_whole
-from mosaic4.compose import Mosaics, Size
+from mosaic4.compose import Mosaics
 from mosaic4.digests import Digests
 from mosaic4.recipe import NoRecipeError, Recipe, class_of, in_sample_order, make_recipe
+from mosaic4.tiles import SIDE, Hashes, TileReader
 
 SCHEMA = "mosaic4/1"
 JSON = "mosaic4.json"
@@ -34,29 +34,36 @@ COLUMNS = pa.schema(
     + [(name, pa.string()) for name in ("sample", "class", "image_sha256", "mask_sha256")]
 )
 
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException)
+"""What reading an altered file was seen to raise."""
+
 Form = Literal["recipe", "png", "parquet"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A built Mosaic-4: ``hashes`` are sample id -> SHA-256 of photograph and mask, ``tile`` their height and width.
+    """A built Mosaic-4: ``hashes`` are sample id -> SHA-256 of photograph and mask.
 
     ``decoder``: what decoded the photographs for the ``pixels`` digest. ``written_with``: library -> version, which
     decide the bytes of written files.
     """
 
     recipe: Recipe
-    hashes: dict[str, tuple[str, str]]
-    tile: Size
+    hashes: Hashes
     form: Form
     digests: Digests
     decoder: str
     written_with: dict[str, str]
 
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Height and width of a tile."""
+        return SIDE, SIDE
+
     def mosaics(self, root: Path) -> Mosaics:
         """The mosaics, composed from the class folders in ``root``, of which no file may be altered."""
-        return Mosaics(root, self.recipe, self.hashes, self.tile)
+        return Mosaics(self.recipe, TileReader(root, self.hashes))
 
 
 def recipe_for(sample_ids: Iterable[str], seed: int = 0, grid: int = 2) -> Recipe:
@@ -65,11 +72,6 @@ def recipe_for(sample_ids: Iterable[str], seed: int = 0, grid: int = 2) -> Recip
         return make_recipe(sample_ids, seed, grid)
     except NoRecipeError as error:
         raise FsbenchError(str(error)) from error
-
-
-def hashes_of(samples: Iterable[Sample]) -> dict[str, tuple[str, str]]:
-    """Sample id -> SHA-256 of photograph and mask, for samples that are at hand."""
-    return {sample.id: (sample.image_sha256 or "", sample.mask_sha256 or "") for sample in samples}
 
 
 def libraries() -> dict[str, str]:
@@ -103,7 +105,7 @@ def dataset_json(dataset: Dataset) -> str:
     return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
 
 
-def recipe_table(recipe: Recipe, hashes: dict[str, tuple[str, str]]) -> pa.Table:
+def recipe_table(recipe: Recipe, hashes: Hashes) -> pa.Table:
     """The table of ``recipe.parquet``."""
     tiles = [(i, p, sample) for i, samples in enumerate(recipe.mosaics) for p, sample in enumerate(samples)]
     columns = {
@@ -134,50 +136,63 @@ def write_json(folder: Path, dataset: Dataset) -> None:
 
 
 def read_dataset(folder: Path) -> Dataset:
-    """The dataset in a folder; raises FsbenchError where the two files are missing, broken or do not fit together."""
-    path = folder / JSON
+    """The dataset in a folder; raises FsbenchError, naming the file, where one is missing, broken or does not fit."""
+    said = _read_json(folder / JSON)
+    table = _read_recipe(folder / PARQUET)
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        if said["schema"] != SCHEMA:
-            raise FsbenchError(f"{path}: schema is {said['schema']!r}, expected {SCHEMA!r}: build it again")
-        table = pq.read_table(folder / PARQUET, page_checksum_verification=True)
-        if table.schema != COLUMNS:
-            raise FsbenchError(f"{folder / PARQUET}: its columns are not those of a recipe: build it again")
-        dataset = _dataset(path, said, table)
-    except FileNotFoundError as error:
-        raise FsbenchError(f"{folder}: holds no Mosaic-4 ({error.filename} is missing): build it") from error
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException) as error:
-        raise FsbenchError(f"{folder}: is no whole Mosaic-4 ({_one_line(error)}): build it again") from error
+        dataset = _dataset(said, table)
+    except _DAMAGE as error:
+        raise FsbenchError(f"{folder / JSON}: does not fit {PARQUET} ({_one_line(error)}): build it again") from error
+    for key in dataset.recipe.classes:
+        check_folder_name(str(folder / PARQUET), key)  # it becomes a path under the root
     if dataset.recipe.digest != dataset.digests.recipe:
         raise FsbenchError(
-            f"{folder / PARQUET}: gives the recipe digest {dataset.recipe.digest[:12]}…, {JSON} "
-            f"{dataset.digests.recipe[:12]}…: build it again"
+            f"{folder / PARQUET}: gives the recipe digest {dataset.recipe.digest}, but {folder / JSON} says "
+            f"{dataset.digests.recipe}: build it again"
         )
     return dataset
 
 
-def _dataset(path: Path, said: Any, table: pa.Table) -> Dataset:
-    positions = int(said["grid"]) ** 2
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        schema = said["schema"]
+    except _DAMAGE as error:
+        raise FsbenchError(f"{path}: is no whole Mosaic-4 ({_one_line(error)}): build it again") from error
+    if schema != SCHEMA:
+        raise FsbenchError(f"{path}: schema is {schema!r}, expected {SCHEMA!r}: build it again")
+    return dict(said)
+
+
+def _read_recipe(path: Path) -> pa.Table:
+    try:
+        table = pq.read_table(path, page_checksum_verification=True)
+    except _DAMAGE as error:
+        raise FsbenchError(f"{path}: cannot be read ({_one_line(error)}): build it again") from error
+    if table.schema != COLUMNS:
+        raise FsbenchError(f"{path}: its columns are not those of a recipe: build it again")
+    return table
+
+
+def _dataset(said: dict[str, Any], table: pa.Table) -> Dataset:
+    """Raises one of ``_DAMAGE`` where the two do not fit together."""
+    grid = int(said["grid"])
     tiles = table["sample"].to_pylist()
     numbers = list(zip(table["mosaic"].to_pylist(), table["position"].to_pylist(), strict=True))
-    if numbers != [divmod(row, positions) for row in range(len(tiles))] or len(tiles) % positions:
-        raise ValueError(f"the rows of {PARQUET} are not mosaic by mosaic, position by position")
-    mosaics = tuple(tuple(tiles[row : row + positions]) for row in range(0, len(tiles), positions))
+    if numbers != [divmod(row, grid**2) for row in range(len(tiles))] or len(tiles) % grid**2:
+        raise ValueError("rows are not mosaic by mosaic, position by position")
+    mosaics = tuple(tuple(tiles[row : row + grid**2]) for row in range(0, len(tiles), grid**2))
     samples = in_sample_order(mosaic[0] for mosaic in mosaics)
     if set(tiles) != set(samples):
-        raise ValueError(f"the samples at the positions of {PARQUET} are not the same")
+        raise ValueError("not every position has the same samples")
     classes = tuple(dict.fromkeys(map(class_of, samples)))
-    for key in classes:
-        check_folder_name(str(path.parent / PARQUET), key)  # it becomes a path under the root
+    recipe = Recipe(grid, int(said["seed"]), str(said["seed_used"]), classes, samples, mosaics)
+    if said["name"] != recipe.name or said["form"] not in FORMS or said["tile"] != [SIDE, SIDE]:
+        raise ValueError(f"name {said['name']!r}, form {said['form']!r}, tile {said['tile']!r}")
     pairs = zip(table["image_sha256"].to_pylist(), table["mask_sha256"].to_pylist(), strict=True)
-    recipe = Recipe(int(said["grid"]), int(said["seed"]), int(said["seed_used"]), classes, samples, mosaics)
-    if said["name"] != recipe.name or said["form"] not in FORMS:
-        raise ValueError(f"name {said['name']!r} and form {said['form']!r} do not fit")
-    height, width = map(int, said["tile"])
     return Dataset(
         recipe=recipe,
         hashes=dict(zip(tiles, pairs, strict=True)),
-        tile=(height, width),
         form=said["form"],
         digests=Digests(**{name: str(digest) for name, digest in said["digests"].items()}),
         decoder=str(said["decoder"]),
@@ -186,4 +201,5 @@ def _dataset(path: Path, said: Any, table: pa.Table) -> Dataset:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    missing = isinstance(error, KeyError)
+    return " ".join(str(error).split()) + (" is missing" if missing else "") or type(error).__name__

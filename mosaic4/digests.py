@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import PIL
 from PIL import features
 
-from fsbench.benchmark import Sample, sources_digest
 from fsbench.files import sha256_text
-from mosaic4.compose import Pixels
 from mosaic4.recipe import Recipe
+from mosaic4.tiles import Hashes, Pixels
 
 
 @dataclass(frozen=True)
@@ -56,16 +54,21 @@ class PixelHashes:
         """SHA-256 (hex) of the images so far."""
         return self._pixels.hexdigest()
 
-    def digests(self, recipe: Recipe, samples: Sequence[Sample]) -> Digests:
-        """All five; ``samples`` in sample order with the hashes of their files."""
-        sources = sources_digest(samples)
-        dataset = dataset_digest(recipe.name, recipe.digest, sources)
-        return Digests(recipe.digest, sources, dataset, self.masks, self.pixels)
+
+def all_digests(recipe: Recipe, hashes: Hashes, pixels: PixelHashes) -> Digests:
+    """The five of a whole data set; ``pixels`` has seen all of its mosaics."""
+    sources = sources_digest(recipe, hashes)
+    return Digests(recipe.digest, sources, dataset_digest(recipe, sources), pixels.masks, pixels.pixels)
 
 
-def dataset_digest(name: str, recipe: str, sources: str) -> str:
-    """SHA-256 (hex) of the name and the two digests, a line each."""
-    return sha256_text(f"{name}\n{recipe}\n{sources}\n")
+def sources_digest(recipe: Recipe, hashes: Hashes) -> str:
+    """SHA-256 (hex) of the lines ``sample sha256(jpg) sha256(png)`` in sample order."""
+    return sha256_text("".join(f"{sample} {' '.join(hashes[sample])}\n" for sample in recipe.samples))
+
+
+def dataset_digest(recipe: Recipe, sources: str) -> str:
+    """SHA-256 (hex) of the recipe's name, its digest and the digest of the sources, a line each."""
+    return sha256_text(f"{recipe.name}\n{recipe.digest}\n{sources}\n")
 
 
 def decoder() -> str:

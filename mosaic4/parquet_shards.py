@@ -16,11 +16,12 @@ import pyarrow.parquet as pq
 
 from fsbench.files import written_whole
 from fsbench.parallel import in_threads
-from mosaic4.compose import Pixels
+from mosaic4.compose import Mosaics
 from mosaic4.digests import PixelHashes
 from mosaic4.png import encode_png
 from mosaic4.queries import mosaic_id
 from mosaic4.recipe import Recipe, class_of
+from mosaic4.tiles import Pixels
 
 PER_SHARD = 100
 
@@ -71,9 +72,7 @@ def write_shard(rows: Sequence[dict[str, Any]], sink: Path | pa.BufferOutputStre
     )
 
 
-def write_parquet_shards(
-    out: Path, recipe: Recipe, mosaics: Sequence[tuple[Pixels, Pixels]], workers: int | None = None
-) -> PixelHashes:
+def write_parquet_shards(out: Path, mosaics: Mosaics, workers: int | None = None) -> PixelHashes:
     """Write all mosaics; shards that are there are kept. Gives the hashes of all pixels.
 
     Raises FsbenchError where a mosaic cannot be read or a file not be written.
@@ -83,7 +82,7 @@ def write_parquet_shards(
 
     def row(mosaic: int) -> tuple[Pixels, Pixels, dict[str, Any] | None]:
         image, mask = mosaics[mosaic]
-        return image, mask, shard_row(recipe, mosaic, image, mask) if wanted[mosaic // PER_SHARD] else None
+        return image, mask, shard_row(mosaics.recipe, mosaic, image, mask) if wanted[mosaic // PER_SHARD] else None
 
     hashes = PixelHashes()
     rows: list[dict[str, Any]] = []

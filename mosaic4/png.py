@@ -19,28 +19,33 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PAETH = 4
 _COLOUR_TYPE = {1: 0, 3: 2}
 """Bands -> PNG's colour type: grey, RGB."""
+_STRIP = 1 << 16
+"""Bytes that are filtered at once, whole rows of them: what stays in a core's cache."""
 
 
 def encode_png(pixels: Pixels) -> bytes:
     """A PNG file of uint8 H x W (grey) or H x W x 3 (RGB)."""
     height, width = pixels.shape[:2]
     bands = 1 if pixels.ndim == 2 else pixels.shape[2]
+    padded = np.zeros((height + 1, (width + 1) * bands), np.uint8)
+    padded[1:, bands:] = pixels.reshape(height, -1)
     packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
-    packed = packer.compress(_filtered(pixels.reshape(height, -1), bands).data) + packer.flush()
+    step = max(1, _STRIP // (width * bands))
+    packed = [packer.compress(_filtered(padded[y : y + step + 1], bands).data) for y in range(0, height, step)]
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPE[bands], 0, 0, 0)
-    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
+    data = b"".join([*packed, packer.flush()])
+    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
 
 
-def _filtered(rows: Pixels, bands: int) -> Pixels:
-    """``rows`` (H x W * bands) minus their Paeth predictor, each behind its filter byte: H x (1 + W * bands).
+def _filtered(padded: Pixels, bands: int) -> Pixels:
+    """Rows minus their Paeth predictor, each behind its filter byte: H x (1 + W * bands).
 
-    The predictor (PNG specification, 9.4) is that of left a, above b and above left c which is nearest to a + b - c,
-    the first of equals. With |b - c|, |a - c| their distances, c can only win where it lies between a and b, and is
-    then at the distance ||b - c| - |a - c||: everything fits into bytes.
+    ``padded``: (H + 1) x (1 + W) * bands, the rows with the row before them and a pixel of 0 before each. The predictor
+    (PNG specification, 9.4) is that of left a, above b and above left c which is nearest to a + b - c, the first of
+    equals. With |b - c|, |a - c| their distances, c can only win where it lies between a and b, and is then at the
+    distance ||b - c| - |a - c||: everything fits into bytes.
     """
-    height, width = rows.shape
-    padded = np.zeros((height + 1, width + bands), np.uint8)
-    padded[1:, bands:] = rows
+    rows = padded[1:, bands:]
     a, b, c = padded[1:, :-bands], padded[:-1, bands:], padded[:-1, :-bands]
     of_a, of_b = cv2.absdiff(b, c), cv2.absdiff(a, c)
     least, most = cv2.min(of_a, of_b), cv2.max(of_a, of_b)
@@ -48,7 +53,7 @@ def _filtered(rows: Pixels, bands: int) -> Pixels:
     predicted = b.copy()
     cv2.copyTo(a, cv2.compare(of_a, of_b, cv2.CMP_LE), predicted)
     cv2.copyTo(c, c_wins.view(np.uint8), predicted)
-    filtered = np.empty((height, 1 + width), np.uint8)
+    filtered = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
     filtered[:, 0] = _PAETH
     np.subtract(rows, predicted, out=filtered[:, 1:])
     return filtered

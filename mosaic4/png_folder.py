@@ -7,16 +7,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from fsbench.files import write_text, written_whole
 from fsbench.parallel import in_threads
-from mosaic4.compose import Pixels
+from mosaic4.compose import Mosaics
 from mosaic4.digests import PixelHashes
 from mosaic4.png import encode_png
 from mosaic4.queries import mosaic_id
 from mosaic4.recipe import Recipe, class_of
+from mosaic4.tiles import Tile
 
 METADATA = "metadata.jsonl"
 
@@ -43,15 +43,13 @@ def metadata(recipe: Recipe) -> str:
     return "".join(lines)
 
 
-def write_png_folder(
-    out: Path, recipe: Recipe, mosaics: Sequence[tuple[Pixels, Pixels]], workers: int | None = None
-) -> PixelHashes:
+def write_png_folder(out: Path, mosaics: Mosaics, workers: int | None = None) -> PixelHashes:
     """Write all mosaics, then ``metadata.jsonl``; files that are there are kept. Gives the hashes of all pixels.
 
     Raises FsbenchError where a mosaic cannot be read or a file not be written.
     """
 
-    def write(mosaic: int) -> tuple[Pixels, Pixels]:
+    def write(mosaic: int) -> Tile:
         both = mosaics[mosaic]
         for path, pixels in zip(png_paths(out, mosaic), both, strict=True):
             if not path.exists():
@@ -62,5 +60,5 @@ def write_png_folder(
     hashes = PixelHashes()
     for image, mask in in_threads(write, range(len(mosaics)), workers, "mosaics"):
         hashes.update(image, mask)
-    write_text(out / METADATA, metadata(recipe))
+    write_text(out / METADATA, metadata(mosaics.recipe))
     return hashes

@@ -2,7 +2,7 @@
 
 Nothing but the standard library is used, so that this file alone, under any Python from 3.11 on, gives the recipe.
 The rule is in ``docs/mosaic4-v1.md``: samples are ordered per position by a SHA-256, dealt out one by one, repaired
-where a mosaic would hold a class twice, and dealt again under the next seed where no repair helps.
+where a mosaic would hold a class twice, and dealt again under other strings where no repair helps.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from functools import cached_property
 from hashlib import sha256
 
 GRIDS = (2, 3, 4)
-ATTEMPTS = 100
-"""Seeds tried, the given one included."""
+RESTARTS = 99
+"""How often a recipe starts again from position 0 before it fails."""
 
 _SAMPLE = re.compile(r"([^|\s]+)/(0|[1-9][0-9]*)")
 
@@ -29,13 +29,13 @@ class NoRecipeError(ValueError):
 class Recipe:
     """A recipe: ``mosaics[i][p]`` is the sample id at position p (row by row from the top left) of mosaic i.
 
-    ``classes`` in byte order; ``samples`` by class, then number. ``seed_used``: the seed in whose strings the samples
-    were ordered, ``seed`` unless it had to start again.
+    ``classes`` in byte order; ``samples`` by class, then number. ``seed_used``: what stood for the seed in the strings
+    that ordered the samples: the seed's digits, or ``0+3`` where the recipe of seed 0 started again three times.
     """
 
     grid: int
     seed: int
-    seed_used: int
+    seed_used: str
     classes: tuple[str, ...]
     samples: tuple[str, ...]
     mosaics: tuple[tuple[str, ...], ...]
@@ -103,7 +103,7 @@ def make_recipe(sample_ids: Iterable[str], seed: int = 0, grid: int = 2) -> Reci
     """The recipe for the samples ``class/n``, given in any order.
 
     Raises NoRecipeError for ids that are none or stand twice, for a class with more than N / grid^2 of the N samples,
-    and where all 100 seeds from ``seed`` on stop.
+    and where every restart stops.
 
     >>> make_recipe(["cat/1", "dog/1", "cow/1", "hen/1"]).mosaics[0]
     ('dog/1', 'hen/1', 'cow/1', 'cat/1')
@@ -113,15 +113,15 @@ def make_recipe(sample_ids: Iterable[str], seed: int = 0, grid: int = 2) -> Reci
     _check_shares(name, samples, grid * grid)
     classes = tuple(dict.fromkeys(map(class_of, samples)))
     stopped: tuple[int, int] | None = None
-    for seed_used in range(seed, seed + ATTEMPTS):
+    for seed_used in (str(seed), *(f"{seed}+{restart}" for restart in range(1, RESTARTS + 1))):
         mosaics = [[sample] for sample in _order(name, seed_used, 0, samples)]
         stopped = _deal(mosaics, name, seed_used, samples, grid * grid)
         if stopped is None:
             return Recipe(grid, seed, seed_used, classes, samples, tuple(map(tuple, mosaics)))
     assert stopped is not None
     raise NoRecipeError(
-        f"{name}: no recipe for {len(classes)} classes with {len(samples)} samples: of the seeds {seed} to "
-        f"{seed + ATTEMPTS - 1} the last stops at mosaic {stopped[0]}, position {stopped[1]}: more classes help"
+        f"{name}: no recipe for {len(classes)} classes with {len(samples)} samples and seed {seed}: started again "
+        f"{RESTARTS} times, at last it stops at mosaic {stopped[0]}, position {stopped[1]}: more classes help"
     )
 
 
@@ -135,18 +135,18 @@ def _check_shares(name: str, samples: Sequence[str], positions: int) -> None:
         )
 
 
-def _order(name: str, seed: int, position: int, samples: Sequence[str]) -> list[str]:
-    prefix = f"{name}|{seed}|{position}|"
+def _order(name: str, seed_used: str, position: int, samples: Sequence[str]) -> list[str]:
+    prefix = f"{name}|{seed_used}|{position}|"
     return sorted(samples, key=lambda sample: sha256(f"{prefix}{sample}".encode()).hexdigest())
 
 
 def _deal(
-    mosaics: list[list[str]], name: str, seed: int, samples: Sequence[str], positions: int
+    mosaics: list[list[str]], name: str, seed_used: str, samples: Sequence[str], positions: int
 ) -> tuple[int, int] | None:
     """Fill ``mosaics``, which hold position 0; gives (mosaic, position) where it has to stop."""
     held = [{class_of(mosaic[0])} for mosaic in mosaics]
     for p in range(1, positions):
-        left = [(sample, class_of(sample)) for sample in _order(name, seed, p, samples)]
+        left = [(sample, class_of(sample)) for sample in _order(name, seed_used, p, samples)]
         for i, mosaic in enumerate(mosaics):
             place = next((place for place, (_, its_class) in enumerate(left) if its_class not in held[i]), None)
             if place is not None:

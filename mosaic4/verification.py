@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pyarrow as pa
-
 from fsbench.errors import FsbenchError
-from fsbench.files import sha256_file, sha256_text
+from fsbench.files import sha256_file
 from fsbench.parallel import in_threads
-from fsbench.verification import Check, check
-from mosaic4 import croissant, png_folder
+from fsbench.verification import Check
+from mosaic4.beside import files_beside_faults
 from mosaic4.build import hash_mosaics
-from mosaic4.dataset import (
-    JSON,
-    PARQUET,
-    Dataset,
-    dataset_json,
-    libraries,
-    read_dataset,
-    recipe_for,
-    recipe_table,
-    write_table,
-)
-from mosaic4.digests import PixelHashes, dataset_digest, decoder
+from mosaic4.compose import Mosaics
+from mosaic4.dataset import JSON, PARQUET, Dataset, libraries, read_dataset, recipe_for
+from mosaic4.digests import PixelHashes, dataset_digest, decoder, sources_digest
 from mosaic4.out_folder import strangers
 from mosaic4.queries import mosaic_id
+from mosaic4.tiles import KeptTiles, tile_paths
 from mosaic4.written import mosaic_files, written_faults, written_images
 
 
@@ -42,13 +32,12 @@ def verify_dataset(folder: Path, root: Path, workers: int | None = None) -> list
 
 
 def _checks(folder: Path, dataset: Dataset, root: Path, workers: int | None) -> Iterator[Check]:
-    yield check(
-        "recipe", _recipe_faults(dataset), f"{len(dataset.recipe.mosaics)} mosaics, {_short(dataset, 'recipe')}"
-    )
+    mosaics = len(dataset.recipe.mosaics)
+    yield _check("recipe", _recipe_faults(dataset), f"{mosaics} mosaics, {_short(dataset, 'recipe')}")
     altered = _source_faults(dataset, root, workers)
-    yield check("sources", altered, f"{2 * len(dataset.hashes)} files unchanged, {_short(dataset, 'sources')}")
-    yield check("dataset", _dataset_faults(dataset), _short(dataset, "dataset"))
-    composed = dataset.mosaics(root)
+    yield _check("sources", altered, f"{2 * len(dataset.hashes)} files unchanged, {_short(dataset, 'sources')}")
+    yield _check("dataset", _dataset_faults(dataset), _short(dataset, "dataset"))
+    composed = Mosaics(dataset.recipe, KeptTiles(root, dataset.hashes))
     hashes: PixelHashes | None = None
     unread = "mosaics cannot be composed: see sources"
     if not altered:
@@ -58,17 +47,23 @@ def _checks(folder: Path, dataset: Dataset, root: Path, workers: int | None) -> 
             unread = str(error)
     same_masks = hashes is not None and hashes.masks == dataset.digests.masks
     same_pixels = hashes is not None and hashes.pixels == dataset.digests.pixels
-    said = unread if hashes is None else f"masks give {hashes.masks[:12]}…, not {dataset.digests.masks[:12]}…"
-    yield check("masks", [] if same_masks else [said], _short(dataset, "masks"))
+    said = unread if hashes is None else f"masks give {hashes.masks[:12]}…, not {_short(dataset, 'masks')}"
+    yield _check("masks", [] if same_masks else [said], _short(dataset, "masks"))
     yield _pixels(dataset, hashes, unread, alone=same_masks)
     other_decoder = same_masks and not same_pixels
-    faults = _text_faults(folder, dataset)
-    faults += [f"{path} is no part of it" for path in strangers(folder, mosaic_files(folder, dataset))]
     exact = dataset.written_with == libraries() and not other_decoder
+    faults = [f"{path} is no part of it" for path in strangers(folder, mosaic_files(folder, dataset))]
     faults += written_faults(folder, dataset, composed, workers, exact=exact, images=not other_decoder)
     if other_decoder and dataset.form != "recipe":
         faults += _images_faults(folder, dataset)
-    yield check("written files", faults, f"form {dataset.form}, as built")
+    faults += files_beside_faults(folder, dataset, faults)
+    as_built = "as built, byte for byte" if exact else "as built; other library versions wrote them"
+    yield _check("written files", faults, f"form {dataset.form}, {as_built}")
+
+
+def _check(name: str, faults: Sequence[str], fine: str) -> Check:
+    """As ``fsbench.verification.check``, but every fault is named: each is a file that has to be mended."""
+    return Check(name, not faults, "; ".join(faults) or fine)
 
 
 def _recipe_faults(dataset: Dataset) -> list[str]:
@@ -79,19 +74,20 @@ def _recipe_faults(dataset: Dataset) -> list[str]:
         return [str(error)]
     faults = [
         f"mosaic {mosaic_id(i)} is {' '.join(stored)}, expected {' '.join(made)}"
-        for i, (stored, made) in enumerate(zip(recipe.mosaics, again.mosaics, strict=False))
+        for i, (stored, made) in enumerate(zip(recipe.mosaics, again.mosaics, strict=True))
         if stored != made
     ]
+    more = [f"{len(faults) - 1} more mosaics differ"] if len(faults) > 1 else []
     if again.seed_used != recipe.seed_used:
-        faults.append(f"seed used is {recipe.seed_used}, expected {again.seed_used}")
-    return faults
+        more.append(f"seed used is {recipe.seed_used} in {JSON}, expected {again.seed_used}")
+    return faults[:1] + more
 
 
 def _source_faults(dataset: Dataset, root: Path, workers: int | None) -> list[str]:
     files = [
-        (root / f"{sample}{suffix}", digest)
+        (path, digest)
         for sample in dataset.recipe.samples
-        for suffix, digest in zip((".jpg", ".png"), dataset.hashes[sample], strict=True)
+        for path, digest in zip(tile_paths(root, sample), dataset.hashes[sample], strict=True)
     ]
 
     def fault(item: tuple[Path, str]) -> str | None:
@@ -102,18 +98,15 @@ def _source_faults(dataset: Dataset, root: Path, workers: int | None) -> list[st
             return f"{path} cannot be read ({error.strerror})"
 
     faults = [said for said in in_threads(fault, files, workers, "sources") if said]
-    if not faults and _sources_digest(dataset) != dataset.digests.sources:
+    if not faults and sources_digest(dataset.recipe, dataset.hashes) != dataset.digests.sources:
         faults = [f"{PARQUET} does not give the sources digest of {JSON}"]
     return faults
 
 
-def _sources_digest(dataset: Dataset) -> str:
-    return sha256_text("".join(f"{sample} {' '.join(dataset.hashes[sample])}\n" for sample in dataset.recipe.samples))
-
-
 def _dataset_faults(dataset: Dataset) -> list[str]:
-    digest = dataset_digest(dataset.recipe.name, dataset.recipe.digest, _sources_digest(dataset))
-    return [] if digest == dataset.digests.dataset else [f"gives {digest[:12]}…, not {_short(dataset, 'dataset')}"]
+    digest = dataset_digest(dataset.recipe, sources_digest(dataset.recipe, dataset.hashes))
+    same = digest == dataset.digests.dataset
+    return [] if same else [f"{PARQUET} gives {digest[:12]}…, {JSON} the {_short(dataset, 'dataset')}"]
 
 
 def _pixels(dataset: Dataset, hashes: PixelHashes | None, unread: str, *, alone: bool) -> Check:
@@ -130,42 +123,16 @@ def _pixels(dataset: Dataset, hashes: PixelHashes | None, unread: str, *, alone:
 def _images_faults(folder: Path, dataset: Dataset) -> list[str]:
     """With another JPEG decoder than the build's, written images are compared with its ``pixels`` digest."""
     hashes = PixelHashes()
-    for image in written_images(folder, dataset):
+    for mosaic, image in enumerate(written_images(folder, dataset)):
         if image is None:
-            return ["an image cannot be read"]
+            return [f"{folder}: the image of mosaic {mosaic_id(mosaic)} or a later one of its file cannot be read"]
         hashes.update_image(image)
     if hashes.pixels == dataset.digests.pixels:
         return []
     return [
-        f"the images give {hashes.pixels[:12]}…, not {_short(dataset, 'pixels')} (which, {dataset.decoder} can tell)"
+        f"{folder}: its images give {hashes.pixels[:12]}…, not {_short(dataset, 'pixels')}; which are altered, "
+        f"{dataset.decoder} can tell"
     ]
-
-
-def _text_faults(folder: Path, dataset: Dataset) -> list[str]:
-    """Faults of the files beside the mosaics."""
-    wanted = {JSON: dataset_json(dataset).encode()}
-    if dataset.form == "png":
-        wanted[png_folder.METADATA] = png_folder.metadata(dataset.recipe).encode()
-    if dataset.written_with == libraries():
-        sink = pa.BufferOutputStream()
-        write_table(recipe_table(dataset.recipe, dataset.hashes), sink)
-        wanted[PARQUET] = sink.getvalue().to_pybytes()
-    faults = [said for name, data in wanted.items() if (said := _file_fault(folder / name, data))]
-    if not faults and dataset.written_with == libraries():  # it holds the hashes of the others
-        try:
-            described = croissant.croissant_text(folder, dataset).encode()
-        except OSError as error:
-            return [f"{error.filename} cannot be read ({error.strerror})"]
-        said = _file_fault(folder / croissant.FILE, described)
-        faults += [said] if said else []
-    return faults
-
-
-def _file_fault(path: Path, wanted: bytes) -> str | None:
-    try:
-        return None if path.read_bytes() == wanted else f"{path} was altered"
-    except OSError as error:
-        return f"{path} cannot be read ({error.strerror})"
 
 
 def _short(dataset: Dataset, name: str) -> str:

@@ -12,11 +12,11 @@ from hashlib import sha256
 NAMES = {2: "mosaic4-v1", 3: "mosaic9-v1", 4: "mosaic16-v1"}
 
 
-class NoRepair(Exception):
+class NoRepairError(Exception):
     """A mosaic found no sample and no repair at (mosaic, position)."""
 
 
-class NoRecipe(Exception):
+class NoRecipeError(Exception):
     """The refusals of the specification: `crowded` (a class too large) or `exhausted` (no repair, a hundred times)."""
 
     def __init__(self, kind: str, *named: object) -> None:
@@ -44,16 +44,16 @@ def naive_recipe(sample_ids: list[str], seed: int, grid: int) -> Naive:
         sizes[class_of(sample)] = sizes.get(class_of(sample), 0) + 1
     for name in sorted(sizes, key=lambda name: name.encode()):
         if sizes[name] > len(sample_ids) / tiles:
-            raise NoRecipe("crowded", name)
+            raise NoRecipeError("crowded", name)
     for restart in range(100):
         seed_string = f"{seed}+{restart}" if restart else f"{seed}"
         try:
             mosaics, repairs = attempt(sample_ids, seed_string, grid)
-        except NoRepair as stuck:
+        except NoRepairError as stuck:
             failure = stuck
             continue
         return Naive(mosaics, seed_string, repairs)
-    raise NoRecipe("exhausted", *failure.args, len(sizes))
+    raise NoRecipeError("exhausted", *failure.args, len(sizes))
 
 
 def attempt(sample_ids: list[str], seed_string: str, grid: int) -> tuple[list[list[str]], int]:
@@ -86,4 +86,4 @@ def repair(mosaics: list[list[str]], i: int, p: int, left: list[str]) -> None:
                 mosaics[j][p] = u
                 left.remove(u)
                 return
-    raise NoRepair(i, p)
+    raise NoRepairError(i, p)

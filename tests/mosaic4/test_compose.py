@@ -1,0 +1,143 @@
+"""Composition against one that goes pixel by pixel, and reading of tiles."""
+
+from __future__ import annotations
+
+import io
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from fsbench.errors import FsbenchError
+from mosaic4.compose import Mosaics, join_images, join_masks
+from mosaic4.recipe import make_recipe
+from mosaic4.sources import read_sources
+from mosaic4.tiles import SIDE, BrokenImageError, KeptTiles, Pixels, TileReader, decode
+from tests.mosaic4.drawn_folders import KEYS, draw_folders
+
+RECIPE = make_recipe([f"{key}/{n}" for key in KEYS for n in range(1, 11)])
+
+
+def random_tiles(seed: int, tiles: int) -> tuple[list[Pixels], list[Pixels]]:
+    random = np.random.RandomState(seed)
+    images = [random.randint(0, 256, (SIDE, SIDE, 3)).astype(np.uint8) for _ in range(tiles)]
+    return images, [random.randint(0, 256, (SIDE, SIDE)).astype(np.uint8) for _ in range(tiles)]
+
+
+@pytest.mark.parametrize("grid", [2, 3, 4])
+def test_tiles_are_copied_to_their_places(grid: int) -> None:
+    images, masks = random_tiles(grid, grid**2)
+    image, mask = join_images(images), join_masks(masks)
+    assert image.flags.writeable
+    assert mask.flags.writeable
+    assert (image.dtype, image.shape) == (np.uint8, (grid * SIDE, grid * SIDE, 3))
+    assert (mask.dtype, mask.shape) == (np.uint8, (grid * SIDE, grid * SIDE))
+    for y in range(grid * SIDE):
+        for x in range(0, grid * SIDE, 7):
+            p = y // SIDE * grid + x // SIDE
+            assert image[y, x].tolist() == images[p][y % SIDE, x % SIDE].tolist()
+            assert mask[y, x] == (p + 1 if masks[p][y % SIDE, x % SIDE] >= 128 else 0)
+
+
+def test_grey_of_128_is_the_object_and_127_is_not() -> None:
+    greys = np.arange(256, dtype=np.uint8).repeat(SIDE * SIDE // 256)
+    mask = np.resize(greys, (SIDE, SIDE))
+    joined = join_masks([mask] * 4)
+    assert np.array_equal(joined[SIDE:, SIDE:], np.where(mask.astype(int) > 127, 4, 0))
+    assert set(np.unique(joined)) == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("tiles", [0, 2, 3, 5])
+def test_a_number_of_tiles_that_is_no_square_is_refused(tiles: int) -> None:
+    images, masks = random_tiles(0, tiles)
+    with pytest.raises(FsbenchError, match=f"{tiles} tiles"):
+        join_images(images)
+    with pytest.raises(FsbenchError, match=f"{tiles} tiles"):
+        join_masks(masks)
+
+
+def test_a_tile_of_another_shape_is_refused_and_named() -> None:
+    images, masks = random_tiles(0, 4)
+    images[2], masks[3] = images[2][:-1], masks[3][:, :-1]
+    with pytest.raises(FsbenchError, match=r"tile 2: has the shape \(223, 224, 3\)"):
+        join_images(images)
+    with pytest.raises(FsbenchError, match=r"tile 3: has the shape \(224, 223\)"):
+        join_masks(masks)
+
+
+def test_mosaics_hold_what_the_files_hold(folders: Path) -> None:
+    mosaics = Mosaics(RECIPE, TileReader(folders))
+    assert len(mosaics) == 50
+    for i in (0, 17, 49):
+        image, mask = mosaics[i]
+        for p, sample in enumerate(RECIPE.mosaics[i]):
+            top, left = p // 2 * SIDE, p % 2 * SIDE
+            with Image.open(folders / f"{sample}.jpg") as photograph, Image.open(folders / f"{sample}.png") as grey:
+                assert np.array_equal(image[top : top + SIDE, left : left + SIDE], np.asarray(photograph))
+                expected = (np.asarray(grey.convert("L")) >= 128) * (p + 1)
+            assert np.array_equal(mask[top : top + SIDE, left : left + SIDE], expected)
+        assert np.array_equal(mosaics.image(i), image)
+        assert np.array_equal(mosaics.mask(i), mask)
+
+
+def test_kept_tiles_are_the_same_and_read_once(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Mosaics(RECIPE, TileReader(folders))
+    expected = [plain[i] for i in range(len(plain))]
+    kept = Mosaics(RECIPE, KeptTiles(folders, read_sources(folders, RECIPE).hashes))
+    filled = Mosaics(RECIPE, read_sources(folders, RECIPE))
+    assert all(np.array_equal(a, b) for i, both in enumerate(expected) for a, b in zip(kept[i], both, strict=True))
+    monkeypatch.setattr(TileReader, "_read", lambda *_: pytest.fail("read again"))
+    for i, both in enumerate(expected):
+        assert all(np.array_equal(a, b) for a, b in zip(kept[i], both, strict=True))
+        assert all(np.array_equal(a, b) for a, b in zip(filled[i], both, strict=True))
+
+
+def test_no_more_are_kept_than_there_is_room_for(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mosaic4.tiles.KEPT", 7)
+    tiles = read_sources(folders, RECIPE)
+    read: list[str] = []
+    plain = TileReader.image
+    monkeypatch.setattr(TileReader, "image", lambda reader, sample: read.append(sample) or plain(reader, sample))
+    for sample in RECIPE.samples:
+        assert np.array_equal(tiles(sample)[0], plain(tiles, sample))
+    assert read == list(RECIPE.samples[7:])
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_an_altered_missing_or_broken_tile_is_refused_and_named(suffix: str, tmp_path: Path) -> None:
+    root = draw_folders(tmp_path / "fss")
+    hashes = read_sources(root, RECIPE, 1).hashes
+    path = root / f"{RECIPE.mosaics[7][2]}.{suffix}"
+    whole = path.read_bytes()
+    assert len(Mosaics(RECIPE, TileReader(root, hashes))[7]) == 2
+
+    def said(*, known: bool) -> str:
+        with pytest.raises(FsbenchError) as error:
+            Mosaics(RECIPE, TileReader(root, hashes if known else None))[7]
+        assert str(error.value).startswith(f"{path}: ")
+        return str(error.value)
+
+    path.write_bytes(whole + b"\0")
+    assert "was altered" in said(known=True)
+    path.write_bytes(whole[: len(whole) // 2])
+    assert "cannot be read" in said(known=False)
+    with io.BytesIO(whole) as file, Image.open(file) as image:
+        image.resize((100, 90)).save(path)
+    assert "is 90 x 100 (height x width), expected 224 x 224" in said(known=False)
+    path.unlink()
+    assert "No such file" in said(known=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.binary(max_size=4))
+def test_damaged_bytes_are_refused_or_decoded_never_a_crash(place: int, junk: bytes) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(buffer, "PNG")
+    data = buffer.getvalue()
+    place %= len(data)
+    with suppress(BrokenImageError):
+        assert decode(data[:place] + junk + data[place + 1 :], "L").ndim == 2

@@ -1,0 +1,99 @@
+"""The recipe of the 240 official classes: pinned digests, which need no data and are the same on any machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from fsbench.benchmarks.class_folders import sample_ids
+from fsbench.benchmarks.fss_lists import class_keys
+from mosaic4 import recipe as recipe_module
+from mosaic4.build import recipe_of_classes
+from tests.mosaic4.naive_recipe import naive_recipe
+
+DIGESTS = {
+    2: "7a6023e0d2146dc8ae90a35f2c38a1385c22505cf394b2ffe2b7829fd9dbd255",
+    3: "a35ba5834f364b0bb056fd0c33baae7d40c11b4d2a07d364b3c55e107189bcad",
+    4: "0bfd50e1b7f2617b04747642e20c2700afe456cafbfe46e5af307abc939fd993",
+}
+"""Grid -> digest of the official recipe with seed 0."""
+
+RECIPE = Path(recipe_module.__file__)
+BARE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+before = set(sys.modules)
+import recipe
+assert not [name for name in sys.modules if name.partition(".")[0] in ("fsbench", "mosaic4", "numpy", "site")]
+keys = sys.stdin.buffer.read().decode("utf-8").split()
+samples = [f"{key}/{n}" for key in keys for n in range(10, 0, -1)]
+print(sys.version.split()[0], *(recipe.make_recipe(samples, 0, grid).digest for grid in (2, 3, 4)))
+"""
+
+
+@pytest.mark.parametrize("grid", DIGESTS)
+def test_digest_of_the_official_recipe(grid: int) -> None:
+    assert recipe_of_classes(grid=grid).digest == DIGESTS[grid]
+
+
+def test_it_is_the_first_attempt_without_a_repair() -> None:
+    official = recipe_of_classes()
+    assert (len(official.classes), len(official.mosaics)) == (240, 2400)
+    expected = naive_recipe([sample for key in class_keys("test") for sample in sample_ids(key)], 0, 2)
+    assert (expected.seed_string, expected.repairs) == ("0", 0)
+    text = "".join(f"{i} {' '.join(mosaic)}\n" for i, mosaic in enumerate(expected.mosaics))
+    assert sha256(text.encode()).hexdigest() == DIGESTS[2]
+
+
+def interpreter(version: str) -> Path | None:
+    """A Python of that version: on the path, or beside this one or the one on the path, where a manager keeps them."""
+    found = shutil.which(f"python{version}")
+    places = [Path(found)] if found else []
+    homes = {Path(sys.base_prefix).parent, *(place.parent.parent / "versions" for place in places)}
+    places += [path for home in sorted(homes) for path in sorted(home.glob(f"{version}*/bin/python{version}"))]
+    for place in places:
+        said = subprocess.run([place, "-V"], capture_output=True, text=True, check=False)
+        if said.returncode == 0 and said.stdout.startswith(f"Python {version}."):
+            return place
+    return None
+
+
+def digests_by(python: Path | str, *flags: str, **environment: str) -> list[str]:
+    """Version of the Python, and the three digests that the bare ``recipe.py`` gives under it."""
+    command = [str(python), *flags, "-c", BARE, str(RECIPE.parent)]
+    keys = "\n".join(class_keys("test")).encode()
+    done = subprocess.run(command, input=keys, capture_output=True, env={**os.environ, **environment}, check=True)
+    return done.stdout.decode().split()
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_the_file_alone_gives_it_under_every_python_without_site_packages(version: str) -> None:
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"Python {version} is not installed")
+    said, *digests = digests_by(python, "-I", "-S")
+    assert said.startswith(f"{version}.")
+    assert digests == list(DIGESTS.values())
+
+
+def test_this_python_is_among_them() -> None:
+    assert interpreter(f"{sys.version_info.major}.{sys.version_info.minor}") is not None
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"LC_ALL": "C", "TZ": "UTC", "PYTHONHASHSEED": "0"},
+        {"LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "1"},
+        {"LC_ALL": "sv_SE.ISO8859-1", "TZ": "America/St_Johns", "PYTHONHASHSEED": "4294967295", "PYTHONUTF8": "0"},
+    ],
+    ids=["C", "Turkish", "Swedish"],
+)
+def test_locale_time_zone_and_hash_seed_do_not_matter(environment: dict[str, str]) -> None:
+    assert digests_by(sys.executable, "-S", **environment)[1:] == list(DIGESTS.values())
