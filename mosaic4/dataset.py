@@ -8,9 +8,9 @@ so equal datasets built with equal library versions have equal files.
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -76,7 +76,7 @@ def recipe_for(sample_ids: Iterable[str], seed: int = 0, grid: int = 2) -> Recip
 
 def libraries() -> dict[str, str]:
     """What decides the bytes of written files, with versions."""
-    return {"fsbench": __version__, "pyarrow": pa.__version__, "zlib": zlib.ZLIB_RUNTIME_VERSION}
+    return {"fsbench": __version__, "pyarrow": pa.__version__, "deflate": version("deflate")}
 
 
 def dataset_json(dataset: Dataset) -> str:
