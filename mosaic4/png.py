@@ -1,8 +1,8 @@
 """Writes PNG fast: the Paeth filter on whole arrays, and libdeflate at its first level.
 
-Of the filters and compressors tried on mosaics of photographs this pair is several times as fast as Pillow's default and
-within 3 % of its size. igzip is faster still, but its bytes depend on the processor; these depend on the pixels and on the
-version of libdeflate.
+Of the filters and compressors tried on mosaics of photographs this pair is several times as fast as Pillow's default,
+and within 3 % of its size. igzip is faster still, but its bytes depend on the processor; these depend on the pixels and
+on the version of libdeflate.
 """
 
 from __future__ import annotations
