@@ -13,7 +13,7 @@ from fsbench.errors import FsbenchError
 
 
 def registered(group: str) -> dict[str, EntryPoint]:
-    """Name -> entry point of ``fsbench.models``, ``fsbench.benchmarks`` or ``fsbench.commands``, sorted by name."""
+    """Name -> entry point of ``fsbench.models``, ``.benchmarks``, ``.trainers`` or ``.commands``, sorted by name."""
     return {point.name: point for point in sorted(entry_points(group=f"fsbench.{group}"), key=lambda p: p.name)}
 
 

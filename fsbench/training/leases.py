@@ -1,0 +1,57 @@
+"""Which features a run at work needs, told to other processes, so that none removes what another one reads.
+
+A lease is a list of keys beside a lock file; the system lets go of the lock when the process ends, however it ends,
+and the next process that looks removes what is left of it.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from fsbench.files import write_text
+
+
+class Lease:
+    """This run's list of keys in ``folder``; holds until ``close`` or the end of the process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / f"{os.getpid()}-{uuid.uuid4().hex}.keys"
+        self.keys: frozenset[str] = frozenset()
+        self._lock = FileLock(self.path.with_suffix(".lock"))
+        self._lock.acquire()
+
+    def add(self, keys: Iterable[str]) -> None:
+        """Lease more keys."""
+        self.keys |= frozenset(keys)
+        write_text(self.path, "".join(f"{key}\n" for key in sorted(self.keys)))
+
+    def close(self) -> None:
+        """Let go of them."""
+        self.path.unlink(missing_ok=True)
+        self._lock.release()
+        Path(self._lock.lock_file).unlink(missing_ok=True)
+
+
+def leased_by_others(folder: Path, own: Lease | None) -> frozenset[str]:
+    """The keys that other runs at work hold; leases of runs that have ended are removed."""
+    keys: set[str] = set()
+    for path in folder.glob("*.lock"):
+        listed = path.with_suffix(".keys")
+        if own is not None and listed == own.path:
+            continue
+        lock = FileLock(path, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            if listed.is_file():
+                keys |= set(listed.read_text(encoding="utf-8").split())
+            continue
+        listed.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        lock.release()
+    return frozenset(keys)

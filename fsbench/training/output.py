@@ -1,0 +1,122 @@
+"""The files of a trained fold, each whole or not there, and the one run that may write them.
+
+``model.safetensors`` has the weights, ``card.json`` the model's card with the fold's training, ``training.json`` the
+recipe, the scores of every epoch and the environment; it is written last, so where it is, the fold is done.
+``state/`` is there only while the fold is being trained, ``tensorboard/`` has the logs.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from fsbench.environment import peak_memory_mib
+from fsbench.errors import FsbenchError
+from fsbench.files import check_writable, sha256_file, write_text
+from fsbench.model import ModelCard
+from fsbench.training.loop import best_weights
+from fsbench.training.ranks import Ranks
+from fsbench.training.state import Reached, read_tensors, write_tensors
+from fsbench.training.task import Setup, Task
+
+SCHEMA = "fsbench-training/1"
+LOCK = ".lock"
+
+
+def check_free(folders: Iterable[Path]) -> None:
+    """Raise FsbenchError where one of the folders holds something."""
+    for folder in folders:
+        if any(path.name != LOCK for path in folder.glob("*")):
+            raise FsbenchError(f"{folder}: is there already: use --if-exists resume or replace, or another --out")
+
+
+def finish(folder: Path, task: Task, setup: Setup, reached: Reached, said: Mapping[str, Any]) -> None:
+    """Write the checkpoint, the card and the report, in this order; then the state is not needed any more."""
+    state = folder / "state"
+    weights, _ = read_tensors(best_weights(state, reached))
+    checkpoint = folder / "model.safetensors"
+    write_tensors(checkpoint, weights, task.metadata)
+    digest = sha256_file(checkpoint)
+    card = _card(task, setup, digest)
+    write_text(folder / "card.json", card.model_dump_json(indent=1) + "\n")
+    data = setup.data
+    report = {
+        **said,
+        "data": {
+            "train_pairs": len(data.train),
+            "train_images": len({sample for sample, _ in data.train}),
+            "held_out_pairs": len(data.held_out),
+            "held_out_images": len({sample for sample, _ in data.held_out}),
+            "images_refused": data.refused,
+            "novel_images_dropped": data.novel_images_dropped,
+        },
+        "steps": reached.step,
+        "selected_by": task.selects,
+        "selected_epoch": reached.best_epoch,
+        "epochs": [epoch.model_dump() for epoch in reached.epochs],
+        "checkpoint_sha256": digest,
+        "timings": {"seconds": round(reached.seconds, 1), "peak_memory_mib": peak_memory_mib()},
+    }
+    write_text(folder / "training.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    shutil.rmtree(state)
+
+
+def _card(task: Task, setup: Setup, digest: str) -> ModelCard:
+    """The task's card, completed: what the weights are, what they saw, and what chose them.
+
+    It stands under ``*``, because these weights saw these classes whichever fold they are asked: a checkpoint that is
+    evaluated on a fold other than its own is then refused.
+    """
+    training = task.card.training.get("*") or setup.data.training_card()
+    photographs = len({sample for sample, _ in setup.data.held_out})
+    completed = training.model_copy(
+        update={
+            "checkpoint_sha256": digest,
+            "checkpoint_selected_by": f"{task.selects} on {photographs} held-out photographs of training classes",
+        }
+    )
+    trained = sum(p.numel() for p in task.module.parameters() if p.requires_grad)
+    update = {"training": {"*": completed}, "weights_sha256": digest, "trained_parameters": trained}
+    return ModelCard(**{**task.card.model_dump(), **update})
+
+
+@contextmanager
+def alone(folder: Path, ranks: Ranks) -> Iterator[None]:
+    """Keep other runs from the same folder while this one is at work."""
+    if not ranks.first:
+        yield
+        return
+    lock = FileLock(check_writable(folder) / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise FsbenchError(f"{folder}: another run is at work here: wait for it, or choose another --out") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def clear(folder: Path) -> None:
+    """Remove what an earlier run left; the report first, so that no half of a run looks whole."""
+    for name in ("training.json", "card.json", "model.safetensors"):
+        (folder / name).unlink(missing_ok=True)
+    for name in ("state", "tensorboard"):
+        if (folder / name).exists():
+            shutil.rmtree(folder / name)
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FsbenchError(f"{path}: cannot be read ({error}): use --if-exists replace") from error
+    if not isinstance(said, dict) or said.get("schema") != SCHEMA:
+        raise FsbenchError(f"{path}: is no {SCHEMA} report: use --if-exists replace")
+    return said

@@ -1,0 +1,165 @@
+"""Where a training is, on disk: one safetensors file with every tensor, and the rest as JSON in its header.
+
+One file is whole or not there, so weights, moments and step can never be of two moments. Nothing is pickled: the
+optimizers' states are laid out as named tensors and numbers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fsbench.errors import FsbenchError
+from fsbench.files import written_whole
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+SCHEMA = "fsbench-training-state/1"
+HEADER = "fsbench"
+
+
+class Epoch(BaseModel):
+    """A finished epoch, from 0: the mean loss, and the scores where it was validated."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epoch: int
+    loss: float
+    scores: dict[str, float] = Field(default_factory=dict)
+
+
+class Reached(BaseModel):
+    """How far a training is: ``step`` steps are done, those of the running epoch have the loss ``total / weight``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: int = 0
+    total: float = 0.0
+    weight: float = 0.0
+    best_epoch: int | None = None
+    epochs: list[Epoch] = Field(default_factory=list)
+    seconds: float = 0.0
+    scaler: dict[str, float] = Field(default_factory=dict)
+    numbers: list[dict[str, float]] = Field(default_factory=list)
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """The state of an optimizer as tensors and numbers, both under ``parameter's number.name``."""
+    import torch
+
+    tensors: dict[str, Tensor] = {}
+    numbers: dict[str, float] = {}
+    for index, of_parameter in optimizer.state_dict()["state"].items():
+        for name, value in of_parameter.items():
+            if isinstance(value, torch.Tensor):
+                tensors[f"{index}.{name}"] = value
+            elif value is not None:
+                numbers[f"{index}.{name}"] = value
+    return tensors, numbers
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], numbers: Mapping[str, float]
+) -> None:
+    """Give an optimizer of the same parameters the state that ``optimizer_state`` laid out."""
+    states: dict[int, dict[str, Any]] = {}
+    for key, value in (*tensors.items(), *numbers.items()):
+        index, _, name = key.partition(".")
+        states.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
+    """A safetensors file, whole or not at all: the same bytes for the same tensors and header.
+
+    Each tensor is stored by itself, whatever it shares memory with. The header is one JSON text under ``fsbench``,
+    because safetensors writes several in an order that changes from call to call.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    alone = {name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+             for name, tensor in tensors.items()}  # fmt: skip
+    with written_whole(path) as temporary:
+        save_file(alone, temporary, metadata={HEADER: json.dumps(header, sort_keys=True)})
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors (on the CPU, memory-mapped) and header; raises FsbenchError for a file that is none."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+    except (OSError, ValueError, SafetensorError) as error:
+        raise FsbenchError(f"{path}: cannot be read ({error}): use --if-exists replace") from error
+
+
+def save_state(
+    path: Path,
+    run: Mapping[str, Any],
+    reached: Reached,
+    module: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    average: Mapping[str, Tensor],
+) -> None:
+    """Write everything that a killed run needs to go on."""
+    tensors = {f"module.{name}": tensor for name, tensor in module.state_dict().items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in average.items()}
+    reached.numbers = []
+    for place, optimizer in enumerate(optimizers):
+        of_optimizer, numbers = optimizer_state(optimizer)
+        tensors |= {f"optimizer{place}.{name}": tensor for name, tensor in of_optimizer.items()}
+        reached.numbers.append(numbers)
+    header = {"schema": SCHEMA, "run": json.dumps(run, sort_keys=True), "reached": reached.model_dump_json()}
+    write_tensors(path, tensors, header)
+
+
+def load_state(
+    path: Path,
+    run: Mapping[str, Any],
+    module: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    average: Mapping[str, Tensor],
+) -> Reached:
+    """Put module, optimizers and ``average`` where ``save_state`` left them; returns how far that was.
+
+    Raises FsbenchError for a file that is damaged or of another run, and says what differs.
+    """
+    tensors, header = read_tensors(path)
+    try:
+        if header.get("schema") != SCHEMA:
+            raise FsbenchError(f"{path}: schema is {header.get('schema')!r}, expected {SCHEMA!r}: --if-exists replace")
+        check_same_run(path, json.loads(header["run"]), run)
+        reached = Reached.model_validate_json(header["reached"])
+        module.load_state_dict(_under("module.", tensors))
+        for place, optimizer in enumerate(optimizers):
+            restore_optimizer(optimizer, _under(f"optimizer{place}.", tensors), reached.numbers[place])
+        for name, tensor in average.items():
+            tensor.copy_(tensors[f"average.{name}"])
+    except (KeyError, IndexError, ValueError, RuntimeError, ValidationError) as error:
+        said = str(error).splitlines()[0]
+        raise FsbenchError(f"{path}: is not of this module and its optimizers ({said}): --if-exists replace") from error
+    return reached
+
+
+def check_same_run(path: Path, was: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+    """Raise FsbenchError, naming the first thing that differs, where a file was left by another run."""
+    now = json.loads(json.dumps(run))
+    for name in sorted({*was, *now}):
+        if was.get(name) != now.get(name):
+            raise FsbenchError(
+                f"{path}: is of another run ({name} was {str(was.get(name))[:60]!r}, this run's is "
+                f"{str(now.get(name))[:60]!r}): use the same, another --out, or --if-exists replace"
+            )
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

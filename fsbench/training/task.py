@@ -1,0 +1,105 @@
+"""What a trainer gives and what it is given.
+
+A trainer is a module or an object with a function ``task``; its keyword parameters are its flags on the command line,
+annotated as typer wants them (and ``EXAMPLE``, if there, is shown under ``--help``)::
+
+    def task(setup: Setup, *, width: Annotated[int, typer.Option(help="Channels.")] = 64) -> Task:
+        '''Train a small network.'''
+        ...
+
+``task`` is called once for each fold, on every rank. It builds the module with the seed of ``setup`` (on every rank
+the same), reads photographs and truths through ``setup.data`` alone, and hands frozen features to ``setup.features``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from fsbench.model import ModelCard
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from fsbench.training.data import TrainingData
+    from fsbench.training.feature_store import FeatureStore
+    from fsbench.training.ranks import Ranks
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a trainer is given for one fold. ``data`` holds training classes only: see ``TrainingData``."""
+
+    fold: str
+    data: TrainingData
+    features: FeatureStore
+    seed: int
+    device: torch.device
+    ranks: Ranks
+
+
+class Loss(NamedTuple):
+    """``total``: the sum of the losses (a scalar tensor with gradient) over ``weight`` things (pixels, images).
+
+    What is minimised is the sum of the totals over all ranks divided by the sum of the weights, so that N ranks with
+    a N-th of the batch each take the step of one rank with all of it, however many pixels of it are void. A loss that
+    is a mean already has the weight 1 (or its number of images).
+    """
+
+    total: Tensor
+    weight: Tensor | float = 1.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training: what is trained, on what, and how. Steps count from 0 over the whole run unless said otherwise.
+
+    ``module``: what is trained and saved (all of its ``state_dict``), on the setup's device; frozen encoders stay
+    outside. ``card``: the model's card; its ``training`` is filled from ``data.training_card`` unless it has an entry
+    ``*``, digests of weights are filled in. ``optimizers`` hold the module's parameters; ``rates(step)`` gives
+    for each of their parameter groups, one optimizer after the other, what is set before the step
+    (``{"lr": 1e-3, "weight_decay": 0.05}``).
+
+    ``batch(epoch, step, rank, ranks)``: the rank's share of the batch of a step *within* the epoch: a pure function
+    of its arguments and the seed; it is called ahead of time in other threads and must draw from
+    ``randomness.generator`` alone. ``loss(data)``: under autocast, with the module in training mode; torch's own
+    generators are seeded for each step, so that dropout is the same after a kill.
+
+    ``validate()``: scores, computed on rank 0 alone with the module in evaluation mode, without gradients, every
+    ``validate_every`` epochs and after the last one. ``selects``: the one whose largest value chooses the weights that
+    are kept. ``clip_norm``: the largest norm of the gradients together. ``average(step)``: the decay of a moving
+    average of the weights, which is then what is validated and kept; None for none.
+
+    ``metadata``: text for the header of ``model.safetensors`` (configuration, encoders' names). ``recipe``: what
+    ``training.json`` says of the recipe; plain JSON values. Both must be the same for a run to go on.
+    """
+
+    module: nn.Module
+    card: ModelCard
+    optimizers: Sequence[torch.optim.Optimizer]
+    rates: Callable[[int], Sequence[Mapping[str, float]]]
+    epochs: int
+    steps_per_epoch: int
+    batch: Callable[[int, int, int, int], Any]
+    loss: Callable[[Any], Loss]
+    validate: Callable[[], Mapping[str, float]]
+    selects: str
+    validate_every: int = 1
+    clip_norm: float | None = None
+    average: Callable[[int], float] | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return self.epochs * self.steps_per_epoch
+
+
+class Trainer(Protocol):
+    """What an entry point of ``fsbench.trainers`` loads: anything with ``task(setup, *, flags…) -> Task``."""
+
+    @property
+    def task(self) -> Callable[..., Task]: ...
