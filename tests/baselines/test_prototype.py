@@ -285,7 +285,7 @@ def test_options_come_as_text_too() -> None:
 
 
 def test_missing_weights_are_said_before_anything_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(effnet, "PACKAGE", "efficientnet_lite2_that_is_not_there")
+    monkeypatch.setattr("fsbench.effnet.PACKAGE", "efficientnet_lite2_that_is_not_there")
     monkeypatch.setattr(effnet, "network", lambda: pytest.fail("read something"))
     with pytest.raises(FsbenchError, match=r"pip install 'fsbench\[offline\]'$"):
         build()

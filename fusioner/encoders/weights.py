@@ -1,0 +1,189 @@
+"""Weights: where they are looked for, how a file is read without running anything in it, and their digest.
+
+A file is looked for in this order: the path that was given, ``FSBENCH_HOME/encoders/NAME/FILE``, the hub's cache, the
+hub. Where there is no network (or ``HF_HUB_OFFLINE=1``) one line says which file to put where.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from struct import error as StructError  # noqa: N812
+from typing import TYPE_CHECKING, Any
+
+from fsbench.errors import FsbenchError
+from fsbench.home import home
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+INSIDE = ("state_dict", "model", "teacher")
+"""Keys under which checkpoints of training runs hold the weights (torch's examples and MoCo v3; timm; DINO)."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the weights of encoder ``name`` are published: ``file`` in ``repo`` of the hub, shown at ``page``.
+
+    ``repo`` is None where the weights are on no hub. ``file`` is the one that must be there; ``also`` (patterns) come
+    with it from the hub. ``wanted`` says to a person what to get, ``file`` alone unless told.
+    """
+
+    name: str
+    page: str
+    file: str
+    repo: str | None = None
+    also: tuple[str, ...] = ()
+    wanted: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where a person puts the files."""
+        return home().joinpath("encoders", *self.name.split(":"))
+
+
+def find(source: Source, given: Path | None = None) -> Path:
+    """The file of weights; raises FsbenchError, saying what to put where, if it is nowhere to be had."""
+    if given is not None:
+        path = given.expanduser()
+        if not path.is_file():
+            raise FsbenchError(f"{path}: the weights given for {source.name} are not there (expected a file)")
+        return path
+    path = source.folder / source.file
+    return path if path.is_file() else fetch(source) / source.file
+
+
+def fetch(source: Source) -> Path:
+    """The folder of the hub's cache with ``source.file`` in it, downloaded if need be; raises FsbenchError."""
+    if source.repo is None:
+        raise _nowhere(source, "they are on no hub")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    # The base of all errors of the hub's HTTP client; which client that is depends on the hub's version.
+    of_the_network: type[BaseException] = HfHubHTTPError.__mro__[1]
+    try:
+        folder = Path(snapshot_download(source.repo, allow_patterns=[source.file, *source.also]))
+    except (OSError, of_the_network, HFValidationError) as error:
+        raise _nowhere(source, _first_line(error.__cause__ or error)) from error
+    if not (folder / source.file).is_file():
+        raise _nowhere(source, f"{source.repo} has no {source.file} or only part of it was fetched")
+    return folder
+
+
+def _nowhere(source: Source, why: str) -> FsbenchError:
+    return FsbenchError(
+        f"{source.name}: no weights at {source.folder / source.file} and none could be fetched ({why}): get "
+        f"{source.wanted or source.file} from {source.page} into {source.folder}, or name the path: {source.name}=PATH"
+    )
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Name -> tensor of a checkpoint: safetensors, or a PyTorch file that holds nothing but tensors and plain values.
+
+    Raises FsbenchError for a file that is neither (a TorchScript archive, say, which is a program).
+    """
+    import torch
+
+    # Where torch keeps the class; the pickle module itself is not imported in this house.
+    from torch._weights_only_unpickler import UnpicklingError  # type: ignore[attr-defined]
+
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise FsbenchError(f"{path}: is no safetensors file ({_first_line(error)}): fetch it anew") from error
+    malformed = (
+        UnpicklingError,
+        RuntimeError,
+        EOFError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        StructError,
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that it looks like TorchScript: it is refused below
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except malformed as error:
+        raise FsbenchError(
+            f"{path}: is no checkpoint of plain tensors ({_first_line(error)}): expected .safetensors, or a PyTorch "
+            "file that torch.load(weights_only=True) takes"
+        ) from error
+    for key in INSIDE:
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+            loaded = loaded[key]
+            break
+    tensors = {k: v for k, v in loaded.items() if isinstance(v, torch.Tensor)} if isinstance(loaded, Mapping) else {}
+    if not tensors:
+        raise FsbenchError(f"{path}: holds no named tensors: expected a state dict, or one under {', '.join(INSIDE)}")
+    return tensors
+
+
+def under(weights: Mapping[str, Tensor], *prefixes: str) -> dict[str, Tensor]:
+    """The tensors whose names start with the first of ``prefixes`` that any has, without it; all if none has."""
+    for prefix in prefixes:
+        chosen = {name.removeprefix(prefix): t for name, t in weights.items() if name.startswith(prefix)}
+        if chosen:
+            return chosen
+    return dict(weights)
+
+
+def fill(net: torch.nn.Module, weights: Mapping[str, Tensor], origin: str, spare: Sequence[str] = ()) -> None:
+    """Puts ``weights`` into ``net`` as float32, in place; every tensor of the network must be there and fit.
+
+    ``spare``: beginnings of names that may be in ``weights`` and are left out (heads, say). Counters of batch norms
+    mean nothing in a frozen network and may be missing. Raises FsbenchError, naming ``origin`` and the first tensor
+    that is wrong.
+    """
+    import torch
+
+    expected = net.state_dict()
+    counters = {name: torch.zeros((), dtype=torch.long) for name in expected if _is_counter(name)}
+    given = counters | {name: t for name, t in weights.items() if name in expected or not name.startswith(tuple(spare))}
+    for kind, names in (("lacks", expected.keys() - given.keys()), ("has unknown", given.keys() - expected.keys())):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise FsbenchError(f"{origin}: are weights of another network: {kind} {min(names)}{more}")
+    for name, tensor in given.items():
+        if tensor.shape != expected[name].shape:
+            raise FsbenchError(
+                f"{origin}: are weights of another network: {name} is {tuple(tensor.shape)}, expected "
+                f"{tuple(expected[name].shape)}"
+            )
+    state = {name: t.float() if t.is_floating_point() else t for name, t in given.items()}
+    net.load_state_dict(state, assign=True)
+
+
+def digest(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes (little-endian) of the tensors, in order of their names.
+
+    Counters of batch norms are left out: they change nothing.
+    """
+    import torch
+
+    total = hashlib.sha256()
+    for name in sorted(weights):
+        if not _is_counter(name):
+            tensor = weights[name].detach().cpu().contiguous()
+            total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            array: Any = tensor.reshape(-1).view(torch.uint8).numpy()
+            total.update(array)
+    return total.hexdigest()
+
+
+def _is_counter(name: str) -> bool:
+    return name.endswith("num_batches_tracked")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(" .:")
