@@ -1,0 +1,150 @@
+"""Golden files: weights, inputs and outputs computed with the released code, and how far from them we are.
+
+A golden file is an ``.npz`` with ``meta`` (a dictionary spelled out: ``d_model``, ``layers``, ``heads``, ``grid``,
+``target``, ``temperature``, ``visual_dim``, ``text_dim``; grid and target are one number, or two: height, width),
+``visual`` (B x N x Dv), ``text`` (B x K x Dt), every parameter under its name in the released code, and the outputs:
+``fused_visual`` (B x N x d), ``fused_text`` (B x K x d), ``decoded`` (B x d x H x W), ``logits`` (B x K x H x W). All
+of them are floats. With K > 1, all classes passed together. Nothing in it is executed or unpickled.
+"""
+
+from __future__ import annotations
+
+import ast
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fsbench.errors import CheckFailedError, FsbenchError
+from fusioner.decoder import full_size
+from fusioner.fusion import FusionConfig
+from fusioner.model import Fusioner
+
+TOLERANCE = 1e-4
+OUTPUTS = ("fused_visual", "fused_text", "decoded", "logits")
+SIZES = ("d_model", "layers", "heads", "visual_dim", "text_dim")
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A golden file, read and checked."""
+
+    config: FusionConfig
+    grid: tuple[int, int]
+    target: tuple[int, int]
+    arrays: Mapping[str, Tensor]
+
+
+def read_golden(path: Path) -> Golden:
+    """Read and check a golden file. Raises FsbenchError, in one line, for a file that is none."""
+    meta, arrays = _arrays(path)
+    lacking = [key for key in (*SIZES, "grid", "target", "temperature") if key not in meta]
+    if lacking:
+        raise FsbenchError(f"{path}: meta lacks {', '.join(lacking)}: give a golden file of the released code")
+    if not isinstance(meta["temperature"], float | int):
+        raise FsbenchError(f"{path}: meta has temperature {meta['temperature']!r}: expected a number")
+    try:
+        config = FusionConfig(**{key: meta[key] for key in SIZES}, temperature=float(meta["temperature"]))
+    except FsbenchError as error:
+        raise FsbenchError(f"{path}: meta: {error}") from error
+    golden = Golden(config, _pair(path, meta, "grid"), _pair(path, meta, "target"), arrays)
+    _check_shapes(path, golden)
+    return golden
+
+
+@torch.no_grad()
+def outputs(golden: Golden) -> dict[str, Tensor]:
+    """Our outputs for the golden weights and inputs, keyed and shaped as in the file."""
+    model = Fusioner(golden.config).eval()
+    model.load_state_dict({name: golden.arrays[name] for name in model.state_dict()})
+    visual, text, grid, target = golden.arrays["visual"], golden.arrays["text"], golden.grid, golden.target
+    fused_visual, fused_text = model.fusion.joint(visual, text)
+    decoded = torch.stack([full_size(z, target) for z in model.decoder(fused_visual, grid)])
+    logits = (model if text.shape[1] == 1 else model.joint)(visual, text, grid, target)
+    return dict(zip(OUTPUTS, (fused_visual, fused_text, decoded, logits), strict=True))
+
+
+def differences(golden: Golden) -> dict[str, float]:
+    """The largest absolute difference of each output; NaN where either has one."""
+    return {name: float((ours - golden.arrays[name]).abs().max()) for name, ours in outputs(golden).items()}
+
+
+def check(path: Path, found: Mapping[str, float]) -> None:
+    """Raise CheckFailedError unless all differences are within the tolerance."""
+    beyond = [f"{name} by {value:.3g}" for name, value in found.items() if not value <= TOLERANCE]
+    if beyond:
+        raise CheckFailedError(f"{path}: we differ in {', '.join(beyond)}; at most {TOLERANCE:g} is allowed")
+
+
+def _arrays(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """``meta``, and all other arrays, of a file that may be anything."""
+    if not path.is_file():
+        raise FsbenchError(f"{path}: no such file: give a golden .npz file")
+    try:
+        with path.open("rb") as file:
+            stored = np.load(file, allow_pickle=False)
+            if not isinstance(stored, np.lib.npyio.NpzFile):
+                raise FsbenchError(f"{path}: one array and no .npz archive: give a golden .npz file")
+            arrays = {name: stored[name] for name in stored.files}
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise FsbenchError(f"{path}: no readable .npz archive of arrays: give a golden .npz file") from error
+    try:
+        meta = ast.literal_eval(str(arrays.pop("meta", "")))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        meta = None
+    if not isinstance(meta, dict):
+        raise FsbenchError(f"{path}: has no meta with a dictionary of sizes: give a golden file of the released code")
+    for name, array in arrays.items():
+        if not np.issubdtype(array.dtype, np.floating):
+            raise FsbenchError(f"{path}: {name} is {array.dtype}: expected floats")
+    return meta, {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
+
+
+def _pair(path: Path, meta: Mapping[str, Any], key: str) -> tuple[int, int]:
+    value = meta[key]
+    sides = (value, value) if isinstance(value, int) else value
+    if isinstance(sides, tuple | list) and len(sides) == 2 and all(type(side) is int and side > 0 for side in sides):
+        return (sides[0], sides[1])
+    raise FsbenchError(f"{path}: meta has {key} {value!r}: expected a whole number above 0, or two (height, width)")
+
+
+def _check_shapes(path: Path, golden: Golden) -> None:
+    """Every array is there and has the shape that ``meta`` implies; nothing else is there."""
+    config, arrays = golden.config, golden.arrays
+    if "text" not in arrays:
+        raise FsbenchError(f"{path}: text is missing: give a golden file of the released code")
+    batch, classes = (*arrays["text"].shape, 0, 0)[:2]
+    tokens, d = golden.grid[0] * golden.grid[1], config.d_model
+    expected = {
+        "visual": (batch, tokens, config.visual_dim),
+        "text": (batch, classes, config.text_dim),
+        "fused_visual": (batch, tokens, d),
+        "fused_text": (batch, classes, d),
+        "decoded": (batch, d, *golden.target),
+        "logits": (batch, classes, *golden.target),
+    }
+    _compare(path, arrays, expected)
+    stored = len({name.split(".")[2] for name in arrays if name.startswith("fusion.blocks.")})
+    if stored != config.layers:  # and so a number of layers that nobody could hold is never built
+        raise FsbenchError(f"{path}: meta has layers {config.layers}, but there are weights of {stored} blocks")
+    with torch.device("meta"):
+        expected |= {name: tuple(p.shape) for name, p in Fusioner(config).state_dict().items()}
+    _compare(path, arrays, expected)
+    foreign = sorted(arrays.keys() - expected.keys())
+    if foreign:
+        raise FsbenchError(f"{path}: {foreign[0]} belongs to no model of these sizes: give the file without it")
+
+
+def _compare(path: Path, arrays: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
+    for name, shape in expected.items():
+        if name not in arrays:
+            raise FsbenchError(f"{path}: {name} is missing: give a golden file of the released code")
+        found = tuple(arrays[name].shape)
+        if found != shape or 0 in shape:
+            raise FsbenchError(f"{path}: {name} has shape {found}: expected {shape}, from meta and text")
