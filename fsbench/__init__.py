@@ -20,9 +20,11 @@ _PUBLIC = {
     "ModelCard": "fsbench.model",
     "Prompt": "fsbench.model",
     "Record": "fsbench.record",
+    "Segmentation": "fsbench.segmenting",
     "TrainingCard": "fsbench.model",
     "evaluate": "fsbench.evaluation",
     "open_benchmark": "fsbench.benchmark",
+    "segment": "fsbench.segmenting",
 }
 
 __all__ = [
@@ -33,9 +35,11 @@ __all__ = [
     "ModelCard",
     "Prompt",
     "Record",
+    "Segmentation",
     "TrainingCard",
     "evaluate",
     "open_benchmark",
+    "segment",
 ]
 
 
@@ -51,3 +55,4 @@ if TYPE_CHECKING:
     from fsbench.evaluation import evaluate
     from fsbench.model import Episode, Model, ModelCard, Prompt, TrainingCard
     from fsbench.record import Record
+    from fsbench.segmenting import Segmentation, segment
