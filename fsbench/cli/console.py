@@ -8,5 +8,5 @@ from rich.console import Console
 
 
 def wide_console() -> Console:
-    """Standard output; 160 columns where it is a file or a pipe, so that no column is cut."""
-    return Console() if sys.stdout.isatty() else Console(width=160)
+    """Standard output; 190 columns where it is a file or a pipe, so that no column is cut."""
+    return Console() if sys.stdout.isatty() else Console(width=190)

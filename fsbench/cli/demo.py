@@ -15,6 +15,8 @@ EXAMPLE = "Example: fsbench demo --out fsbench-demo"
 MODELS = ("background", "foreground", "center", "random", "prototype")
 PICTURED = "prototype"
 PICTURES = 6
+FIRST = "0"
+"""The fold whose classes the mosaics are of."""
 
 
 def demo(
@@ -54,6 +56,15 @@ def demo(
         plan = make_plan(candidates[name], mosaics, Questions(shots=1, workers=workers), out / "results")
         plans[f"{name} on mosaics", 1] = plan
         records.append(run_plan(plan))
+    say("4. Training a small Fusioner, which is asked by text: for each fold on the 36 classes of the others …")
+    run = trained(benchmark, out, workers)
+    say("5. Evaluating it on classes it never saw, and on their mosaics …")
+    fusioner = Candidate.load(f"fusioner:{run / 'fold{fold}'}")
+    by_fold = Candidate.load(f"fusioner:{run / f'fold{FIRST}'}")
+    for candidate, of_name in ((fusioner, benchmark), (by_fold, mosaics)):
+        plan = make_plan(candidate, of_name, Questions(shots=0, workers=workers), out / "results")
+        plans[f"fusioner on {of_name.lists.name}", 0] = plan
+        records.append(run_plan(plan))
     picture = out / "answers.png"
     plan = plans[PICTURED, 1]
     step = len(plan.manifests["0"].questions) // PICTURES
@@ -63,6 +74,7 @@ def demo(
     say(f"\nDone in {time.perf_counter() - began:.0f} s. Everything is in {out}:")
     say(f"  {out / 'toy'}: the benchmark; its pictures in {out / 'toy' / 'raw'}")
     say(f"  {mosaics.folder}: Mosaic-4 of them, as a recipe; its pictures are composed as they are asked")
+    say(f"  {run}: the Fusioner of each fold, with its card")
     say(f"  {picture}: what {PICTURED} was shown, what is true, what it answered")
     for plan in plans.values():
         say(f"  {plan.folder / 'record.json'}")
@@ -71,14 +83,31 @@ def demo(
     say(f"Your own model:      fsbench evaluate -m your_module:your_factory -b {out / 'toy'} -k 1")
 
 
+def trained(benchmark: Benchmark, out: Path, workers: int | None) -> Path:
+    """The folder of a Fusioner for each fold of the benchmark, by the trainer that is registered for it."""
+    from fsbench.plugins import load, registered
+    from fsbench.training.run import Request, train_folds
+
+    trainer = load(registered("trainers")["fusioner"])
+    options = {"visual": "effnet-lite2", "text": "minilm", "recipe": "quick", "size": 224}
+    run = out / "fusioner"
+    features = out / "features"
+    train_folds(
+        trainer,
+        Request(
+            "fusioner", benchmark, run, options=options, features=features, tensorboard=False, workers=workers or 1
+        ),
+    )
+    return run
+
+
 def mosaics_of(benchmark: Benchmark, out: Path, workers: int | None) -> Benchmark:
     """Mosaic-4 of the classes of the benchmark's first fold, in ``out``, by the builder that is registered for it."""
     from fsbench.files import write_text
     from fsbench.plugins import load, registered
 
-    fold = next(iter(benchmark.lists.folds))
     classes = out / "mosaic4-classes.txt"
-    keys = [benchmark.lists.classes[class_id].key for class_id in benchmark.lists.folds[fold]]
+    keys = [benchmark.lists.classes[class_id].key for class_id in benchmark.lists.folds[FIRST]]
     write_text(classes, "".join(f"{key}\n" for key in keys))
     builder = load(registered("benchmarks")["mosaic4"])
     built: Benchmark = builder.build(benchmark.roots["root"], out / "mosaic4", classes=classes, workers=workers)

@@ -10,7 +10,21 @@ from typing import Any, NoReturn
 import typer
 
 from fsbench import __version__
-from fsbench.cli import build, compare, demo, download, episodes, evaluate, listing, merge, rescore, show, verify
+from fsbench.cli import (
+    build,
+    compare,
+    demo,
+    download,
+    episodes,
+    evaluate,
+    listing,
+    merge,
+    rescore,
+    segment,
+    show,
+    train,
+    verify,
+)
 from fsbench.errors import FsbenchError
 
 # typer brings its own copy of click in some versions: take the class from wherever it is
@@ -48,7 +62,9 @@ app.command("merge", epilog=merge.EXAMPLE)(merge.merge)
 app.command("rescore", epilog=rescore.EXAMPLE)(rescore.rescore)
 app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command("download", epilog=download.EXAMPLE)(download.download)
+app.add_typer(train.app, name="train")
 app.command("show", epilog=show.EXAMPLE)(show.show)
+app.command("segment", epilog=segment.EXAMPLE)(segment.segment)
 app.command("list", epilog=listing.EXAMPLE)(listing.list_)
 app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 

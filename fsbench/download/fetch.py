@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from torchvision.datasets.utils import check_md5  # type: ignore[import-untyped]
+from torchvision.datasets.utils import check_md5
 
 from fsbench.download.disk import bytes_progress, spelled, writing
 from fsbench.download.sources import Archive

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlsplit
 
-from torchvision.datasets.sbd import SBDataset  # type: ignore[import-untyped]
-from torchvision.datasets.voc import DATASET_YEAR_DICT  # type: ignore[import-untyped]
+from torchvision.datasets.sbd import SBDataset
+from torchvision.datasets.voc import DATASET_YEAR_DICT
 
 FLICKR = "https://www.flickr.com/help/terms"
 COCO_HOST = "https://s3.amazonaws.com/images.cocodataset.org"

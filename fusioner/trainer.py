@@ -1,0 +1,216 @@
+"""``fsbench train fusioner``: what is trained, on what and how; the loop itself is fsbench's.
+
+The frozen encoders run once for every view of a photograph, and their features are kept. Each step draws (photograph,
+class) pairs of training classes and a view of each. A frozen encoder is never part of what is saved.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import typer
+
+from fsbench.errors import FsbenchError
+from fsbench.model import ModelCard, Told
+from fsbench.training.randomness import number
+from fsbench.training.task import Loss, Setup, Task
+from fusioner.recipes import Recipe, RecipeName, recipe_named
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from fusioner.encoders import TextEncoder, VisualEncoder
+    from fusioner.model import Fusioner
+    from fusioner.trained_views import TrainedViews
+
+EXAMPLE = "Example: fsbench train fusioner -b pascal-5i --visual effnet-lite2 --text minilm --recipe quick --out run"
+
+URL = "https://arxiv.org/abs/2210.15138"
+
+
+class Batch(NamedTuple):
+    """``tokens``: B x N x Dv on a ``grid``; ``text``: B x 1 x Dt; ``truths``: uint8 B x H x W; ``seed``: of dropout."""
+
+    tokens: Tensor
+    grid: tuple[int, int]
+    text: Tensor
+    truths: Tensor
+    seed: int
+
+
+def task(
+    setup: Setup,
+    *,
+    visual: Annotated[str, typer.Option(help="Visual encoder: a name, timm:NAME, or NAME=PATH.")],
+    text: Annotated[str, typer.Option(help="Text encoder: a name, hf:NAME, or NAME=PATH.")],
+    fusion: Annotated[
+        Literal["early", "late"], typer.Option(help="Where words meet pixels: in the transformer, or after it.")
+    ] = "early",
+    recipe: Annotated[RecipeName, typer.Option(help="paper: as published. quick: small data, no GPU.")] = "paper",
+    prompts: Annotated[
+        str | None, typer.Option(help="Set of sentences about a class. Default: the recipe's.", show_default=False)
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Side of a view, pixels. Default: the recipe's.", show_default=False)
+    ] = None,
+    views: Annotated[
+        int | None, typer.Option(help="Augmented views a photograph. Default: the recipe's.", show_default=False)
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's.", show_default=False)] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Pairs a step. Default: the recipe's.", show_default=False)
+    ] = None,
+) -> Task:
+    """Train Fusioner on frozen features, never on a tested class or photograph.
+
+    Any visual encoder goes with any text encoder. Weights are chosen by held-out photographs of training classes.
+    """
+    import torch
+
+    from fusioner.checkpoint import Eyes, Meta, sizes_of
+    from fusioner.encoders import load_text, load_visual, prompt_set
+    from fusioner.fusion import FusionConfig
+    from fusioner.model import Fusioner
+    from fusioner.steps import Steps, losses
+    from fusioner.trained_views import TrainedViews
+    from fusioner.words import Words
+
+    data = setup.data
+    plan = recipe_named(recipe, data.benchmark_name, size, views).with_(epochs, batch_size, prompts)
+    if plan.batch < setup.ranks.size:
+        raise FsbenchError(f"--batch-size {plan.batch}: each of {setup.ranks.size} ranks needs a pair: give more pairs")
+    seeing, reading = load_visual(visual), load_text(text)
+    config = FusionConfig(
+        visual_dim=seeing.spec.width,
+        text_dim=reading.spec.width,
+        d_model=plan.d_model,
+        layers=plan.layers,
+        heads=plan.heads,
+        fusion=fusion,
+        dropout=plan.dropout,
+        drop_path=plan.drop_path,
+        scales=plan.scales,
+    )
+    seeing.to(setup.device)
+    kept = TrainedViews(setup, seeing, plan.views)
+    centred_on = tuple(c.name for c in data.classes) if plan.centred else ()
+    words = Words(reading, prompt_set(plan.prompts), centred_on)
+    text_of = {c.id: words(c.name) for c in data.classes}
+    module = Fusioner(config, number("fusioner-weights", setup.seed), plan.start).to(setup.device)
+    target = (plan.views.size, plan.views.size)
+    steps = Steps(plan, data.train, setup.seed)
+
+    def batch(epoch: int, step: int, rank: int, ranks: int) -> Batch:
+        chosen = steps.chosen(epoch, step)[rank::ranks]
+        grid = steps.part(epoch, step, kept.grid)
+        examples = [steps.shown(one, *kept(one.pair, one.view), kept.grid, grid) for one in chosen]
+        return Batch(
+            torch.stack([tokens for tokens, _ in examples]),
+            grid,
+            torch.stack([text_of[one.pair[1]] for one in chosen])[:, None],
+            torch.stack([truth for _, truth in examples]),
+            number("fusioner-dropout", setup.seed, epoch, step, rank),
+        )
+
+    def loss(of_batch: Batch) -> Loss:
+        tokens, text = of_batch.tokens.to(setup.device), of_batch.text.to(setup.device)
+        generator = torch.Generator().manual_seed(of_batch.seed)
+        height, width = of_batch.truths.shape[1:]
+        logits = module(tokens, text, of_batch.grid, (height, width), generator)[:, 0]
+        return losses(logits.float(), of_batch.truths.to(setup.device), plan.bce, plan.dice)
+
+    def validate() -> dict[str, float]:
+        return {"held-out mIoU": held_out_miou(module, setup, kept, text_of, target)}
+
+    meta = Meta(
+        fold=setup.fold,
+        fold_classes=tuple(c.name for c in data.tested_classes),
+        visual=seeing.spec.name,
+        visual_sha256=seeing.digest,
+        text=reading.spec.name,
+        text_sha256=reading.digest,
+        prompts=plan.prompts,
+        centred_on=centred_on,
+        sizes=sizes_of(config),
+        eyes=Eyes(**vars(plan.looking)),
+    )
+    return Task(
+        module=module,
+        card=_card(setup, plan, seeing, reading, fusion, sum(p.numel() for p in module.parameters())),
+        optimizers=_optimizers(module),
+        rates=plan.rates(steps.number),
+        epochs=plan.epochs,
+        steps_per_epoch=steps.number,
+        batch=batch,
+        loss=loss,
+        validate=validate,
+        selects="held-out mIoU",
+        clip_norm=plan.clip_norm,
+        average=(lambda step: min(plan.average, (1 + step) / (10 + step))) if plan.average else None,
+        metadata=meta.header(),
+        recipe=plan.said(),
+    )
+
+
+def held_out_miou(
+    module: Fusioner, setup: Setup, kept: TrainedViews, text_of: dict[int, Tensor], target: tuple[int, int]
+) -> float:
+    """mIoU over training classes on the plain views of held-out photographs."""
+    inter: dict[int, int] = {}
+    union: dict[int, int] = {}
+    for pair in setup.data.held_out:
+        tokens, truth = kept(pair, 0)
+        words = text_of[pair[1]][None, None].to(setup.device)
+        found = module(tokens[None].to(setup.device), words, kept.grid, target)[0, 0].cpu() > 0
+        true, counted = truth == 1, truth != 255
+        inter[pair[1]] = inter.get(pair[1], 0) + int((found & true).sum())
+        union[pair[1]] = union.get(pair[1], 0) + int(((found | true) & counted).sum())
+    ious = [inter[c] / union[c] for c in sorted(union) if union[c]]
+    return sum(ious) / len(ious) if ious else 0.0
+
+
+def _optimizers(module: Fusioner) -> list[torch.optim.Optimizer]:
+    """AdamW on the fusion (no decay on biases and 1-d parameters), Adam on the decoder; betas 0.9 and 0.999.
+
+    Adam is AdamW with no decay, which the recipe says.
+    """
+    import torch
+
+    fusion = list(module.get_submodule("fusion").parameters())
+    decayed, plain = [p for p in fusion if p.dim() > 1], [p for p in fusion if p.dim() <= 1]
+    return [
+        torch.optim.AdamW([{"params": decayed}, {"params": plain}], betas=(0.9, 0.999)),
+        torch.optim.AdamW(module.get_submodule("decoder").parameters(), betas=(0.9, 0.999)),
+    ]
+
+
+def _card(
+    setup: Setup, plan: Recipe, seeing: VisualEncoder, reading: TextEncoder, fusion: str, trained: int
+) -> ModelCard:
+    see, read = seeing.spec, reading.spec
+    parts = [see.name, read.name, fusion, *([] if plan.name == "paper" else [plan.name])]
+    name = re.sub(r"[^a-z0-9._-]+", "-", "-".join(["fusioner", *parts]).lower())[:74]
+    seen = setup.data.training_card().model_copy(
+        update={
+            "novel_image_labels_seen": _either(see.origin.image_labels, read.origin.image_labels),
+            "novel_image_text_seen": _either(see.origin.image_text, read.origin.image_text),
+            "threshold_selected_by": "fixed: sigmoid 0.5",
+        }
+    )
+    return ModelCard(
+        name=name,
+        prompts="text",
+        description=f"Fusioner ({fusion} fusion, recipe {plan.name}); frozen {see.name}: {see.origin.training}; frozen "
+        f"{read.name}: {read.origin.training}",
+        total_parameters=trained + seeing.parameters + reading.parameters,
+        licence=f"Apache-2.0; {see.name}: {see.origin.licence}; {read.name}: {read.origin.licence}",
+        url=URL,
+        training={"*": seen},
+    )
+
+
+def _either(a: Told, b: Told) -> Told:
+    """What two frozen parts together have seen; nobody knows more than the one who knows least."""
+    return "yes" if "yes" in (a, b) else "unknown" if "unknown" in (a, b) else "no"

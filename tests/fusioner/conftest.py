@@ -1,0 +1,23 @@
+"""What several tests need: a tiny benchmark and a Fusioner trained on it, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fsbench.benchmark import Benchmark
+from tests.fsbench.tiny import tiny_benchmark
+from tests.fusioner.tiny import train
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    """Four folds of two classes, ten samples each; not to be damaged."""
+    return tiny_benchmark(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def trained(tiny: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """RUN/fold1 of a Fusioner of tiny encoders; not to be changed."""
+    return train(tiny, tmp_path_factory.mktemp("trained"))

@@ -1,0 +1,294 @@
+"""The paper's grid: the published numbers, the commands, what counts as done, and what is run after a failure."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+
+from fsbench.cli.main import app, main
+from fsbench.cli.train import trainer_command
+from fsbench.model import TrainingCard
+from fsbench.protocols import PROTOCOLS
+from fsbench.record import read_record, write_record
+from fsbench.registry import published_lists
+from fusioner import grid, trainer
+from fusioner.cli import app as fusioner_app
+from fusioner.encoders import catalogue
+from fusioner.grid import Grid
+from fusioner.published import FOLDS, TABLES, TRANSFER, reproductions, rows_of
+from tests.fsbench.models import digest
+from tests.fsbench.stored_records import write_stored
+from tests.fsbench.test_cli import refusal, run
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ALL = [row for table in TABLES for row in rows_of(table)]
+
+
+@pytest.fixture(autouse=True)
+def _command_is_there() -> None:
+    if "fusioner" not in {group.name for group in app.registered_groups}:
+        from fsbench.cli.main import add_sibling
+
+        add_sibling("fusioner", fusioner_app)
+
+
+class Runner:
+    """Stands in for ``python -m fsbench``: writes what the command would, but fails where it is told to."""
+
+    def __init__(self) -> None:
+        self.commands: list[list[str]] = []
+        self.code = {"train": 0, "evaluate": 0}
+        self.title = "PASCAL-5i"
+        self.change: dict[str, Any] = {}
+
+    def __call__(self, command: Sequence[str], *, stdout: int | None, check: bool) -> SimpleNamespace:
+        assert list(command[1:3]) == ["-m", "fsbench"]
+        self.commands.append(list(command[3:]))
+        kind = command[3]
+        if not self.code[kind]:
+            {"train": self.train, "evaluate": self.evaluate}[kind](list(command[3:]))
+        return SimpleNamespace(returncode=self.code[kind])
+
+    def train(self, command: list[str], folds: Sequence[str] = FOLDS, **options: Any) -> None:
+        flag = dict(zip(command[2::2], command[3::2], strict=True))
+        given = {name: flag[f"--{name}"] for name in ("visual", "text", "fusion", "recipe", "prompts")}
+        for fold in folds:
+            folder = Path(flag["--out"]) / f"fold{fold}"
+            folder.mkdir(parents=True, exist_ok=True)
+            report = {
+                "schema": "fsbench-training/1",
+                "options": {**given, "size": None, "views": None, "epochs": None, "batch_size": None, **options},
+                "benchmark": {"title": self.title, "train_list": flag["--train-list"]},
+                "checkpoint_sha256": digest(str(folder)),
+            }
+            (folder / "training.json").write_text(json.dumps(report))
+
+    def evaluate(self, command: list[str]) -> None:
+        flag = dict(zip(command[1::2], command[2::2], strict=True))
+        out, protocol = Path(flag["--out"]), flag["--protocol"]
+        asked = {fold: [(f"i{fold}", int(fold), 1 + int(fold), 10, 1 + int(fold), 20)] for fold in FOLDS}
+        folder = out / "m" / "1-00000000" / flag["-b"] / f"{protocol}-0shot-s0"
+        record = read_record(write_stored(folder, asked, {fold: [int(fold)] for fold in FOLDS}))
+        training = {fold: TrainingCard(checkpoint_sha256=digest(str(out.parent / f"fold{fold}"))) for fold in FOLDS}
+        change = dict(self.change)
+        benchmark = record.benchmark.model_copy(update=change.pop("benchmark", {}))
+        model = record.model.model_copy(update={"training": training, **change.pop("model", {})})
+        write_record(folder, record.model_copy(update={"model": model, "benchmark": benchmark, **change}))
+
+
+@pytest.fixture
+def runner(monkeypatch: pytest.MonkeyPatch) -> Runner:
+    made = Runner()
+    monkeypatch.setattr(grid.subprocess, "run", made)
+    return made
+
+
+def rows_in_json(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[dict[str, Any]]:
+    code, out, _ = run(capsys, "fusioner", "grid", *arguments, "--json")
+    assert code == 0
+    rows = json.loads(out)
+    assert isinstance(rows, list)
+    return rows
+
+
+def test_the_published_rows_are_those_of_the_reference() -> None:
+    data = Path(os.environ.get("FSBENCH_DATA") or REPOSITORY.parent / "shared" / "data")
+    path = data.parent / "reference" / "published_results.csv"
+    if not path.is_file():
+        pytest.skip(f"REFERENCE MISSING: {path} is not there: set FSBENCH_DATA; published numbers are not compared")
+    with path.open(encoding="utf-8", newline="") as file:
+        given = [line for line in csv.DictReader(file) if line["model"].startswith("Fusioner")]
+    expected = {
+        (
+            f"table{line['source'][-1]}",
+            f"{line['visual_backbone']} + {line['text_encoder']}",
+            "late" if "late" in line["model"] else "early",
+            line["benchmark"],
+            *(float(line[name]) for name in ("fold0", "fold1", "fold2", "fold3", "mean")),
+        )
+        for line in given
+    }
+    ours = [(r.table, r.said, r.fusion, r.benchmark, *r.folds, r.mean) for r in ALL]
+    assert len(ours) == len(given) == 30
+    assert set(ours) == expected
+
+
+def test_the_mean_is_that_of_the_folds() -> None:
+    for row in ALL:  # each of four rounded numbers, and their mean, may be 0.05 off
+        assert abs(sum(row.folds) / 4 - row.mean) < 0.1 + 1e-9, row
+
+
+def test_what_the_commands_name_exists() -> None:
+    of_paper = Grid(Path("runs"), {"coco-20i": "my coco"}, {"pascal-5i": "VOC"}, "cuda")
+    train = trainer_command("fusioner", trainer)
+    evaluate = typer.main.get_command(app).commands["evaluate"]  # type: ignore[attr-defined]
+    for row in ALL:
+        assert row.visual in catalogue.VISUAL
+        assert row.text in catalogue.TEXT
+        lists, tested = published_lists(row.trained_on), published_lists(row.benchmark)
+        assert lists is not None
+        assert tested is not None
+        assert list(lists.folds) == list(tested.folds) == list(FOLDS)
+        assert grid.TRAIN_LISTS[row.trained_on] in lists.train
+        PROTOCOLS[grid.PROTOCOLS[row.benchmark]].check(row.benchmark, 0)
+        steps = of_paper.state(row).steps
+        assert [step.done for step in steps] == [False, False]
+        assert steps[0].arguments[:2] == ("train", "fusioner")
+        assert steps[1].arguments[0] == "evaluate"
+        # parsed, not run: an unknown flag or a value that is no choice raises
+        given = train.make_context("train", list(steps[0].arguments[2:])).params
+        asked = evaluate.make_context("evaluate", list(steps[1].arguments[1:])).params
+        assert (given["visual"], given["text"], given["fusion"]) == (row.visual, row.text, row.fusion)
+        assert given["benchmark"] == ("my coco" if row.trained_on == "coco-20i" else "pascal-5i")
+        assert asked["root"] == (Path("VOC") if row.benchmark == "pascal-5i" else None)
+        assert asked["model"] == [f"fusioner:{given['out']}/fold{{fold}}"]
+        assert asked["device"] == given["device"] == "cuda"
+    assert TRANSFER not in PROTOCOLS["fusioner"].rules  # else it would be the one to ask by
+
+
+def test_a_row_as_commands(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, _ = run(capsys, "fusioner", "grid", "table1", "--row", 2, "--out", tmp_path)
+    made = f"{tmp_path}/pascal-5i/clip-vit-b-16+clip-vit-b-16-late"
+    assert (code, out.splitlines()) == (
+        0,
+        [
+            "Table 1, row 2: CLIP-B + CLIP-B, late fusion, on pascal-5i: not run",
+            "  published  46.3  55.2  36.4  36.7  mean 43.6",
+            "  measured   not run",
+            "  to do      fsbench train fusioner -b pascal-5i --visual clip-vit-b-16 --text clip-vit-b-16 "
+            f"--fusion late --recipe paper --prompts openai-imagenet --train-list fusioner --fold all --out {made}",
+            f"  to do      fsbench evaluate -m 'fusioner:{made}/fold{{fold}}' -b pascal-5i --protocol fusioner "
+            f"--out {made}/results",
+        ],
+    )
+    assert [len(rows_in_json(capsys, table, "--out", tmp_path)) for table in TABLES] == [24, 4, 2]
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_not_done_is_run_and_no_more(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, runner: Runner
+) -> None:
+    asked = ("table2", "--out", tmp_path, "--run")
+    runner.code["evaluate"] = 7
+    code, out, err = run(capsys, "fusioner", "grid", *asked)
+    assert code == 7
+    assert "row 1: RN101 + CLIP, early fusion, on pascal-5i: not run; 4 of 4 folds trained" in out
+    assert err.count("fsbench: running: ") == 2
+    assert [command[0] for command in runner.commands] == ["train", "evaluate"]  # stopped there
+    runner.code["evaluate"] = 0
+    runner.commands.clear()
+    assert run(capsys, "fusioner", "grid", "table2", "--row", 1, "--out", tmp_path, "--run")[0] == 0
+    assert [command[0] for command in runner.commands] == ["evaluate"]  # went on
+    runner.commands.clear()
+    runner.title = "COCO-20i"
+    assert run(capsys, "fusioner", "grid", "table5", "--row", 1, "--out", tmp_path, "--run")[0] == 0
+    assert [command[0] for command in runner.commands] == ["train", "evaluate"]
+    runner.commands.clear()
+    rows = rows_in_json(capsys, "table2", "--row", 2, "--row", 1, "--out", tmp_path, "--run")
+    assert [command[0] for command in runner.commands] == ["evaluate"]  # trained for Table 5 already
+    assert [(row["row"], row["status"]) for row in rows] == [(2, "run"), (1, "run")]
+    runner.commands.clear()
+    rows = rows_in_json(capsys, "table2", "--row", 1, "--out", tmp_path, "--run")
+    assert runner.commands == []
+    assert rows[0]["measured"] == {"folds": [10.0, 20.0, 30.0, 40.0], "mean": 25.0}
+    _, out, _ = run(capsys, "fusioner", "grid", "table2", "--row", 1, "--out", tmp_path)
+    assert "  measured   10.0  20.0  30.0  40.0  mean 25.0  (fusioner)\n" in out
+    assert out.count("\n  done") == 2
+
+
+def test_of_two_tables_one_model_is_trained_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, runner: Runner
+) -> None:
+    rows_in_json(capsys, "table1", "--row", 7, "--out", tmp_path, "--run")
+    assert rows_in_json(capsys, "table2", "--row", 3, "--out", tmp_path)[0]["status"] == "run"
+
+
+def test_a_signal_and_a_command_that_did_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("fusioner", "grid", "table1", "--row", 1, "--out", tmp_path, "--run")
+    runner.code["train"] = -9
+    assert run(capsys, *asked)[0] == 137
+    runner.code["train"] = 0
+    monkeypatch.setattr(runner, "train", lambda command: None)
+    with pytest.raises(SystemExit):
+        main([str(part) for part in asked])
+    assert "is not what the row needs although it was run: fsbench train" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "remark"),
+    [
+        (
+            {"benchmark": {"partial": True, "title": "PASCAL-5i [partial 3/1449]"}},
+            "tested on PASCAL-5i [partial 3/1449]",
+        ),
+        ({"modified": ("mask-rule=png",)}, "mask-rule=png"),
+        ({"model": {"contaminated": True}}, "trained on tested classes"),
+    ],
+)
+def test_another_evaluation_does_not_stand_beside_the_paper(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, runner: Runner, change: dict[str, Any], remark: str
+) -> None:
+    runner.change = change
+    (row,) = rows_in_json(capsys, "table1", "--row", 1, "--out", tmp_path, "--run")
+    assert (row["status"], row["measured"], row["remarks"]) == ("not comparable", None, [remark])
+    _, out, _ = run(capsys, "fusioner", "grid", "table1", "--row", 1, "--out", tmp_path)
+    assert "  measured   not comparable\n" in out
+    assert "25.0" not in out
+
+
+def test_other_training_does_not_stand_beside_the_paper(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, runner: Runner
+) -> None:
+    runner.title = "PASCAL-5i [partial 3/1449]"
+    (row,) = rows_in_json(capsys, "table1", "--row", 1, "--out", tmp_path, "--run")
+    assert (row["measured"], row["remarks"]) == (None, ["trained on PASCAL-5i [partial 3/1449]"])
+    train = row["commands"][0]["arguments"]
+    runner.title = "PASCAL-5i"
+    for name, value in (("recipe", "quick"), ("epochs", 3), ("views", 2), ("visual", "effnet-lite2")):
+        runner.train(train)
+        assert rows_in_json(capsys, "table1", "--row", 1, "--out", tmp_path)[0]["status"] == "run"
+        runner.train(train, ["2"], **{name: value})
+        (row,) = rows_in_json(capsys, "table1", "--row", 1, "--out", tmp_path)
+        assert (row["measured"], row["status"]) == (None, "not run; 3 of 4 folds trained")
+        assert row["remarks"][0].endswith(f"fold2 is of another run ({name} {value})")
+        assert [command["done"] for command in row["commands"]] == [False, False]
+
+
+def test_a_record_of_other_checkpoints_is_not_the_rows(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, runner: Runner
+) -> None:
+    rows_in_json(capsys, "table1", "--row", 1, "--out", tmp_path, "--run")
+    (report,) = tmp_path.glob("*/*/fold3/training.json")
+    said = json.loads(report.read_text())
+    report.write_text(json.dumps({**said, "checkpoint_sha256": digest("trained again")}))
+    (row,) = rows_in_json(capsys, "table1", "--row", 1, "--out", tmp_path)
+    assert ([command["done"] for command in row["commands"]], row["measured"]) == ([True, False], None)
+    report.write_text("{")
+    assert "training.json: cannot be read" in refusal(capsys, "fusioner", "grid", "table1", "--out", tmp_path)
+
+
+def test_refusals(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "'table3' is not one of" in refusal(capsys, "fusioner", "grid", "table3")
+    assert "--row 5: table2 has rows 1 to 4" in refusal(capsys, "fusioner", "grid", "table2", "--row", 1, "--row", 5)
+    for wrong in ("pascal-5i", "pascal-5i=", "toy=x"):
+        assert f"-b {wrong}: expected NAME=FOLDER" in refusal(capsys, "fusioner", "grid", "table1", "-b", wrong)
+    assert "--root coco: expected" in refusal(capsys, "fusioner", "grid", "table1", "--root", "coco")
+
+
+def test_the_page_is_what_the_code_says() -> None:
+    page = (REPOSITORY / "docs" / "reproductions.md").read_text(encoding="utf-8")
+    table = "".join(f"{line}\n" for line in page.splitlines() if line.startswith("|"))
+    assert table == reproductions()
+    assert len(table.splitlines()) == 2 + len(ALL)
+    assert table.count("| - | not run |") == len(ALL)
+    assert "no row below was run" in page

@@ -1,0 +1,154 @@
+"""The recipes: the published numbers, what the schedules give at their corners, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from inspect import signature
+from itertools import pairwise
+
+import pytest
+import torch
+
+from fsbench.errors import FsbenchError
+from fusioner.fusion import FusionConfig
+from fusioner.looking import Looking
+from fusioner.model import Fusioner
+from fusioner.recipes import paper, quick, recipe_named
+from fusioner.trainer import _optimizers as optimizers
+from fusioner.trainer import task
+
+
+def test_paper_is_the_published_one() -> None:
+    plan = paper("pascal-5i")
+    assert (plan.d_model, plan.layers, plan.heads, plan.batch) == (512, 12, 8, 32)
+    assert (plan.dropout, plan.drop_path, plan.scales, plan.start) == (0.0, 0.0, (2, 4, 8), "released")
+    assert (plan.epochs, plan.warm_up) == (10 + 500, 10)
+    assert (plan.rate, plan.decay) == ((0.0, 1e-3, 2e-6), (0.01, 0.4))
+    assert (plan.decoder_rate, plan.decoder_decay, plan.decoder_schedule) == (1e-3, 0.0, False)
+    assert (plan.bce, plan.dice, plan.pairs, plan.balance, plan.average, plan.clip_norm) == (1, 0, None, 0, 0, None)
+    assert (plan.cut[0], plan.flip, plan.cells, plan.centred) == (0.0, 0.0, None, False)
+    assert plan.prompts == "openai-imagenet"
+    assert plan.looking == Looking("windows", 224, 149)
+    assert (plan.views.size, plan.views.kind, plan.views.smallest) == (224, "crop", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "jitter", "degrees"),
+    [
+        ("pascal-5i", 0.5, 20),
+        ("fss-1000", 0.5, 20),
+        ("coco-20i", 0.2, 10),
+        ("coco-20i-contiguous", 0.2, 10),
+        ("coco-20i-to-pascal-voc", 0.2, 10),
+    ],
+)
+def test_distortions_are_milder_on_coco(benchmark: str, jitter: float, degrees: float) -> None:
+    views = paper(benchmark).views
+    assert (views.jitter, views.degrees) == (jitter, degrees)
+
+
+def test_the_papers_rates_at_the_start_the_peak_and_the_end() -> None:
+    at = paper("pascal-5i").rates(steps_per_epoch=7)
+    last = 510 * 7 - 1
+    assert [of["lr"] for of in at(0)] == [0.0, 0.0, 1e-3]
+    assert [of["lr"] for of in at(35)] == pytest.approx([5e-4, 5e-4, 1e-3])
+    assert [of["lr"] for of in at(70)] == pytest.approx([1e-3, 1e-3, 1e-3])
+    assert [of["lr"] for of in at(70 + (last - 70) // 2)] == pytest.approx([5.01e-4, 5.01e-4, 1e-3], rel=2e-3)
+    assert [of["lr"] for of in at(last)] == pytest.approx([2e-6, 2e-6, 1e-3])
+    assert [of["weight_decay"] for of in at(0)] == pytest.approx([0.01, 0, 0])
+    assert [of["weight_decay"] for of in at(last)] == pytest.approx([0.4, 0, 0])
+    rates = [at(step)[0]["lr"] for step in range(last + 1)]
+    assert max(rates) == rates[70]
+    assert all(a < b for a, b in pairwise(rates[:71]))
+    assert all(a > b for a, b in pairwise(rates[70:]))
+
+
+def test_quick_lets_the_decoder_follow_the_schedule_down_to_nothing() -> None:
+    plan = quick("pascal-5i")
+    at = plan.rates(steps_per_epoch=50)
+    assert [of["lr"] for of in at(0)] == [0.0, 0.0, 0.0]
+    assert [of["lr"] for of in at(10)] == pytest.approx([1e-3, 1e-3, 1e-3])
+    assert [of["lr"] for of in at(99)] == pytest.approx([0, 0, 0], abs=1e-9)
+    assert [of["weight_decay"] for of in at(40)] == pytest.approx([0.1, 0, 0.1])
+    assert plan.pairs is not None
+    assert plan.epochs * (plan.pairs // plan.batch) == 100, "as its docstring says"
+
+
+def test_neither_biases_nor_one_dimensional_parameters_decay() -> None:
+    module = Fusioner(FusionConfig(8, 6, d_model=8, layers=2, heads=2))
+    names = {id(parameter): name for name, parameter in module.named_parameters()}
+    (decayed, plain), (decoder,) = ([g["params"] for g in optimizer.param_groups] for optimizer in optimizers(module))
+    assert {names[id(p)] for p in plain} == {
+        name for name, p in module.named_parameters() if name.startswith("fusion.") and p.dim() == 1
+    }
+    assert all(names[id(p)].endswith(".bias") or "norm" in names[id(p)] or "proj." in names[id(p)] for p in plain)
+    assert not [names[id(p)] for p in decayed if names[id(p)].endswith(".bias")]
+    assert {names[id(p)] for p in decoder} == {name for name in names.values() if name.startswith("decoder.")}
+    assert sorted(names) == sorted(id(p) for p in (*decayed, *plain, *decoder)), "each parameter once"
+    for optimizer in optimizers(module):
+        assert all(group["betas"] == (0.9, 0.999) for group in optimizer.param_groups)
+
+
+def test_adamw_without_decay_is_adam() -> None:
+    """Of which the decoder's optimizer makes use."""
+    weights = []
+    ways: list[Callable[[torch.nn.Parameter], torch.optim.Optimizer]] = [
+        lambda p: torch.optim.AdamW([p], lr=1e-3, weight_decay=0.0),
+        lambda p: torch.optim.Adam([p], lr=1e-3),
+    ]
+    for made in ways:
+        parameter = torch.nn.Parameter(torch.linspace(-1, 1, 5))
+        optimizer = made(parameter)
+        for _ in range(5):
+            parameter.grad = 3 * parameter.detach() ** 2
+            optimizer.step()
+        weights.append(parameter.detach())
+    assert torch.equal(*weights)
+
+
+def test_sizes_move_windows_and_steps_along() -> None:
+    assert recipe_named("paper", "pascal-5i", 448, None).looking == Looking("windows", 448, 298)
+    made = recipe_named("quick", "pascal-5i", 256, 3)
+    assert (made.looking, made.views.size, made.views.count) == (Looking("square", 256, 256), 256, 3)
+    assert recipe_named("paper", "coco-20i", None, None) == paper("coco-20i")
+
+
+def test_other_epochs_batches_and_sentences_change_nothing_else() -> None:
+    plan = quick("pascal-5i")
+    assert plan.with_(None, None, None) == plan
+    changed = plan.with_(5, 3, "plain")
+    assert {name for name, value in changed.said().items() if value != plan.said()[name]} == {
+        "epochs",
+        "batch",
+        "prompts",
+    }
+    assert (changed.epochs, changed.batch, changed.prompts) == (5, 3, "plain")
+
+
+@pytest.mark.parametrize("made", [paper("pascal-5i"), quick("toy")])
+def test_all_that_a_recipe_says_is_plain(made: object) -> None:
+    said = made.said()  # type: ignore[attr-defined]
+    assert json.loads(json.dumps(said))["views"]["size"] == said["views"]["size"]
+    assert set(said) == set(vars(made))
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "views", "said"),
+    [
+        ("fast", None, None, "no recipe 'fast': choose paper or quick"),
+        ("quick", 31, None, "--size 31, --views None: expected 32 to 4096 pixels"),
+        ("paper", 4097, None, "--size 4097"),
+        ("paper", None, 0, "--views 0"),
+        ("quick", 64, 10_001, "--views 10001"),
+    ],
+)
+def test_what_makes_no_recipe_is_refused(name: str, size: int | None, views: int | None, said: str) -> None:
+    with pytest.raises(FsbenchError, match=said) as caught:
+        recipe_named(name, "pascal-5i", size, views)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_trainers_default_is_the_published_recipe() -> None:
+    flags = signature(task).parameters
+    assert (flags["recipe"].default, flags["fusion"].default) == ("paper", "early")

@@ -1,0 +1,144 @@
+"""A trained Fusioner asked through ``segment``: order, sharing of features, several classes, windows, ``joint``."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from fsbench.benchmark import Benchmark
+from fsbench.errors import FsbenchError
+from fsbench.model import Episode, Prompt
+from fusioner.looking import Looking
+from fusioner.segmenter import Segmenter, build
+from fusioner.views import Views
+from tests.fusioner.tiny import TinyVisual, tiny_encoders, tiny_recipe, train
+
+NAMES = ("thing 02", "thing 03")
+
+
+@pytest.fixture(scope="module")
+def windowed(tiny: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that looks through windows of 16 pixels."""
+    plan = tiny_recipe(looking=Looking("windows", 16, 11), views=Views(16, 1, 0.3, 0, kind="square"), cut=(0.0, 0, 0))
+    return train(tiny, tmp_path_factory.mktemp("windowed"), replace(plan, epochs=1))
+
+
+@pytest.fixture(params=["square", "windows"])
+def folder(request: pytest.FixtureRequest) -> Path:
+    return Path(request.getfixturevalue("trained" if request.param == "square" else "windowed"))
+
+
+@pytest.fixture
+def model(folder: Path) -> Iterator[Segmenter]:
+    with tiny_encoders():
+        yield Segmenter(folder)
+
+
+def episode(image: int, *names: str, size: tuple[int, int] = (24, 32)) -> Episode:
+    pixels = torch.randint(256, (3, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(image))
+    return Episode(pixels, f"image {image}", tuple(Prompt(name, (), ()) for name in names))
+
+
+def answers(model: Segmenter, *episodes: Episode) -> list[Tensor]:
+    with torch.inference_mode():
+        return [answer.clone() for answer in model.segment(episodes)]
+
+
+def test_answers_come_in_order_and_each_photograph_is_encoded_once(model: Segmenter) -> None:
+    episodes = [
+        episode(1, "thing 02"),
+        episode(1, "thing 03"),
+        episode(1, "thing 02", "other"),
+        episode(2, "thing 03", size=(40, 20)),
+        episode(1, "other", "thing 03"),
+    ]
+    TinyVisual.encoded = 0
+    together = answers(model, *episodes)
+    at_once = TinyVisual.encoded
+    alone = [answers(model, one)[0] for one in episodes]
+    assert TinyVisual.encoded - at_once > at_once
+    for one, a, b in zip(episodes, together, alone, strict=True):
+        assert a.dtype == torch.float32
+        assert a.shape == (len(one.prompts), *one.image.shape[1:])
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(together[0], together[1]), "classes differ"
+    assert not torch.allclose(together[0][0], answers(model, episode(3, "thing 02"))[0][0]), "photographs differ"
+
+
+def test_several_classes_are_the_same_classes_one_by_one(model: Segmenter) -> None:
+    names = ("thing 03", "other", "thing 02", "a fourth")
+    (several,) = answers(model, episode(4, *names, size=(37, 45)))
+    for place, name in enumerate(names):
+        (one,) = answers(model, episode(4, name, size=(37, 45)))
+        torch.testing.assert_close(several[place], one[0], atol=1e-5, rtol=1e-5)
+    (turned,) = answers(model, episode(4, *names[::-1], size=(37, 45)))
+    torch.testing.assert_close(several.flip(0), turned, atol=1e-5, rtol=1e-5)
+    (twice,) = answers(model, episode(4, "other", "other", size=(37, 45)))
+    assert torch.equal(twice[0], twice[1])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (16, 16), (17, 40), (90, 7)])
+def test_photographs_of_any_size_are_answered_at_their_own(model: Segmenter, size: tuple[int, int]) -> None:
+    (answer,) = answers(model, episode(5, *NAMES, size=size))
+    assert answer.shape == (2, *size)
+    assert torch.isfinite(answer).all()
+    assert float(answer.abs().max()) <= 1 / 0.07 + 1e-4, "a cosine over the temperature"
+
+
+def test_windows_are_those_of_the_photograph_by_hand(windowed: Path) -> None:
+    """Each window encoded and answered by itself, laid over the photograph, and the mean taken."""
+    one = episode(6, "thing 02", size=(24, 20))
+    with tiny_encoders():
+        model = Segmenter(windowed)
+        (ours,) = answers(model, one)
+        total, count = torch.zeros(24, 20), torch.zeros(24, 20)
+        for top in (0, 8):
+            for left in (0, 4):
+                window = one.image[:, top : top + 16, left : left + 16].float() / 255
+                tokens = TinyVisual().encode(window[None])
+                text = model._words("thing 02")[None, None]
+                with torch.inference_mode():
+                    logits = model._model(tokens, text, (2, 2), (16, 16))[0, 0]
+                total[top : top + 16, left : left + 16] += logits
+                count[top : top + 16, left : left + 16] += 1
+    assert float(count.min()) >= 1
+    assert float(count.max()) == 4
+    torch.testing.assert_close(ours[0], total / count, atol=1e-5, rtol=1e-5)
+
+
+def test_joint_asks_all_classes_of_the_fold_whatever_is_asked(folder: Path) -> None:
+    with tiny_encoders():
+        joint, plain = build(str(folder), joint=True), build(str(folder))
+        assert joint.card.name == plain.card.name + "-joint"
+        assert joint.card.weights_sha256 == plain.card.weights_sha256
+        (both,) = answers(joint, episode(7, *NAMES))
+        (turned,) = answers(joint, episode(7, *NAMES[::-1]))
+        assert torch.equal(both.flip(0), turned)
+        for place, name in enumerate(NAMES):
+            assert torch.equal(answers(joint, episode(7, name))[0][0], both[place])
+        assert not torch.allclose(answers(plain, episode(7, *NAMES))[0], both), "classes see one another"
+
+
+def test_joint_refuses_strangers(folder: Path) -> None:
+    with (
+        tiny_encoders(),
+        pytest.raises(FsbenchError, match="class 'thing 00' is none of those it is asked for") as caught,
+    ):
+        answers(build(str(folder), joint=True), episode(8, "thing 02", "thing 00"))
+    assert "leave the option joint out" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_in_a_home_folder_is_found(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(trained, tmp_path / "run" / "fold1")
+    with tiny_encoders():
+        assert build("~/run/fold1").card.name.startswith("fusioner-")
+        with pytest.raises(FsbenchError, match="is missing: expected the folder of a fold"):
+            build("~/run")

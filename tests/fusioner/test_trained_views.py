@@ -1,0 +1,126 @@
+"""Frozen features and their masks, and the score that chooses weights, where photographs show several classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fsbench.benchmark import Benchmark
+from fsbench.benchmarks import folder
+from fsbench.training.data import TrainingData, training_data
+from fsbench.training.feature_store import FeatureStore
+from fsbench.training.ranks import Ranks
+from fsbench.training.task import Setup
+from fusioner.fusion import FusionConfig
+from fusioner.model import Fusioner
+from fusioner.trained_views import TrainedViews
+from fusioner.trainer import held_out_miou
+from fusioner.views import Views
+from tests.fusioner.tiny import TinyVisual
+
+VIEWS = Views(32, 3, 0.3, 20)
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    """Fold 0 tests ``ant``; 30 photographs show ``bee``, ``cat``, both, and void."""
+    place = tmp_path_factory.mktemp("several")
+    random = np.random.RandomState(3)
+    for number in range(34):
+        values = [1] if number < 4 else [[2], [3], [2, 3], [3, 2]][number % 4]
+        mask = np.zeros((36, 40), np.uint8)
+        for corner, value in enumerate(values):
+            mask[18 * corner + 2 : 18 * corner + 16, 3:30] = value
+        mask[:, 34:] = 255
+        pixels = random.randint(0, 255, (36, 40, 3)).astype(np.uint8)
+        for kind, array, suffix in (("images", pixels, "png"), ("masks", mask, "png")):
+            (place / kind).mkdir(exist_ok=True)
+            Image.fromarray(array).save(place / kind / f"p{number:02d}.{suffix}")
+    (place / "classes.txt").write_text("ant\nbee\ncat\n")
+    (place / "folds.txt").write_text("ant\t0\nbee\t1\ncat\t1\n")
+    images, masks, classes, folds, out = (
+        place / name for name in ("images", "masks", "classes.txt", "folds.txt", "index")
+    )
+    return folder.build(images, masks, classes, folds, out, "several", 1)
+
+
+@pytest.fixture
+def setup(several: Benchmark, tmp_path: Path) -> Iterator[Setup]:
+    data = training_data(several, "0", held_out=0.3)
+    with FeatureStore(tmp_path / "features") as features:
+        yield Setup("0", data, features, 0, torch.device("cpu"), Ranks())
+
+
+def classes_of(data: TrainingData) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for sample, class_id in (*data.train, *data.held_out):
+        found.setdefault(sample, []).append(class_id)
+    return found
+
+
+def test_each_pair_has_its_own_truth_and_the_photographs_tokens(setup: Setup) -> None:
+    encoder: Any = TinyVisual()
+    kept, data = TrainedViews(setup, encoder, VIEWS), setup.data
+    assert kept.grid == (4, 4)
+    assert {len(ids) for ids in classes_of(data).values()} == {1, 2}
+    wanted = [(pair, number) for pair in data.train for number in (1, 2, 3)] + [(pair, 0) for pair in data.held_out]
+    for (sample, class_id), number in wanted:
+        image, truth = data.image(sample), data.truth(sample, class_id)
+        pixels, (expected,) = VIEWS.make(number, image, [truth], data.image_sha256(sample))
+        tokens, found = kept((sample, class_id), number)
+        assert torch.equal(found, expected)
+        torch.testing.assert_close(tokens, encoder.encode(pixels[None])[0], atol=1e-3, rtol=0)
+        assert tokens.dtype == torch.float32
+
+
+def test_a_mask_that_was_corrected_is_another_feature(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder: Any = TinyVisual()
+    TrainedViews(setup, encoder, VIEWS)
+    before = TinyVisual.encoded
+    TrainedViews(setup, encoder, VIEWS)
+    assert TinyVisual.encoded == before
+    corrected, _ = setup.data.train[0]
+    truth = TrainingData.truth
+
+    def changed(self: TrainingData, sample: str, class_id: int) -> Any:
+        return truth(self, sample, class_id) ^ (sample == corrected)
+
+    monkeypatch.setattr(TrainingData, "truth", changed)
+    TrainedViews(setup, encoder, VIEWS)
+    assert TinyVisual.encoded == before + VIEWS.count
+    another: Any = TinyVisual("ef" * 32)
+    TrainedViews(setup, another, VIEWS)
+    photographs = classes_of(setup.data)
+    held_out = {sample for sample, _ in setup.data.held_out}
+    everything = VIEWS.count * len(photographs.keys() - held_out) + len(held_out)
+    assert TinyVisual.encoded == before + VIEWS.count + everything, "another encoder's are others"
+
+
+def test_the_score_that_chooses_weights_is_the_mean_over_classes(setup: Setup) -> None:
+    """Pixels of a class added up over the held-out photographs, void left out, then the mean of the classes."""
+    encoder: Any = TinyVisual()
+    kept, data = TrainedViews(setup, encoder, VIEWS), setup.data
+    module = Fusioner(FusionConfig(8, 6, d_model=8, layers=1, heads=2), 5).eval()
+    generator = torch.Generator().manual_seed(1)
+    text_of = {c.id: torch.randn(6, generator=generator) for c in data.classes}
+    assert {class_id for _, class_id in data.held_out} == set(text_of)
+    pixels: dict[int, list[tuple[bool, bool]]] = {class_id: [] for class_id in text_of}
+    with torch.no_grad():
+        score = held_out_miou(module, setup, kept, text_of, (32, 32))
+        for pair in data.held_out:
+            tokens, truth = kept(pair, 0)
+            found: Tensor = module(tokens[None], text_of[pair[1]][None, None], (4, 4), (32, 32))[0, 0] > 0
+            assert (truth == 255).any()
+            for predicted, true in zip(found.flatten().tolist(), truth.flatten().tolist(), strict=True):
+                if true != 255:
+                    pixels[pair[1]].append((predicted, true == 1))
+    ious = [sum(p and t for p, t in of) / sum(p or t for p, t in of) for of in pixels.values()]
+    assert score == pytest.approx(sum(ious) / len(ious))
+    assert 0.01 < score < 0.99
