@@ -18,7 +18,7 @@ demo: .venv/.installed
 	$(BIN)/fsbench demo
 
 test: .venv/.installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 long: .venv/.installed-dev
 	$(BIN)/pytest -m long
