@@ -73,7 +73,7 @@ class Eyes(_Strict):
 
 
 class Meta(_Strict):
-    """What a checkpoint is: sizes, encoders, how it looks at photographs, and the names of the fold's own classes.
+    """What a checkpoint is: sizes, encoders, how it looks at photographs, the fold's own classes and the training ones.
 
     ``centred_on``: the class names whose mean vector is taken from that of every name (see ``words``); none: as it is.
     """
@@ -81,6 +81,7 @@ class Meta(_Strict):
     schema_: Literal["fusioner-checkpoint/1"] = Field(default=SCHEMA, alias="schema")
     fold: Name
     fold_classes: tuple[Name, ...]
+    trained_on: tuple[Name, ...]
     visual: Encoder
     visual_sha256: Sha256
     text: Encoder
@@ -134,6 +135,8 @@ def read_checkpoint(folder: Path) -> tuple[Meta, dict[str, Tensor], ModelCard]:
     said = card.training.get("*")
     if said is None or said.checkpoint_sha256 != sha256_file(weights):
         raise FsbenchError(f"{weights}: was altered, or is not of {folder / 'card.json'}: train again, or copy both")
+    if sorted(said.training_classes) != sorted(meta.trained_on):
+        raise FsbenchError(f"{folder / 'card.json'}: names other training classes than the weights: copy both again")
     check_weights(weights, meta, tensors)
     return meta, tensors, card
 

@@ -127,6 +127,7 @@ def task(
     meta = Meta(
         fold=setup.fold,
         fold_classes=tuple(c.name for c in data.tested_classes),
+        trained_on=tuple(c.name for c in data.classes),
         visual=seeing.spec.name,
         visual_sha256=seeing.digest,
         text=reading.spec.name,

@@ -140,6 +140,8 @@ def build(
     keys = None if classes is None else read_names(classes, "class file", check_folder_name)
     recipe = recipe_of_classes(keys, seed, grid)
     if recipe_only:
+        if root is not None or out is not None or form != "recipe":
+            raise FsbenchError("--recipe-only reads and writes nothing: leave --root, --out and --format out")
         for what, value in _recipe_facts(recipe).items():
             typer.echo(f"{what}: {value}")
         return None

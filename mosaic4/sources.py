@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from fsbench.errors import FsbenchError
 from fsbench.parallel import in_threads
-from mosaic4.recipe import Recipe
+from mosaic4.recipe import Recipe, class_of
 from mosaic4.tiles import FOREGROUND, SIDE, BrokenImageError, KeptTiles, Pixels, decode_whole, tile_paths
 
 
@@ -47,15 +48,25 @@ def read_sources(root: Path, recipe: Recipe, workers: int | None = None) -> Kept
             tiles.keep(sample, (image.pixels, mask.pixels))
     if files:
         bad = len({file for those in files.values() for file in those})
-        listed = "; ".join(f"{fault}: {', '.join(those)}" for fault, those in files.items())
+        listed = "; ".join(f"{fault}: {', '.join(_short(those, recipe))}" for fault, those in files.items())
         raise FsbenchError(
-            f"{root}: {bad} of {2 * len(hashes)} files cannot be used: {listed}: mend the files, or give --root the "
-            "folder that holds the class folders"
+            f"{root}: {bad} of {2 * len(hashes)} files cannot be used: {listed}: mend the files, give --root the "
+            "folder that holds the class folders, or --classes FILE with classes of your own"
         )
     return tiles
 
 
+def _short(files: Sequence[str], recipe: Recipe) -> list[str]:
+    """The files, those of a class of which it is every one as ``class/*``."""
+    wanted = Counter(2 * [class_of(sample) for sample in recipe.samples])
+    there = Counter(map(class_of, files))
+    whole = {key for key, number in there.items() if number == wanted[key]}
+    return list(dict.fromkeys(f"{class_of(f)}/*" if class_of(f) in whole else f for f in files))
+
+
 def _read(path: Path, mode: str) -> _File:
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        return _File("", None, "no plain file")
     try:
         data = path.read_bytes()
     except FileNotFoundError:

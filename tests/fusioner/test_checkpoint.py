@@ -266,3 +266,13 @@ def test_other_weights_of_an_encoder_are_refused(folder: Path, part: str) -> Non
     assert "\n" not in str(caught.value)
     with tiny_encoders():
         assert Segmenter(folder)._visual.spec is TinyVisual.spec
+
+
+def test_a_card_that_names_other_training_classes_is_refused(folder: Path) -> None:
+    """Else an edited card would pass for a model that never saw the tested classes."""
+    card = folder / "card.json"
+    said = json.loads(card.read_text())
+    assert len(said["training"]["*"]["training_classes"]) > 1
+    said["training"]["*"]["training_classes"][0] = "another thing"
+    card.write_text(json.dumps(said))
+    refused(folder, "names other training classes than the weights")

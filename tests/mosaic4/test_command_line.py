@@ -94,6 +94,8 @@ def test_several_classes_at_once(capsys: pytest.CaptureFixture[str], mosaic: Mos
         (("--recipe-only", "--grid", "2", "--classes", "three.txt"), "class 'abacus' has 10 of 30 samples"),
         (("--recipe-only", "--classes", "twice.txt"), "stands on line 2 already"),
         (("--recipe-only", "--classes", "gone.txt"), "gone.txt"),
+        (("--recipe-only", "--root", "."), "--recipe-only reads and writes nothing"),
+        (("--recipe-only", "--format", "png"), "--recipe-only reads and writes nothing"),
     ],
 )
 def test_refusals(
@@ -106,7 +108,7 @@ def test_refusals(
     monkeypatch.chdir(tmp_path)
     Path("three.txt").write_text("abacus\ncat\ndog\n")
     Path("twice.txt").write_text("abacus\ncat\ncat\n")
-    assert said in refusal(capsys, "build", "mosaic4", *flags, "--out", "out")
+    assert said in refusal(capsys, "build", "mosaic4", *flags, *(() if "--recipe-only" in flags else ("--out", "out")))
     assert not Path("out").exists()
 
 

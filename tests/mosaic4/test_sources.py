@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from PIL import Image
 from fsbench.errors import FsbenchError
 from mosaic4.build import build, recipe_of_classes
 from mosaic4.dataset import FORMS, Form
+from mosaic4.sources import read_sources
 from tests.mosaic4.drawn_folders import KEYS, draw_folders
 
 RECIPE = recipe_of_classes(KEYS)
@@ -131,3 +134,15 @@ def test_what_is_no_fault(tmp_path: Path) -> None:
     assert other.digests.masks == plain.digests.masks
     assert other.digests.sources != plain.digests.sources
     assert other.digests.dataset != plain.digests.dataset
+
+
+def test_a_class_that_is_missing_as_a_whole_is_named_once_and_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    root = draw_folders(tmp_path / "raw", ("ant", "bee", "cow", "doe"))
+    shutil.rmtree(root / "bee")
+    (root / "cow" / "1.jpg").unlink()
+    os.mkfifo(root / "cow" / "1.jpg")
+    with pytest.raises(FsbenchError, match="21 of 80 files") as error:
+        read_sources(root, recipe_of_classes(("ant", "bee", "cow", "doe")))
+    assert "missing: bee/*" in str(error.value)
+    assert "no plain file: cow/1.jpg" in str(error.value)
+    assert "--classes FILE" in str(error.value)
