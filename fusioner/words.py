@@ -1,7 +1,7 @@
 """Class names as vectors: of any text encoder, by a set of sentences, and centred where a recipe wants it.
 
 All names have much in common, as texts: vectors of sentences about classes lie close together (with MiniLM the mean
-cosine of two of PASCAL's is 0.5). Taking the mean of the training classes away leaves what tells names apart.
+cosine of two of PASCAL's is 0.32). Taking the mean of the training classes away leaves what tells names apart.
 """
 
 from __future__ import annotations
