@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fsbench.model import Episode, ModelCard
+from fsbench.model import UNTRAINED, Episode, ModelCard
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,6 +17,7 @@ card = ModelCard(
     trained_parameters=0,
     total_parameters=0,
     licence="Apache-2.0",
+    training={"*": UNTRAINED},
 )
 
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fsbench.model import Episode, ModelCard, Prompt
+from fsbench.model import UNTRAINED, Episode, ModelCard, Prompt
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +22,7 @@ card = ModelCard(
     trained_parameters=0,
     total_parameters=0,
     licence="Apache-2.0",
+    training={"*": UNTRAINED},
 )
 
 

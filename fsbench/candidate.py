@@ -23,6 +23,12 @@ class Candidate:
     spec: str
     options: Mapping[str, str]
     single: Answers | None
+    made_here: bool = False
+
+    @property
+    def called(self) -> str | None:
+        """What ``--model`` was given, None for a model that was made in Python."""
+        return None if self.made_here else self.spec
 
     @classmethod
     def load(cls, model: str | Model, options: Mapping[str, str] | None = None) -> Candidate:
@@ -32,7 +38,7 @@ class Candidate:
             if options:
                 raise FsbenchError("options go with a model's name; give them to the model you made yourself")
             name = type(model).__name__
-            return cls(name, options, ModelAnswers(check_model(name, model)))
+            return cls(name, options, ModelAnswers(check_model(name, model)), made_here=True)
         return cls(model, options, None if "{fold}" in model else answers_of(model, options))
 
     def answers(self, fold: str) -> Answers:
@@ -84,7 +90,7 @@ def recorded_model(candidate: Candidate, card: ModelCard, contaminated: bool) ->
     options = dict(sorted(candidate.options.items()))
     apart = {"template": candidate.spec} if candidate.single is None else _code(candidate.single, card)
     name = config8(options, "float32", card.weights_sha256, apart)
-    said = {**card.model_dump(), "options": options, "precision": "float32", "config8": name}
+    said = {**card.model_dump(), "options": options, "precision": "float32", "config8": name, "spec": candidate.called}
     return RecordedModel(**said, contaminated=contaminated)
 
 

@@ -72,12 +72,27 @@ class TrainingCard(BaseModel):
     novel_images_dropped: Told = "unknown"
 
 
+UNTRAINED = TrainingCard(
+    training_data="none",
+    test_images_seen="no",
+    novel_masks_seen="no",
+    novel_boxes_seen="no",
+    novel_image_labels_seen="no",
+    novel_image_text_seen="no",
+    checkpoint_selected_by="nothing to select",
+    threshold_selected_by="nothing to select",
+    novel_images_dropped="no",
+)
+"""Of a model that has learnt nothing at all."""
+
+
 class ModelCard(BaseModel):
     """What a model says about itself; it stands in every record made with it.
 
     ``prompts`` is what the model needs to answer: ``text`` (the class name), ``mask`` (supports, so 1 shot or
     more), ``both``, or ``none``. ``training`` holds one entry per fold where there is a checkpoint per fold, or one
-    under ``*`` for all folds. ``weights_sha256`` tells weights apart that share a name and a revision.
+    under ``*`` for all folds. ``weights_sha256`` tells weights apart that share a name and a revision. ``example``: made
+    to show that all works where nothing can be downloaded, and so kept off every main ranking.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -91,6 +106,7 @@ class ModelCard(BaseModel):
     weights_sha256: Line | None = None
     licence: Line = "unknown"
     url: Line | None = None
+    example: bool = False
     training: Mapping[str, TrainingCard] = Field(default_factory=dict)
 
     @field_validator("name", "revision")

@@ -34,8 +34,11 @@ class _Strict(BaseModel):
 
 
 class RecordedModel(ModelCard):
-    """The model's card, and how it was configured. ``config8`` is the hash in the record's path."""
+    """The model's card, and how it was configured. ``config8`` is the hash in the record's path; ``spec`` what was given
+    as ``--model``, null for a model that was made in Python.
+    """
 
+    spec: Text | None = None
     options: dict[Text, Text]
     precision: Literal["float32"]
     config8: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
@@ -185,10 +188,15 @@ class Record(_Strict):
 
 
 def same_model(a: RecordedModel, b: RecordedModel) -> str | None:
-    """The first field in which two models differ, None where they are one; training is compared on shared folds."""
+    """The first field in which two models differ, None where they are one; training is compared on shared folds.
+
+    How the model was called says nothing: folds that lie at different places are one model's.
+    """
     shared = a.training.keys() & b.training.keys()
     for name, value in a:
         other = getattr(b, name)
+        if name == "spec":
+            continue
         if name == "training":
             value, other = ({fold: training[fold] for fold in shared} for training in (value, other))
         if value != other:

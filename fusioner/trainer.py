@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: fsbench train fusioner -b pascal-5i --visual effnet-lite2 --text minilm --recipe quick --out run"
 
 URL = "https://arxiv.org/abs/2210.15138"
+OFFLINE = frozenset({"effnet-lite2", "minilm"})
+"""Encoders that come as packages, so that everything runs offline; a Fusioner with one of them is an example."""
 
 
 class Batch(NamedTuple):
@@ -208,6 +210,7 @@ def _card(
         total_parameters=trained + seeing.parameters + reading.parameters,
         licence=f"Apache-2.0; {see.name}: {see.origin.licence}; {read.name}: {read.origin.licence}",
         url=URL,
+        example=see.name in OFFLINE or read.name in OFFLINE,
         training={"*": seen},
     )
 
