@@ -1,1 +1,6 @@
-"""Leaderboard: records and published rows become tables, pages and submission checks. Nothing is here yet."""
+"""The leaderboard: from records and published rows to tables, intervals, pages, and checks of what is handed in.
+
+The way is one: ``results`` reads a folder of records, ``boards`` puts those side by side that answer the same
+questions, ``ranking`` says who can be told apart, ``tables`` makes data frames of boards, and ``render`` and ``site``
+write them.
+"""

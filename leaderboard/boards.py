@@ -1,0 +1,245 @@
+"""Boards: the records that answer the same questions, side by side. Only rows of one board are ever ranked.
+
+Two records share a board where benchmark, masks, protocol, what was modified, shots, seed and manifests are equal; the
+photographs' files may differ (re-encoded copies), and so may machines. Of a protocol that is drawn several times, a
+model's runs are one row. A board of a part of a benchmark, of a modified protocol, or of lists that are not the
+published ones is no main board. A row of a contaminated model, of an offline example, or with folds, runs or
+replicates missing has no rank.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from statistics import fmean, stdev
+
+from fsbench.files import sha256_text
+from fsbench.fold_lists import FoldLists
+from fsbench.protocols import PROTOCOLS, Protocol
+from fsbench.record import Record, RecordedBenchmark
+from fsbench.registry import published_lists
+from leaderboard.ranking import rank_ranges, ranks, separable
+from leaderboard.results import Entry, fold_scores
+from leaderboard.text import visible
+
+CONTAMINATED, OFFLINE_EXAMPLE, NO_REPLICATES = "contaminated", "offline example", "no replicates kept beside it"
+PARTIAL, MODIFIED, OTHER_LISTS = "partial", "modified", "lists are not the published ones"
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score, a fraction, and its 95 % interval; ``deviation``: sample standard deviation over runs, if several."""
+
+    score: float | None
+    ci95: tuple[float, float] | None = None
+    deviation: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model on a board. ``entries``: its record, or one a run, by run.
+
+    ``marks``: why it has no rank, none where it has; ``rank``: 1 the best; ``rank_range``: see ``ranking``;
+    ``from_best``: whether it is separable from the best ranked row, None where that cannot be said.
+    """
+
+    entries: tuple[Entry, ...]
+    marks: tuple[str, ...]
+    folds: dict[str, Score]
+    miou: Score
+    fb_iou: Score
+    other: dict[str, Score]
+    rank: int | None = None
+    rank_range: tuple[int, int] | None = None
+    from_best: bool | None = None
+
+    @property
+    def record(self) -> Record:
+        """The record, or that of the first run."""
+        return self.entries[0].record
+
+
+@dataclass(frozen=True)
+class Board:
+    """``rows``: ranked ones first, best first; then those without a rank. ``key``: hex digits that name the questions.
+
+    ``benchmark``: as its first record has it (title: as tables print it); ``off``: why it is no main board, none where
+    it is one.
+    """
+
+    key: str
+    benchmark: RecordedBenchmark
+    protocol: Protocol
+    protocol_title: str
+    modified: tuple[str, ...]
+    shots: int
+    seed: int
+    rows: tuple[Row, ...]
+    off: tuple[str, ...]
+
+    @property
+    def questions(self) -> str:
+        """The protocol, shots and seed as tables print them."""
+        return f"{self.protocol_title} · {self.shots}-shot · seed {self.seed}"
+
+    @property
+    def title(self) -> str:
+        """The benchmark and the questions as tables print them."""
+        return f"{self.benchmark.title} · {self.questions}"
+
+    @property
+    def folds(self) -> tuple[str, ...]:
+        """All folds of the benchmark."""
+        return self.benchmark.folds
+
+    @property
+    def ranked(self) -> tuple[Row, ...]:
+        """The rows with a rank."""
+        return tuple(row for row in self.rows if row.rank is not None)
+
+
+def make_boards(entries: Sequence[Entry]) -> list[Board]:
+    """The boards of ``entries``: by benchmark, main boards first, then by protocol (ours first), shots and seed."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(_key(entry.record), []).append(entry)
+    boards = [_board(key, of_board) for key, of_board in groups.items()]
+    order = list(PROTOCOLS)
+    return sorted(
+        boards,
+        key=lambda b: (b.benchmark.name, bool(b.off), order.index(b.protocol.id), b.shots, b.seed, b.title, b.key),
+    )
+
+
+def benchmark_title(said: RecordedBenchmark) -> str:
+    """The name as tables print it: never a bare one where only a part was at hand, whatever a record says."""
+    lists = known_lists(said.name)
+    part = f" [partial {said.present}/{said.total}]" if _is_part(said) else ""
+    if lists is not None:
+        return lists.title + part
+    title = visible(said.title)
+    return title if part in title else title + part
+
+
+@lru_cache(maxsize=64)
+def known_lists(benchmark: str) -> FoldLists | None:
+    """The published lists of a benchmark, None where there are none."""
+    return published_lists(benchmark)
+
+
+@lru_cache(maxsize=256)
+def _digest_of(benchmark: str, mask_rule: str) -> str | None:
+    lists = known_lists(benchmark)
+    return None if lists is None else replace(lists, mask_rule=mask_rule).digest()
+
+
+def _is_part(said: RecordedBenchmark) -> bool:
+    return said.partial or said.present != said.total
+
+
+def _key(record: Record) -> str:
+    said = record.benchmark
+    several = PROTOCOLS[record.protocol].runs > 1
+    questions = [
+        *(said.name, said.partition, said.mask_rule, said.class_names_sha256, said.lists_sha256, said.masks_sha256),
+        [_is_part(said), said.present, said.total, list(said.folds), record.protocol, list(record.modified)],
+        *(record.shots, record.seed, None if several else sorted(record.manifests_sha256.items())),
+    ]
+    return sha256_text(json.dumps(questions))[:16]
+
+
+def _board(key: str, entries: Sequence[Entry]) -> Board:
+    first = entries[0].record
+    protocol = PROTOCOLS[first.protocol]
+    off = [PARTIAL] if _is_part(first.benchmark) else []
+    off += [f"{MODIFIED}: {', '.join(map(visible, first.modified))}"] if first.modified else []
+    known = _digest_of(first.benchmark.name, first.benchmark.mask_rule)
+    off += [OTHER_LISTS] if known not in (None, first.benchmark.lists_sha256) else []
+    return Board(
+        key=key,
+        benchmark=first.benchmark.model_copy(update={"title": benchmark_title(first.benchmark)}),
+        protocol=protocol,
+        protocol_title=first.protocol_title,
+        modified=first.modified,
+        shots=first.shots,
+        seed=first.seed,
+        rows=tuple(_ranked([_row(of_model, protocol) for of_model in _by_model(entries, protocol)])),
+        off=tuple(off),
+    )
+
+
+def _by_model(entries: Sequence[Entry], protocol: Protocol) -> list[tuple[Entry, ...]]:
+    """Each record alone, or a model's runs together, one of each."""
+    if protocol.runs == 1:
+        return [(entry,) for entry in entries]
+    found: dict[tuple[str, str, str], dict[int, Entry]] = {}
+    for entry in entries:
+        model = entry.record.model
+        found.setdefault((model.name, model.revision, model.config8), {}).setdefault(entry.record.run, entry)
+    return [tuple(of_run[run] for run in sorted(of_run)) for of_run in found.values()]
+
+
+def _row(entries: tuple[Entry, ...], protocol: Protocol) -> Row:
+    records = [entry.record for entry in entries]
+    first = records[0]
+    marks = [CONTAMINATED] if any(record.model.contaminated for record in records) else []
+    marks += [OFFLINE_EXAMPLE] if any(record.model.example for record in records) else []
+    if any(record.miou is None for record in records):
+        missing = [fold for fold in first.benchmark.folds if any(fold not in r.folds for r in records)]
+        marks.append(f"no fold {', '.join(map(visible, missing))}" if missing else "a fold has no score")
+    elif protocol.runs == 1 and entries[0].draws is None:
+        marks.append(NO_REPLICATES)
+    if len(entries) < protocol.runs:
+        marks.append(f"{len(entries)} of {protocol.runs} runs")
+    if len(entries) == 1:
+        return Row(
+            entries,
+            tuple(marks),
+            folds={fold: Score(*fold_scores(first.folds.get(fold))) for fold in first.benchmark.folds},
+            miou=Score(first.miou, first.ci95),
+            fb_iou=Score(first.fb_iou, entries[0].fb_ci95),
+            other={name: Score(value.score, value.ci95) for name, value in first.other.items()},
+        )
+    return Row(
+        entries,
+        tuple(marks),
+        folds={
+            fold: _over_runs([fold_scores(r.folds.get(fold))[0] for r in records]) for fold in first.benchmark.folds
+        },
+        miou=_over_runs([record.miou for record in records]),
+        fb_iou=_over_runs([record.fb_iou for record in records]),
+        other={
+            name: _over_runs([r.other[name].score if name in r.other else None for r in records])
+            for name in first.other
+        },
+    )
+
+
+def _over_runs(values: Sequence[float | None]) -> Score:
+    """Mean and sample standard deviation over runs, as the papers report them; no score where a run has none."""
+    there = [value for value in values if value is not None]
+    return Score(fmean(there), None, stdev(there)) if len(there) == len(values) else Score(None)
+
+
+def _ranked(rows: Sequence[Row]) -> list[Row]:
+    """Rows in the order of a table, with ranks."""
+
+    def order(row: Row) -> tuple[float, str, str]:
+        return -(row.miou.score if row.miou.score is not None else -1.0), row.record.model.name, row.entries[0].place
+
+    able = sorted((row for row in rows if not row.marks and row.miou.score is not None), key=order)
+    rest = sorted((row for row in rows if row.marks or row.miou.score is None), key=order)
+    draws = [row.entries[0].draws for row in able if len(row.entries) == 1]
+    known = [of_row for of_row in draws if of_row is not None]  # of all rows, or, where runs are averaged, of none
+    ranges = rank_ranges(known)
+    found = []
+    for place, rank in enumerate(ranks([row.miou.score or 0.0 for row in able])):
+        row = replace(able[place], rank=rank)
+        if ranges:
+            low, high = ranges[place]
+            ends = min(low, rank), max(high, rank)
+            row = replace(row, rank_range=ends, from_best=rank > 1 and separable(known[0], known[place]))
+        found.append(row)
+    return [*found, *rest]

@@ -1,0 +1,1 @@
+"""The published rows, as they were collected; read by ``leaderboard.published``."""

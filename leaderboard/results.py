@@ -1,0 +1,185 @@
+"""Reads a folder of records, as they were left by evaluations or handed in by strangers.
+
+A record that cannot be read, or that contradicts itself, is refused in one line and the others go on. What is proved
+here is cheap and needs no counts: IoUs follow from the sums beside them, means from what they are means of, intervals
+from the replicates kept beside the record. ``fsbench leaderboard check`` proves the rest, from the counts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import fsum
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fsbench.errors import FsbenchError
+from fsbench.intervals import REPLICATES, FloatArray, interval
+from fsbench.protocols import PROTOCOLS
+from fsbench.record import ClassRecord, FoldRecord, Record, read_record
+from leaderboard.text import visible
+
+Interval = tuple[float, float]
+
+MOST_RECORDS = 100_000
+LARGEST_REPLICATES = 64 * 2**20
+MOST_COLUMNS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A record that was read. ``place``: its folder below the results folder, with ``/``.
+
+    ``draws``: the replicates of its mIoU (mean over all folds), float64 (10,000,), None where folds are missing or no
+    replicates are kept; ``fb_ci95``: the interval of its FB-IoU, from the same file.
+    """
+
+    place: str
+    folder: Path
+    record: Record
+    draws: FloatArray | None
+    fb_ci95: Interval | None
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a folder holds: ``entries`` by place, ``refused`` one line each, ``remarks`` on what was left out."""
+
+    folder: Path
+    entries: tuple[Entry, ...]
+    refused: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def read_results(folder: Path, advance: Callable[[int], None] = lambda n: None) -> Results:
+    """Read every ``record.json`` below ``folder``; ``advance`` is told of each.
+
+    Records of a ``--limit`` are trials and are left out, with a remark. Raises FsbenchError where ``folder`` is no
+    folder or holds no record.
+    """
+    if not folder.is_dir():
+        raise FsbenchError(f"{folder}: is no folder: give the results folder of 'fsbench evaluate --out'")
+    entries: dict[tuple[str, ...], Entry] = {}
+    refused, remarks, trials = [], [], 0
+    for path in find_records(folder):
+        try:
+            entry = _read(folder, path)
+        except FsbenchError as error:
+            refused.append(visible(error))
+        else:
+            first = entries.setdefault(_identity(entry.record), entry)
+            if entry.record.limit is not None:
+                del entries[_identity(entry.record)]
+                trials += 1
+            elif first is not entry:
+                remarks.append(f"{visible(entry.place)}: is the record of {visible(first.place)} once more: left out.")
+        advance(1)
+    if not entries and not refused and not trials:
+        raise FsbenchError(f"{folder}: holds no record.json: give the results folder of 'fsbench evaluate --out'")
+    if trials:
+        said = "1 record of a --limit is" if trials == 1 else f"{trials} records of a --limit are"
+        remarks.append(f"{said} left out: a trial is no score.")
+    return Results(folder, tuple(entries.values()), tuple(refused), tuple(remarks))
+
+
+def _identity(record: Record) -> tuple[str, ...]:
+    """What two copies of a record share: its place, its questions and its counts."""
+    return str(record.folder()), record.counts_sha256, *record.manifests_sha256.values()
+
+
+def find_records(folder: Path) -> list[Path]:
+    """Every ``record.json`` below ``folder``, by path; links to folders are not followed.
+
+    Raises FsbenchError where there are more than ``MOST_RECORDS``.
+    """
+    found = sorted(_walk(folder), key=lambda path: path.relative_to(folder).parts)
+    if len(found) > MOST_RECORDS:
+        raise FsbenchError(f"{folder}: holds {len(found)} records, expected at most {MOST_RECORDS}: give a part of it")
+    return found
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for parent, _, names in os.walk(folder, followlinks=False):
+        if "record.json" in names:
+            yield Path(parent) / "record.json"
+
+
+def _read(folder: Path, path: Path) -> Entry:
+    record = read_record(path)
+    if record.protocol not in PROTOCOLS:
+        raise FsbenchError(f"{path}: is of protocol {record.protocol!r}, which is not known here: update fsbench")
+    said = contradiction(record)
+    if said is not None:
+        raise FsbenchError(f"{path}: contradicts itself ({said}): evaluate again")
+    draws, fb_ci95 = _replicates(path.parent / "bootstrap.parquet", record)
+    return Entry(path.parent.relative_to(folder).as_posix(), path.parent, record, draws, fb_ci95)
+
+
+def contradiction(record: Record) -> str | None:
+    """The first number of a record that does not follow from the others, None where all do."""
+    if not record.folds or not record.folds.keys() <= set(record.benchmark.folds):
+        return "its folds are none, or not the benchmark's"
+    empty = PROTOCOLS[record.protocol].empty
+    for fold, said in record.folds.items():
+        for key, of_class in {**said.classes, **said.others}.items():
+            iou = of_class.intersection / of_class.union if of_class.union else (None if empty == "drop" else 0.0)
+            if of_class.iou != iou or of_class.intersection > of_class.union:
+                return (
+                    f"fold {fold}, class {key[:80]}: IoU {of_class.iou} of {of_class.intersection} / {of_class.union}"
+                )
+        if said.miou != _mean_over(list(said.classes.values())):
+            return f"fold {fold}: mIoU {said.miou} is not the mean of its classes"
+        if not said.episodes <= said.asked <= said.drawn:
+            return f"fold {fold}: {said.episodes} episodes counted of {said.asked} asked of {said.drawn} drawn"
+    for name in ("miou", "fb_iou"):
+        if getattr(record, name) != _over_folds(record, [getattr(fold, name) for fold in record.folds.values()]):
+            return f"{name} {getattr(record, name)} is not the mean over folds"
+    for name, other in record.other.items():
+        of_folds = [fold.other[name].score if name in fold.other else None for fold in record.folds.values()]
+        if other.score != _over_folds(record, of_folds):
+            return f"{name[:80]} {other.score} is not the mean over folds"
+    return None
+
+
+def _mean_over(classes: Sequence[ClassRecord]) -> float | None:
+    ious = [c.iou for c in classes if c.iou is not None]
+    return fsum(ious) / len(ious) if any(c.union for c in classes) else None
+
+
+def _over_folds(record: Record, values: Sequence[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return fsum(present) / len(present) if len(present) == len(record.benchmark.folds) else None
+
+
+def _replicates(path: Path, record: Record) -> tuple[FloatArray | None, Interval | None]:
+    """Replicates of the mIoU and the interval of the FB-IoU; nothing where folds are missing or the file is not there.
+
+    Raises FsbenchError for a file that is none, or whose replicates do not give the record's interval.
+    """
+    if record.miou is None or not path.is_file():
+        return None, None
+    try:
+        if path.stat().st_size > LARGEST_REPLICATES:
+            raise ValueError(f"{path.stat().st_size} bytes")
+        with pq.ParquetFile(path) as file:
+            if file.metadata.num_rows != REPLICATES or file.metadata.num_columns > MOST_COLUMNS:
+                raise ValueError(f"{file.metadata.num_rows} rows, {file.metadata.num_columns} columns")
+            if any(file.schema_arrow.field(name).type != pa.float64() for name in ("miou", "fb_iou")):
+                raise ValueError("columns are not float64")
+            table = file.read(columns=["miou", "fb_iou"])
+        miou, fb_iou = (np.asarray(table[name].to_numpy(), np.float64) for name in ("miou", "fb_iou"))
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        said = " ".join(str(error).split())[:200]
+        raise FsbenchError(f"{path}: cannot be read as replicates ({said}): evaluate again") from error
+    if not np.isfinite(miou[~np.isnan(miou)]).all() or interval(miou) != record.ci95:
+        raise FsbenchError(f"{path}: its replicates do not give the interval of the record beside it: evaluate again")
+    return miou, interval(fb_iou)
+
+
+def fold_scores(said: FoldRecord | None) -> tuple[float | None, Interval | None]:
+    """A fold's mIoU and interval, nothing for a fold that was not run."""
+    return (None, None) if said is None else (said.miou, said.ci95)

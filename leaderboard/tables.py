@@ -1,0 +1,132 @@
+"""Boards as data frames: one row a model, everything a person chooses by. Scores are fractions from 0 to 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from fsbench.model import TrainingCard
+from fsbench.record import Record
+from leaderboard.boards import Board, Row, Score
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEEN = {
+    "test_images_seen": "test images",
+    "novel_masks_seen": "novel-class masks",
+    "novel_boxes_seen": "novel-class boxes",
+    "novel_image_labels_seen": "novel-class image labels",
+    "novel_image_text_seen": "novel-class image-text pairs",
+}
+"""Field of the card -> what a table calls what a model has seen."""
+
+EVIDENCE = {
+    "counts": "counts: every score follows from per-episode counts",
+    "predictions": "predictions: counted again from the masks by the checker",
+    "rerun": "rerun: run again by a maintainer",
+}
+
+
+def board_table(board: Board) -> pd.DataFrame:
+    """The rows of a board, in its order.
+
+    Columns: ``rank``, ``rank_low``, ``rank_high``, ``separable_from_best`` (null where it cannot be said), the model's
+    name, revision, config8 and ``marks``; ``fold<F>``, ``miou``, ``fb_iou`` and the protocol's other scores, each with
+    ``_low`` and ``_high`` of its 95 % interval (``_std`` over runs, if several); then what a person chooses by.
+    """
+    import pandas as pd
+
+    return pd.DataFrame([_cells(board, row) for row in board.rows])
+
+
+def _cells(board: Board, row: Row) -> dict[str, Any]:
+    record = row.record
+    model = record.model
+    low, high = row.rank_range or (None, None)
+    cells: dict[str, Any] = {
+        "rank": row.rank,
+        "rank_low": low,
+        "rank_high": high,
+        "separable_from_best": row.from_best,
+        "model": model.name,
+        "revision": model.revision,
+        "config8": model.config8,
+        "marks": "; ".join(row.marks),
+    }
+    scores = {f"fold{fold}": score for fold, score in row.folds.items()}
+    scores |= {"miou": row.miou, "fb_iou": row.fb_iou, **row.other}
+    for name, score in scores.items():
+        cells |= _score_cells(name, score, several=board.protocol.runs > 1)
+    return cells | {
+        "prompts": model.prompts,
+        "shots": record.shots,
+        "trained_parameters": model.trained_parameters,
+        "total_parameters": model.total_parameters,
+        "ms_per_episode": ms_per_episode(row),
+        "hardware": hardware(record),
+        "training_data": training_data(record),
+        **{name: seen(record, name) for name in SEEN},
+        "licence": model.licence,
+        "url": model.url,
+        "evidence": evidence(row),
+        "place": row.entries[0].place,
+    }
+
+
+def _score_cells(name: str, score: Score, *, several: bool) -> dict[str, float | None]:
+    if several:
+        return {name: score.score, f"{name}_std": score.deviation}
+    low, high = score.ci95 or (None, None)
+    return {name: score.score, f"{name}_low": low, f"{name}_high": high}
+
+
+def ms_per_episode(row: Row) -> float | None:
+    """Milliseconds that the model alone took for an episode, None where nothing was timed."""
+    seconds = sum(entry.record.timings.model_seconds for entry in row.entries)
+    episodes = sum(fold.asked for entry in row.entries for fold in entry.record.folds.values())
+    return 1000 * seconds / episodes if episodes and seconds > 0 else None
+
+
+def hardware(record: Record) -> str:
+    """Where it was timed."""
+    where = record.environment
+    if where.device == "cpu":
+        return f"{where.processor}, {where.threads} {'thread' if where.threads == 1 else 'threads'}"
+    return where.device
+
+
+def training_data(record: Record) -> str:
+    """What the model was trained on: one text, or what is said of each fold."""
+    said = {fold: card.training_data for fold, card in _trained(record).items()}
+    if len(set(said.values())) == 1:
+        return next(iter(said.values()))
+    return "; ".join(f"fold {fold}: {text}" for fold, text in said.items()) or "unknown"
+
+
+def seen(record: Record, name: str) -> str:
+    """Whether any of the checkpoints has seen it: yes, no, or unknown, which is never taken for no."""
+    said = [getattr(card, name) for card in _trained(record).values()]
+    return "yes" if "yes" in said else "unknown" if "unknown" in said or not said else "no"
+
+
+def evidence(row: Row) -> str:
+    """The weakest evidence of the row's records."""
+    return min((entry.record.evidence for entry in row.entries), key=list(EVIDENCE).index)
+
+
+def _trained(record: Record) -> Mapping[str, TrainingCard]:
+    """Training by fold, or under ``*``; a fold that was run and of which nothing is said is unknown."""
+    said = record.model.training
+    if not record.folds.keys() <= said.keys() and "*" not in said:
+        return {**said, **{fold: TrainingCard() for fold in record.folds if fold not in said}}
+    return said
+
+
+def boards_of(boards: Iterable[Board], benchmark: str, shots: int | None, protocol: str | None) -> list[Board]:
+    """The boards of a benchmark by name, of one number of shots and one protocol where these are given."""
+    return [
+        board
+        for board in boards
+        if board.benchmark.name == benchmark and shots in (None, board.shots) and protocol in (None, board.protocol.id)
+    ]
