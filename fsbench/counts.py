@@ -14,11 +14,13 @@ from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fsbench.errors import FsbenchError
 from fsbench.files import make_folder, sha256_text, written_whole
+from fsbench.parquet import Faulty, read_bounded, refused
 
 SCHEMA = pa.schema(
     [("fold", pa.string()), ("number", pa.int32()), ("query", pa.string()), ("image", pa.string())]
@@ -34,6 +36,11 @@ SCENE_SCHEMA = pa.schema(
 )
 """Counts of composed queries."""
 
+
+MOST_ROWS = 8_000_000
+"""Rows of the largest file there can be: the 67,135 val images of COCO-20i, asked for 80 classes and the background."""
+
+MOST_PIXELS = 2**40
 
 BACKGROUND = -1
 """The class id of the background, which is counted where several classes are asked together."""
@@ -104,21 +111,44 @@ def write_counts(path: Path, rows: Sequence[Row]) -> None:
         pq.write_table(table, temporary, compression="zstd")
 
 
-def read_counts(path: Path) -> list[Row]:
-    """Rows of a ``counts.parquet``; raises FsbenchError where it is missing, broken, or of another schema."""
+def read_counts(path: Path, most_rows: int = MOST_ROWS) -> list[Row]:
+    """Rows of a ``counts.parquet``, which may be a stranger's.
+
+    Raises FsbenchError where it is missing, broken, of another schema, or has more than ``most_rows`` rows or numbers
+    that no count can be.
+    """
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise FsbenchError(f"{path}: cannot be read as counts ({error}): evaluate again") from error
-    schema = next(
-        (s for s in (SCHEMA, SCENE_SCHEMA) if (s.names, s.types) == (table.schema.names, table.schema.types)), None
-    )
-    if schema is None or any(c.null_count for c in table.columns):
-        raise FsbenchError(f"{path}: columns are not those of counts ({', '.join(SCHEMA.names)}): evaluate again")
-    values = zip(*(column.to_pylist() for column in table.columns), strict=True)
-    if schema is SCHEMA:
+        table = read_bounded(path, (SCHEMA, SCENE_SCHEMA), most_rows)
+        for name, column in zip(table.schema.names, table.columns, strict=True):
+            _check_range(name, column)
+    except Faulty as error:
+        raise refused(path, "counts", error) from error
+    values = zip(*(_values(column) for column in table.columns), strict=True)
+    if table.num_columns == len(SCHEMA):
         return [Row(*row) for row in values]
     return [Row(*row[:9])._replace(scene=SceneCounts(row[9], *map(tuple, row[10:]))) for row in values]
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """The values of a column; equal strings are one object, as millions of rows name few of them."""
+    if not pa.types.is_string(column.type):
+        return list(column.to_pylist())
+    encoded = column.combine_chunks().dictionary_encode()
+    strings = encoded.dictionary.to_pylist()
+    return [strings[place] for place in encoded.indices.to_pylist()]
+
+
+def _check_range(name: str, column: pa.ChunkedArray) -> None:
+    """Raise ValueError for a number that is none of a count, and for a null inside a list."""
+    numbers = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+    if numbers.null_count:
+        raise ValueError(f"{name} has nulls")
+    if not pa.types.is_integer(numbers.type):
+        return
+    least = {"class_id": BACKGROUND, "position": ABSENT}.get(name, 0)
+    found = pc.min_max(numbers).as_py()
+    if found["min"] is not None and not least <= found["min"] <= found["max"] < MOST_PIXELS:
+        raise ValueError(f"{name} is from {found['min']} to {found['max']}, expected {least} to 2^40")
 
 
 class Confused(NamedTuple):

@@ -91,8 +91,8 @@ class ModelCard(BaseModel):
 
     ``prompts`` is what the model needs to answer: ``text`` (the class name), ``mask`` (supports, so 1 shot or
     more), ``both``, or ``none``. ``training`` holds one entry per fold where there is a checkpoint per fold, or one
-    under ``*`` for all folds. ``weights_sha256`` tells weights apart that share a name and a revision. ``example``: made
-    to show that all works where nothing can be downloaded, and so kept off every main ranking.
+    under ``*`` for all folds. ``weights_sha256`` tells weights apart that share a name and a revision. ``example``:
+    made to show that all works where nothing can be downloaded, and so kept off every main ranking.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -12,21 +12,39 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from fsbench.bounded import check_json, joined, plain, read_bytes
 from fsbench.errors import FsbenchError
 from fsbench.files import sha256_text, write_text
 from fsbench.model import ModelCard
 from fsbench.protocols import PROTOCOLS
+from fsbench.record_fields import (
+    MOST_CLASSES,
+    MOST_FOLDS,
+    MOST_TOGETHER,
+    Amount,
+    ClassId,
+    Count,
+    FolderName,
+    FoldName,
+    Fraction,
+    Interval,
+    Limit,
+    Modification,
+    OptionName,
+    ProtocolId,
+    Run,
+    ScoreName,
+    Seed,
+    Sha256,
+    Shots,
+    Text,
+    check_training,
+)
 
 SCHEMA = "fsbench-record/1"
 LARGEST_RECORD = 64 * 2**20
-
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0, lt=2**63)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Interval = tuple[Fraction, Fraction]
-Text = Annotated[str, Field(max_length=400)]
 
 
 class _Strict(BaseModel):
@@ -34,21 +52,31 @@ class _Strict(BaseModel):
 
 
 class RecordedModel(ModelCard):
-    """The model's card, and how it was configured. ``config8`` is the hash in the record's path; ``spec`` what was given
-    as ``--model``, null for a model that was made in Python.
+    """The model's card, and how it was configured. ``config8`` is the hash in the record's path; ``spec`` what was
+    given as ``--model``, null for a model that was made in Python.
     """
 
     spec: Text | None = None
-    options: dict[Text, Text]
+    options: Annotated[dict[OptionName, Text], Field(max_length=100)]
     precision: Literal["float32"]
     config8: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
     contaminated: bool
+
+    @model_validator(mode="after")
+    def _is_bounded(self) -> RecordedModel:
+        if len(self.training) > MOST_FOLDS + 1:
+            raise ValueError(f"training has {len(self.training)} entries, expected at most {MOST_FOLDS + 1}")
+        if max(self.trained_parameters or 0, self.total_parameters or 0) >= 2**63:
+            raise ValueError("more than 2^63 parameters")
+        for fold, training in self.training.items():
+            check_training(fold, training)
+        return self
 
 
 class RecordedBenchmark(_Strict):
     """Which benchmark was asked. ``present`` of ``total`` val samples were at hand; ``folds`` are all it has."""
 
-    name: Text
+    name: FolderName
     title: Text
     partial: bool
     present: Count
@@ -59,14 +87,14 @@ class RecordedBenchmark(_Strict):
     lists_sha256: Sha256
     masks_sha256: Sha256
     sources_sha256: Sha256
-    folds: tuple[Text, ...]
+    folds: Annotated[tuple[FoldName, ...], Field(min_length=1, max_length=MOST_FOLDS)]
     builder_version: Text
 
 
 class ClassRecord(_Strict):
     """One class; ``iou`` is null where the class had no sample and is left out. ``class_id`` as in the counts."""
 
-    class_id: int | None = None
+    class_id: ClassId | None = None
     iou: Fraction | None
     intersection: Count
     union: Count
@@ -80,11 +108,21 @@ class OtherScore(_Strict):
     ci95: Interval | None
 
 
+ConfusionRow = Annotated[tuple[Count, ...], Field(max_length=MOST_TOGETHER)]
+
+
 class Confusion(_Strict):
     """Pixels by true class (rows) and predicted class (columns); ``class_ids`` in their order, -1 the background."""
 
-    class_ids: tuple[int, ...]
-    pixels: tuple[tuple[Count, ...], ...]
+    class_ids: Annotated[tuple[ClassId, ...], Field(max_length=MOST_TOGETHER)]
+    pixels: Annotated[tuple[ConfusionRow, ...], Field(max_length=MOST_TOGETHER)]
+
+    @model_validator(mode="after")
+    def _is_square(self) -> Confusion:
+        size = len(self.class_ids)
+        if len(set(self.class_ids)) != size or len(self.pixels) != size or any(len(row) != size for row in self.pixels):
+            raise ValueError(f"pixels are not {size} rows of {size} for as many different classes")
+        return self
 
 
 class FoldRecord(_Strict):
@@ -101,11 +139,11 @@ class FoldRecord(_Strict):
     asked: Count
     drawn: Count
     manifest_sha256: Sha256
-    left_out: tuple[Text, ...]
+    left_out: Annotated[tuple[Text, ...], Field(max_length=MOST_CLASSES)]
     vanished_replicates: Count
-    classes: dict[Text, ClassRecord]
-    other: dict[Text, OtherScore] = Field(default_factory=dict)
-    others: dict[Text, ClassRecord] = Field(default_factory=dict)
+    classes: Annotated[dict[Text, ClassRecord], Field(max_length=MOST_CLASSES)]
+    other: dict[ScoreName, OtherScore] = Field(default_factory=dict, max_length=100)
+    others: dict[Text, ClassRecord] = Field(default_factory=dict, max_length=MOST_TOGETHER)
     confusion: Confusion | None = None
 
 
@@ -131,10 +169,10 @@ class Timings(_Strict):
     model alone; ``images_per_second``: query images answered per second of ``seconds``; memory of the process.
     """
 
-    seconds: float
-    model_seconds: float
-    images_per_second: float
-    peak_memory_mib: float
+    seconds: Amount
+    model_seconds: Amount
+    images_per_second: Amount
+    peak_memory_mib: Amount
     workers: Count
 
 
@@ -153,18 +191,18 @@ class Record(_Strict):
     evidence: Literal["counts", "predictions", "rerun"]
     model: RecordedModel
     benchmark: RecordedBenchmark
-    protocol: Text
-    modified: tuple[Text, ...]
-    shots: Count
-    seed: Count
-    run: Count = 0
-    limit: Count | None
-    folds: dict[Text, FoldRecord]
+    protocol: ProtocolId
+    modified: Annotated[tuple[Modification, ...], Field(max_length=20)]
+    shots: Shots
+    seed: Seed
+    run: Run = 0
+    limit: Limit | None
+    folds: Annotated[dict[FoldName, FoldRecord], Field(max_length=MOST_FOLDS)]
     miou: Fraction | None
     fb_iou: Fraction | None
     ci95: Interval | None
-    other: dict[Text, OtherScore] = Field(default_factory=dict)
-    manifests_sha256: dict[Text, Sha256]
+    other: dict[ScoreName, OtherScore] = Field(default_factory=dict, max_length=100)
+    manifests_sha256: Annotated[dict[FoldName, Sha256], Field(max_length=MOST_FOLDS)]
     counts_sha256: Sha256
     environment: Environment
     timings: Timings
@@ -248,17 +286,19 @@ def read_record(path: Path) -> Record:
     """Read a ``record.json`` (or the one in a folder); raises FsbenchError in one line where it is none."""
     path = path / "record.json" if path.is_dir() else path
     try:
-        if path.stat().st_size > LARGEST_RECORD:
-            raise FsbenchError(f"{path}: is larger than {LARGEST_RECORD >> 20} MiB, which no record is")
-        return Record.model_validate_json(path.read_bytes())
+        data = read_bytes(path, LARGEST_RECORD)
+        check_json(data)
+        return Record.model_validate_json(data)
     except OSError as error:
         raise FsbenchError(
             f"{path}: cannot be read ({error.strerror}): expected the record.json of an evaluation"
         ) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part)[:80] for part in first["loc"])
-        raise FsbenchError(f"{path}: is no {SCHEMA} record: {where or 'the file'}: {first['msg'][:200]}") from error
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where, said = joined(first["loc"]) or "the file", plain(first["msg"])[:200]
+        raise FsbenchError(f"{path}: is no {SCHEMA} record: {where}: {said}") from error
+    except ValueError as error:
+        raise FsbenchError(f"{path}: is no {SCHEMA} record: {plain(error)[:200]}") from error
 
 
 def write_record(folder: Path, record: Record) -> Path:

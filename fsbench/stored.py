@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from fsbench.counts import BACKGROUND, Row, read_counts, rows_digest
+from fsbench.counts import BACKGROUND, MOST_ROWS, Row, read_counts, rows_digest
 from fsbench.errors import FsbenchError
 from fsbench.fold_lists import ClassName, FoldLists
 from fsbench.intervals import REPLICATES, FloatArray
 from fsbench.manifest import Manifest, Question
 from fsbench.metrics import benchmark_miou, score
+from fsbench.parquet import Faulty, read_bounded, refused
 from fsbench.protocols import PROTOCOLS, Protocol
 from fsbench.record import FoldRecord, Record, read_record
 from fsbench.scenes import fits, scene_scores
@@ -134,7 +134,7 @@ def read_stored(path: Path) -> Stored:
     ):
         raise FsbenchError(f"{path}: the folds of its scores, manifests and benchmark do not agree: evaluate again")
     counts = path.parent / "counts.parquet"
-    rows = [row for row in read_counts(counts) if row.fold in record.folds]
+    rows = [row for row in read_counts(counts, most_rows(record)) if row.fold in record.folds]
     if rows_digest(rows) != record.counts_sha256:
         raise FsbenchError(f"{counts}: is not of the record beside it: evaluate again")
     of_fold: dict[str, list[Row]] = {fold: [] for fold in record.benchmark.folds if fold in record.folds}
@@ -156,24 +156,45 @@ def read_stored(path: Path) -> Stored:
     return stored
 
 
+def most_rows(record: Record) -> int:
+    """How many rows of counts a record may have: one an episode, or where classes are asked together one a class."""
+    together = PROTOCOLS[record.protocol].asks != "class"
+    rows = 0
+    for said in record.folds.values():
+        classes = len(said.classes) + len(said.others)
+        rows += said.asked * (classes if together else 1)
+    return min(MOST_ROWS, rows)
+
+
 def read_replicates(stored: Stored) -> dict[str, FloatArray]:
     """The replicates beside a record: ``miou_fold0``, ``fb_iou_fold0``, … -> float64 (REPLICATES,).
 
     Raises FsbenchError where ``bootstrap.parquet`` lacks one of them or has another number of rows.
     """
     path = stored.path.parent / "bootstrap.parquet"
+    return {name: values for name, values in read_columns(path, [*stored.rows]).items() if "_fold" in name}
+
+
+def read_columns(path: Path, folds: Sequence[str], only: Sequence[str] | None = None) -> dict[str, FloatArray]:
+    """The columns of a ``bootstrap.parquet``: those of each of ``folds``, and ``miou`` and ``fb_iou`` where kept.
+
+    ``only``: those that are wanted, None for all. Raises FsbenchError for other columns, another number of rows, and
+    numbers that no score can be.
+    """
+    names = [f"{kind}_fold{fold}" for kind in ("miou", "fb_iou") for fold in folds]
+    mean = ["miou", "fb_iou"]
+    schemas = [pa.schema([(name, pa.float64()) for name in columns]) for columns in ([*names, *mean], names)]
     try:
-        table = pq.read_table(path)
+        table = read_bounded(path, schemas, REPLICATES, only)
         if table.num_rows != REPLICATES:
             raise ValueError(f"{table.num_rows} replicates, expected {REPLICATES}")
-        return {
-            name: table[name].to_numpy().astype(np.float64)
-            for fold in stored.rows
-            for name in (f"miou_fold{fold}", f"fb_iou_fold{fold}")
-        }
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        said = " ".join(str(error).split())[:200]
-        raise FsbenchError(f"{path}: cannot be read as replicates ({said}): evaluate again") from error
+        found = {name: table[name].to_numpy().astype(np.float64) for name in table.schema.names}
+        wrong = [name for name, values in found.items() if ((values < 0) | (values > 1)).any()]
+        if wrong:
+            raise ValueError(f"{wrong[0]} is not from 0 to 1")
+    except Faulty as error:
+        raise refused(path, "replicates", error) from error
+    return found
 
 
 @contextmanager

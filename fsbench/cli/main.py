@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import typer
 
 from fsbench import __version__
+from fsbench.bounded import plain
 from fsbench.cli import (
     build,
     compare,
@@ -117,5 +118,5 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> int:
-    print("fsbench: " + " ".join(message.split()), file=sys.stderr)  # noqa: T201
+    print("fsbench: " + plain(" ".join(message.split())), file=sys.stderr)  # noqa: T201
     return code

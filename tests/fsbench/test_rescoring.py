@@ -262,7 +262,7 @@ def other_counts(path: Path, change: Any) -> None:
         ),
         (
             lambda p: other_counts(p, lambda row: row._replace(valid=2**49)),
-            r"scores do not follow from the counts",
+            r"cannot be read as counts \(valid is from 562949953421312 to 562949953421312, expected 0 to 2\^40\)",
         ),
     ],
 )

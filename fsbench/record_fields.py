@@ -1,0 +1,57 @@
+"""What may stand in a record's fields: every number, text and name has a bound, as records come from strangers.
+
+Names of which a folder's name is made hold nothing that leads out of it. The ranges of what can be asked for are those
+of ``plan.RANGES``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from fsbench.model import TrainingCard
+
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Interval = tuple[Fraction, Fraction]
+LONGEST = 400
+"""Characters of a text."""
+
+Text = Annotated[str, Field(max_length=LONGEST)]
+Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+Shots = Annotated[int, Field(ge=0, le=1000)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Run = Annotated[int, Field(ge=0, le=1000)]
+Limit = Annotated[int, Field(ge=1, le=10**9)]
+ClassId = Annotated[int, Field(gt=-(2**31), lt=2**31)]
+
+MOST_FOLDS, MOST_CLASSES, MOST_TRAINING_CLASSES = 1000, 10_000, 30_000
+MOST_TOGETHER = 255
+"""Classes that can be asked together, and the background."""
+
+
+def _is_no_path(value: str) -> str:
+    if ".." in value:
+        raise ValueError("must not hold '..' (it names a folder)")
+    return value
+
+
+FolderName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,79}$"), AfterValidator(_is_no_path)]
+FoldName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+ProtocolId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9@._-]{0,79}$"), AfterValidator(_is_no_path)]
+Modification = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9=._-]{0,79}$"), AfterValidator(_is_no_path)]
+ScoreName = Annotated[str, Field(pattern=r"^[a-z0-9_.]{1,40}$")]
+OptionName = Annotated[str, Field(max_length=100)]
+
+
+def check_training(fold: str, training: TrainingCard) -> None:
+    """Raise ValueError for more in a fold's training card than a record may hold."""
+    if len(fold) > 40:
+        raise ValueError(f"training names a fold of {len(fold)} characters, expected at most 40")
+    if len(training.training_classes) > MOST_TRAINING_CLASSES:
+        said = len(training.training_classes)
+        raise ValueError(f"training names {said} classes, expected at most {MOST_TRAINING_CLASSES}")
+    if len(training.checkpoint_sha256 or "") > LONGEST:
+        raise ValueError("training has a checkpoint_sha256 of more than 400 characters")
