@@ -13,16 +13,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 
+from fsbench.bounded import read_bytes
 from fsbench.errors import FsbenchError, ModelError
-from fsbench.files import sha256_file, sha256_text
-from fsbench.images import image_size, read_indices, read_raw_pixels
+from fsbench.files import sha256_text
 from fsbench.manifest import Manifest
 from fsbench.model import Episode, Model, ModelCard
 from fsbench.prediction import Size
+from fsbench.prediction_files import (
+    CARD,
+    LARGEST_CARD,
+    MANIFEST,
+    check_size,
+    fold_folder,
+    png_sha256,
+    prediction_file,
+    read_digest,
+    read_planes,
+)
 from fsbench.registry import foreign, load_model
 
 if TYPE_CHECKING:
@@ -103,10 +112,7 @@ class ModelAnswers:
 
 @dataclass(frozen=True)
 class PredictionAnswers:
-    """``DIR/fold{F}/{number:06d}.png``: non-zero is foreground; ``DIR/card.json`` may hold a model card.
-
-    Where several classes are asked together, a pixel's value is the place of its class among them, from 1; 0 is none.
-    """
+    """Masks in a folder, in the form that ``prediction_files`` describes."""
 
     folder: Path
     evidence: Evidence = "predictions"
@@ -117,13 +123,13 @@ class PredictionAnswers:
     def card(self) -> ModelCard:
         """The card in ``card.json`` or one made from the folder's name, with the predictions' own digest."""
         files = sorted(path.relative_to(self.folder).as_posix() for path in self.folder.glob("fold*/*.png"))
-        digest = sha256_text("".join(f"{file} {sha256_file(self.folder / file)}\n" for file in files))
-        given = self.folder / "card.json"
+        digest = sha256_text("".join(f"{file} {png_sha256(self.folder / file)}\n" for file in files))
+        given = self.folder / CARD
         if not given.exists():
             name = re.sub(r"[^a-z0-9._-]", "-", self.folder.resolve().name.lower())[:80]
             return ModelCard(name=name, prompts="none", weights_sha256=digest, description="predictions from files")
         try:
-            card = ModelCard.model_validate_json(given.read_bytes())
+            card = ModelCard.model_validate_json(read_bytes(given, LARGEST_CARD))
         except (ValidationError, OSError) as error:
             raise FsbenchError(f"{given}: is no model card ({' '.join(str(error).split())[:200]})") from error
         return card.model_copy(update={"weights_sha256": digest})
@@ -136,20 +142,13 @@ class PredictionAnswers:
 
         ``full`` is the manifest that the folder answers, ``manifest`` the part of it that is asked.
         """
-        folder = self.folder / f"fold{self.fold}"
-        said = folder / "manifest.sha256"
-        if not said.is_file():
-            raise FsbenchError(
-                f"{said}: is missing: write the SHA-256 of the manifest you answered ('fsbench episodes')"
-            )
-        digest = (said.read_text(encoding="utf-8", errors="replace").split() or [""])[0]
+        folder = fold_folder(self.folder, self.fold)
+        digest = read_digest(folder)
         if digest != full.sha256:
-            raise FsbenchError(
-                f"{said}: says {digest[:12] or 'nothing'}…, but the manifest asked is {full.sha256[:12]}…: predict "
-                f"for 'fsbench episodes … --fold {full.fold} --protocol {full.protocol} --shots {full.shots} "
-                f"--seed {full.seed}'"
-            )
-        there = {name for name in os.listdir(folder) if name != "manifest.sha256"}  # noqa: PTH208 - names alone
+            said = f"says {digest[:12] or 'nothing'}…, but the manifest asked is {full.sha256[:12]}…"
+            asked = f"--fold {full.fold} --protocol {full.protocol} --shots {full.shots} --seed {full.seed}"
+            raise FsbenchError(f"{folder / MANIFEST}: {said}: predict for 'fsbench episodes … {asked}'")
+        there = {name for name in os.listdir(folder) if name != MANIFEST}  # noqa: PTH208 - names alone
         expected = [self._file(number).name for number in range(len(full.questions))]
         missing = [name for name in expected[: len(manifest.questions)] if name not in there]
         if missing:
@@ -162,46 +161,15 @@ class PredictionAnswers:
             raise FsbenchError(f"{folder}: {len(extra)} files answer no episode, first {extra[0]}: remove them")
         for number, question in enumerate(manifest.questions):
             own = sizes[question.query]
-            self._check_size(self._file(number), own if square is None else square, own)
+            check_size(self._file(number), own, own if square is None else square)
 
     def answer(self, asked: Sequence[Asked], episodes: Sequence[Episode]) -> Sequence[Tensor]:
         import torch
 
-        return [torch.from_numpy(_planes(self._file(number), classes)) for number, classes in asked]
+        return [torch.from_numpy(read_planes(self._file(number), classes)) for number, classes in asked]
 
     def _file(self, number: int) -> Path:
-        return self.folder / f"fold{self.fold}" / f"{number:06d}.png"
-
-    @staticmethod
-    def _check_size(path: Path, target: Size, own: Size) -> None:
-        size = image_size(path)
-        if size not in (own, target):
-            either = f"{own[0]} x {own[1]}" + ("" if own == target else f" or {target[0]} x {target[1]}")
-            raise FsbenchError(f"{path}: is {size[0]} x {size[1]} (height x width), expected {either}")
-
-
-def _planes(path: Path, classes: int) -> npt.NDArray[np.bool_]:
-    """bool K x H x W: the foreground where one class was asked, else a plane for each place that the PNG's values name.
-
-    Raises FsbenchError for a value beyond the number of classes.
-    """
-    if classes == 1:
-        return _foreground(path)[None]
-    labels = read_indices(path)
-    if labels.max() > classes:
-        raise FsbenchError(
-            f"{path}: holds the value {labels.max()}, but {classes} classes are asked: expected 0..{classes}"
-        )
-    planes: npt.NDArray[np.bool_] = labels == np.arange(1, classes + 1, dtype=np.uint8)[:, None, None]
-    return planes
-
-
-def _foreground(path: Path) -> npt.NDArray[np.bool_]:
-    """bool H x W: where a pixel of the PNG is not zero (palette images by index, colour in any band but alpha)."""
-    pixels, bands = read_raw_pixels(path)
-    colour = [place for place, band in enumerate(bands) if band != "A"]
-    foreground: npt.NDArray[np.bool_] = (pixels[..., colour] != 0).any(axis=-1)
-    return foreground
+        return prediction_file(fold_folder(self.folder, self.fold), number)
 
 
 def answers_of(spec: str, options: Mapping[str, str]) -> Answers:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from fsbench.manifest import Manifest, Question
 from fsbench.metrics import Counts, count
 from fsbench.model import Episode
 from fsbench.prediction import BadAnswerError, Size, as_labels, as_masks, resize_nearest
+from fsbench.prediction_files import prediction_file, write_prediction
 from fsbench.protocols import Protocol
 from fsbench.scenes import count_scene, fits
 from fsbench.together import added, confusion, counts_of, sparse
@@ -43,7 +45,7 @@ class FoldResult:
 
 @dataclass(frozen=True)
 class FoldRun:
-    """One fold to run: its questions, who answers, and how."""
+    """One fold to run: its questions, who answers, and how. ``predictions``: the folder in which masks are kept."""
 
     benchmark: Benchmark
     protocol: Protocol
@@ -51,6 +53,7 @@ class FoldRun:
     answers: Answers
     batch_size: int
     workers: int
+    predictions: Path | None = None
 
     @property
     def one_class(self) -> bool:
@@ -124,9 +127,9 @@ def _run_batches(
         if position + ahead < len(todo):
             loading.append(pool.submit(_load, run, todo[position + ahead]))
         began = time.perf_counter()
-        masks = _answer(run, batch, episodes)
+        masks = answer_batch(run, batch, episodes)
         model_seconds = time.perf_counter() - began
-        counting.append((batch, model_seconds, pool.submit(_count, run, batch, masks)))
+        counting.append((batch, model_seconds, pool.submit(_keep_and_count, run, batch, masks)))
         while len(counting) > ahead:
             keep_oldest()
     while counting:
@@ -149,7 +152,11 @@ def _sizes(run: FoldRun, question: Question) -> tuple[Size, Size]:
     return own, own if run.protocol.size is None else (run.protocol.size, run.protocol.size)
 
 
-def _answer(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> list[Masks | Labels]:
+def answer_batch(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> list[Masks | Labels]:
+    """The answers at the size compared: bool 1 x h x w, or uint8 h x w where classes are asked together.
+
+    Raises ModelError for an answer that is none.
+    """
     questions = _questions(run, batch)
     asked = [Asked(n, len(question.class_ids)) for n, question in zip(batch.numbers, questions, strict=True)]
     read: Callable[[object, int, Size, Size], Masks | Labels] = as_masks if run.one_class else as_labels
@@ -166,7 +173,16 @@ def _answer(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> list[Mas
     return answers
 
 
-def _count(run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels]) -> FoldResult:
+def _keep_and_count(run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels]) -> FoldResult:
+    if run.predictions is not None:
+        for number, question, answer in zip(batch.numbers, _questions(run, batch), answers, strict=True):
+            mask = answer[0] if run.one_class else answer
+            write_prediction(prediction_file(run.predictions, number), mask, len(question.class_ids))
+    return count_batch(run, batch, answers)
+
+
+def count_batch(run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels]) -> FoldResult:
+    """The counts of answers as ``answer_batch`` gives them; raises FsbenchError for a truth that cannot be read."""
     rows: list[Row] = []
     confused: list[list[Confused]] = []
     objects: dict[str, Labels] = {}  # a scene is read once for all that is asked of it

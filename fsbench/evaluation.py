@@ -19,6 +19,7 @@ from fsbench.environment import environment, joined, peak_memory_mib
 from fsbench.errors import FsbenchError
 from fsbench.model import Model
 from fsbench.plan import Plan, Questions, make_plan
+from fsbench.prediction_files import MANIFEST, begin_fold, fold_folder, remove_predictions, write_card
 from fsbench.progress import progress
 from fsbench.record import Environment, Record, Timings, joined_model, read_record, same_model, write_record
 from fsbench.scoring import compute_scores, confused_of, write_replicates
@@ -43,6 +44,7 @@ def evaluate(
     options: Mapping[str, str] | None = None,
     out: Path | str = "results",
     if_exists: IfExists = "resume",
+    save_predictions: bool = False,
     draw_from: Literal["published", "present"] = "published",
     contaminated: bool = False,
     root: Path | str | None = None,
@@ -52,9 +54,9 @@ def evaluate(
     ``model``: a registered name, ``package.module:factory``, ``predictions:DIR``, or an object with ``card`` and
     ``segment``. ``benchmark``: a name under ``FSBENCH_HOME``, a folder, or an opened one. ``folds``: "all", a fold, or
     several. ``protocol``: by default ``fsbench-v1``, on Mosaic-4 ``mosaic4-v1``. ``shots``: by default 1 where the
-    model needs masks, else 0. ``run``: which of the runs of a protocol that is drawn several times. Returns the record
-    that was written below ``out``. Raises FsbenchError (a ModelError where the model is at fault) with a one-line
-    message.
+    model needs masks, else 0. ``run``: which of the runs of a protocol that is drawn several times.
+    ``save_predictions``: keep every mask beside the record, as ``predictions:DIR`` reads them. Returns the record that
+    was written below ``out``. Raises FsbenchError (a ModelError where the model is at fault) with a one-line message.
     """
     for name, value, choices in (
         ("if_exists", if_exists, ("resume", "error", "replace")),
@@ -79,7 +81,7 @@ def evaluate(
     texts = {key: str(value) for key, value in (options or {}).items()}
     moved = None if root is None else Path(root)
     plan = make_plan(Candidate.load(model, texts), benchmark, questions, Path(out), root=moved)
-    return run_plan(plan, if_exists)
+    return run_plan(plan, if_exists, save_predictions=save_predictions)
 
 
 def _chosen(folds: Sequence[int | str] | int | str) -> tuple[str, ...] | None:
@@ -88,8 +90,10 @@ def _chosen(folds: Sequence[int | str] | int | str) -> tuple[str, ...] | None:
     return (str(folds),) if isinstance(folds, int | str) else tuple(str(fold) for fold in folds)
 
 
-def run_plan(plan: Plan, if_exists: IfExists = "resume") -> Record:
+def run_plan(plan: Plan, if_exists: IfExists = "resume", *, save_predictions: bool = False) -> Record:
     """Run the folds of a plan that its record does not hold yet, and write the record; returns it.
+
+    With ``save_predictions`` the masks that were counted are kept in ``predictions`` beside it.
 
     Raises FsbenchError where ``if_exists`` is ``error`` and there is a record, or where the results folder holds
     one of another manifest, benchmark or setting.
@@ -100,16 +104,35 @@ def run_plan(plan: Plan, if_exists: IfExists = "resume") -> Record:
     if if_exists == "replace":
         for old in plan.folder.glob("*.partial.jsonl"):
             old.unlink(missing_ok=True)
+        remove_predictions(_predictions(plan))
     with _threads(plan.threads):
         here = environment(plan.device, plan.threads, plan.questions.batch_size)
         kept = None if if_exists == "replace" else _kept(plan, path, here)
         todo = [fold for fold in plan.answers if kept is None or fold not in kept.folds]
+        if save_predictions and kept is not None:
+            _tell_missing(plan, kept)
         if kept is not None and not todo:
             said = f"fsbench: {path}: is there already, nothing was run (--if-exists replace runs it again)"
             print(said, file=sys.stderr)  # noqa: T201
             return kept
-        results, spent = _run_folds(plan, todo, here)
-    return _finish(plan, path, here, results, spent, fresh=if_exists == "replace")
+        results, spent = _run_folds(plan, todo, here, save_predictions)
+    record = _finish(plan, path, here, results, spent, fresh=if_exists == "replace")
+    if save_predictions:
+        write_card(_predictions(plan), record.model)
+    return record
+
+
+def _predictions(plan: Plan) -> Path:
+    return plan.folder / "predictions"
+
+
+def _tell_missing(plan: Plan, kept: Record) -> None:
+    """Say of which folds that are asked, and were done before, no predictions were kept."""
+    asked = [fold for fold in plan.answers if fold in kept.folds]
+    missing = [fold for fold in asked if not (fold_folder(_predictions(plan), fold) / MANIFEST).is_file()]
+    if missing:
+        said = f"fsbench: {_predictions(plan)}: lacks fold {', '.join(missing)}, evaluated before without predictions"
+        print(f"{said}: --if-exists replace evaluates again and keeps them", file=sys.stderr)  # noqa: T201
 
 
 def check_free(plan: Plan) -> None:
@@ -119,7 +142,9 @@ def check_free(plan: Plan) -> None:
         raise FsbenchError(f"{path}: is there already: use --if-exists resume or replace, or another --out")
 
 
-def _run_folds(plan: Plan, todo: Sequence[str], here: Environment) -> tuple[dict[str, FoldResult], Timings]:
+def _run_folds(
+    plan: Plan, todo: Sequence[str], here: Environment, save_predictions: bool
+) -> tuple[dict[str, FoldResult], Timings]:
     results: dict[str, FoldResult] = {}
     seconds = model_seconds = 0.0
     prepared: set[int] = set()
@@ -130,10 +155,21 @@ def _run_folds(plan: Plan, todo: Sequence[str], here: Environment) -> tuple[dict
             if id(answers) not in prepared:
                 prepared.add(id(answers))
                 answers.prepare(plan.device)
+            kept_in = fold_folder(_predictions(plan), fold)
             run = FoldRun(
-                plan.benchmark, plan.protocol, plan.manifests[fold], answers, plan.questions.batch_size, plan.workers
+                plan.benchmark,
+                plan.protocol,
+                plan.manifests[fold],
+                answers,
+                plan.questions.batch_size,
+                plan.workers,
+                kept_in if save_predictions else None,
             )
-            with CountLog(_log_path(plan, fold), _run_key(plan, fold, here)) as log:
+            with CountLog(_log_path(plan, fold), _run_key(plan, fold, here, save_predictions)) as log:
+                if save_predictions:
+                    begin_fold(kept_in, plan.drawn[fold].sha256, goes_on=bool(log.done))
+                else:
+                    remove_predictions(kept_in)
                 results[fold] = run_fold(run, log, advance)
             seconds += sum(done.seconds for done in log.done.values())
             model_seconds += sum(done.model_seconds for done in log.done.values())
@@ -167,9 +203,9 @@ def _log_path(plan: Plan, fold: str) -> Path:
     return plan.folder / f"fold{fold}.partial.jsonl"
 
 
-def _run_key(plan: Plan, fold: str, here: Environment) -> dict[str, object]:
+def _run_key(plan: Plan, fold: str, here: Environment, save_predictions: bool = False) -> dict[str, object]:
     """What must be equal for the counts of a killed run to be gone on with."""
-    return {
+    return ({"predictions": True} if save_predictions else {}) | {
         "schema": "fsbench-counts-log/1",
         "manifest": plan.manifests[fold].sha256,
         "masks": plan.benchmark.digests.masks,

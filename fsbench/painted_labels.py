@@ -104,6 +104,31 @@ def paint(image: Pixels, labels: Pixels, size: tuple[int, int], *, numbered: boo
     return picture
 
 
+def paint_answer(image: Pixels, answer: Pixels, truth: Pixels, size: tuple[int, int], *, several: bool) -> Image.Image:
+    """``image`` (uint8 H x W x 3) at ``size`` (height, width) with what was answered and what is true painted on it.
+
+    ``answer`` and ``truth``: uint8 labels of any size that cover the photograph. Label p + 1 of the answer is tinted in
+    the colour of place p; that of the truth is outlined, in white between dark lines or, where ``several`` classes are
+    asked, in its colour between a white and a dark one. The photograph itself is paled in colour.
+    """
+    height, width = size
+    photograph = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)
+    shown = np.asarray(photograph).astype(np.uint16)
+    grey = np.asarray(photograph.convert("L")).astype(np.uint16)[..., None]
+    painted = (shown + grey) // 2
+    said, true = _reduced(answer, size), _reduced(truth, size)
+    for label in np.setdiff1d(said, (0, VOID)):
+        tint = np.array(colour_of(int(label) - 1), np.uint16)
+        painted[said == label] = (grey[said == label] * 2 + tint * 3) // 5
+    for label in np.setdiff1d(true, (0, VOID)):
+        mask = true == label
+        inner = _shrunk(mask, _EDGE)
+        painted[_ring(mask)] = WHITE if several else INK
+        painted[inner & ~_shrunk(mask, _EDGE + 1)] = INK
+        painted[mask & ~inner] = colour_of(int(label) - 1) if several else WHITE
+    return Image.fromarray(painted.astype(np.uint8))
+
+
 def _reduced(labels: Pixels, size: tuple[int, int]) -> Pixels:
     """``labels`` at ``size`` by nearest neighbour; a label that would vanish keeps one pixel."""
     reduced = np.array(Image.fromarray(labels).resize((size[1], size[0]), Image.Resampling.NEAREST))

@@ -66,7 +66,11 @@ class Questions:
 
 @dataclass(frozen=True)
 class Plan:
-    """An evaluation that can start. ``manifests``: of all folds of the benchmark; ``answers``: of those to be run."""
+    """An evaluation that can start.
+
+    ``manifests``: of all folds of the benchmark; ``drawn``: the same before ``--limit``; ``answers``: of those to be
+    run.
+    """
 
     benchmark: Benchmark
     protocol: Protocol
@@ -76,6 +80,7 @@ class Plan:
     threads: int
     workers: int
     manifests: Mapping[str, Manifest]
+    drawn: Mapping[str, Manifest]
     answers: Mapping[str, Answers]
     model: RecordedModel
     recorded_benchmark: RecordedBenchmark
@@ -148,6 +153,7 @@ def make_plan(
         threads=questions.threads or processors(),
         workers=questions.workers or min(8, processors()),
         manifests=manifests,
+        drawn=drawn,
         answers=answers,
         model=model,
         recorded_benchmark=_recorded_benchmark(benchmark),

@@ -80,6 +80,7 @@ def demo(
         say(f"  {plan.folder / 'record.json'}")
     say(f"Check the benchmarks: fsbench verify {out / 'toy'}; fsbench verify {mosaics.folder}")
     say(f"Look at them:        fsbench show {mosaics.folder} --out mosaics.png")
+    say(f"All of it as pages:  fsbench leaderboard build {out / 'results'} --out {out / 'site'}")
     say(f"Your own model:      fsbench evaluate -m your_module:your_factory -b {out / 'toy'} -k 1")
 
 

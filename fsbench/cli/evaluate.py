@@ -56,6 +56,10 @@ def evaluate(
     ] = None,
     out: Annotated[Path, typer.Option(help="Results folder.")] = Path("results"),
     if_exists: Annotated[IfExists, typer.Option(help="What if the record is there already.")] = IfExists.RESUME,
+    save_predictions: Annotated[
+        bool,
+        typer.Option("--save-predictions", help="Keep every mask beside the record, as predictions:DIR reads them."),
+    ] = False,
     draw_from: Annotated[
         DrawFrom,
         typer.Option(
@@ -114,7 +118,7 @@ def evaluate(
         if if_exists is IfExists.ERROR:
             check_free(plan)
     with redirect_stdout(sys.stderr) if as_json else nullcontext():  # a model may print; JSON must stay whole
-        records = [run_plan(plan, if_exists.value) for plan in plans]
+        records = [run_plan(plan, if_exists.value, save_predictions=save_predictions) for plan in plans]
     if as_json:
         for record in records:
             typer.echo(record.model_dump_json(by_alias=True))

@@ -17,7 +17,8 @@ SCRIPT = """
 import sys
 import fsbench
 from tests.fsbench.models import Bright
-fsbench.evaluate(Bright(seconds=float(sys.argv[3])), sys.argv[1], out=sys.argv[2], threads=1, batch_size=2)
+model = Bright(seconds=float(sys.argv[3]))
+fsbench.evaluate(model, sys.argv[1], out=sys.argv[2], threads=1, batch_size=2, save_predictions=True)
 """
 KILL_AFTER_LINES = (2, 9, 13)
 
@@ -34,7 +35,7 @@ def logged(out: Path) -> int:
 
 def left_behind(out: Path) -> dict[str, Any]:
     (path,) = out.glob("**/record.json")
-    files = {file.name: file.read_bytes() for file in path.parent.iterdir()}
+    files = {str(file.relative_to(path.parent)): file.read_bytes() for file in path.parent.rglob("*") if file.is_file()}
     record = json.loads(files.pop("record.json"))
     record.pop("timings")
     return files | {"record": record}
@@ -54,4 +55,6 @@ def test_killed_runs_end_with_the_same_bytes(tiny: Benchmark, tmp_path: Path) ->
         assert not list(out.glob("**/record.json"))
         assert logged(out) >= lines
     assert start(tiny, out, 0).wait(timeout=120) == 0
-    assert left_behind(out) == left_behind(tmp_path / "whole")
+    left = left_behind(out)
+    assert left == left_behind(tmp_path / "whole")
+    assert sum(name.endswith(".png") for name in left) == 80

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,18 @@ def test_a_file_of_another_size(folder: Path, tiny: Benchmark, tmp_path: Path) -
 def test_a_file_that_is_no_png(folder: Path, tiny: Benchmark, tmp_path: Path) -> None:
     (folder / "fold1" / "000003.png").write_text("not a picture")
     assert "000003.png" in refusal(folder, tiny, tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(folder: Path, tiny: Benchmark, tmp_path: Path) -> None:
+    path = folder / "fold1" / "000003.png"
+    path.unlink()
+    os.mkfifo(path)
+    assert "000003.png: is no regular file" in refusal(folder, tiny, tmp_path)
+
+
+def test_another_kind_of_picture(folder: Path, tiny: Benchmark, tmp_path: Path) -> None:
+    Image.new("L", (32, 24)).save(folder / "fold1" / "000003.png", format="GIF")
+    assert "000003.png: is no PNG" in refusal(folder, tiny, tmp_path)
 
 
 def test_predictions_of_another_manifest(folder: Path, tiny: Benchmark, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import fsbench
 from fsbench.benchmark import Benchmark, Sample, write_benchmark
 from fsbench.counts import BACKGROUND, read_counts
 from fsbench.draws import draw
+from fsbench.episodes import shown_episodes
 from fsbench.errors import FsbenchError, ModelError
 from fsbench.files import sha256_file
 from fsbench.fold_lists import ClassName, FoldLists
@@ -27,6 +28,7 @@ from fsbench.protocols import PROTOCOLS
 from fsbench.record import FoldRecord, Record
 from fsbench.together import confusion
 from fsbench.truths import join_truths
+from tests.fsbench.saved import png, saved_and_handed_in
 
 CLASSES, FOLDS, IMAGES, SIZE = 6, 2, 24, (20, 30)
 
@@ -97,8 +99,6 @@ def naive(
 ) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     """The fold's confusion matrix over background and the classes asked, pixel by pixel."""
     manifest = draw(benchmark.lists, fold, PROTOCOLS[protocol], shots, 0)
-    from fsbench.episodes import shown_episodes
-
     total = np.zeros((CLASSES + 1, CLASSES + 1), np.int64)
     for question in manifest.questions:
         (episode,) = shown_episodes(benchmark, PROTOCOLS[protocol], [question])
@@ -206,6 +206,18 @@ def test_predictions_name_the_class_by_its_place(several: Benchmark, tmp_path: P
     Image.fromarray(np.full(SIZE, 9, np.uint8)).save(folder / "fold0" / "000003.png")
     with pytest.raises(FsbenchError, match=r"000003.png: holds the value 9, but 3 classes are asked: expected 0..3"):
         fsbench.evaluate(f"predictions:{folder}", several, protocol=protocol.id, shots=0, out=tmp_path / "s")
+
+
+@pytest.mark.parametrize("protocol", ["fsbench-multi-v1", "fsbench-general-v1"])
+def test_saved_predictions_handed_in_give_the_same_counts(several: Benchmark, tmp_path: Path, protocol: str) -> None:
+    folder, _ = saved_and_handed_in(Noise(), several, tmp_path, protocol=protocol, shots=0)
+    mode, labels = png(folder / "predictions" / "fold1" / "000000.png")
+    assert mode == "P"
+    (question, *_) = draw(several.lists, "1", PROTOCOLS[protocol], 0, 0).questions
+    (episode,) = shown_episodes(several, PROTOCOLS[protocol], [question])
+    scores = torch.nn.functional.interpolate(Noise.scores(episode)[None], SIZE, mode="bilinear", align_corners=False)
+    expected = np.where(scores[0].amax(0) > 0, scores[0].argmax(0) + 1, 0)
+    assert np.array_equal(labels, expected)
 
 
 def test_a_wrong_number_of_maps_is_refused(several: Benchmark, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from fsbench.rescoring import rescore
 from fsbench.scenes import SCORES, fits
 from mosaic4.benchmark import MosaicBenchmark
 from tests.fsbench.models import Bright, Masked
+from tests.fsbench.saved import saved_and_handed_in
 
 
 def same(a: Record, b: Record) -> bool:
@@ -154,3 +155,7 @@ def test_counts_of_scenes_come_back(tmp_path: Path) -> None:
     plain = row._replace(scene=None)
     assert plain.line() == "test 0 000000 cat/1 3 2 5 4 16"
     assert not fits(plain, 4)
+
+
+def test_saved_predictions_handed_in_give_the_same_counts(mosaic: MosaicBenchmark, tmp_path: Path) -> None:
+    saved_and_handed_in(Bright(), mosaic, tmp_path, limit=30)
