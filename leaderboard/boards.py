@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from statistics import fmean, stdev
 
 from fsbench.files import sha256_text
@@ -94,7 +94,7 @@ class Board:
         """All folds of the benchmark."""
         return self.benchmark.folds
 
-    @property
+    @cached_property
     def ranked(self) -> tuple[Row, ...]:
         """The rows with a rank."""
         return tuple(row for row in self.rows if row.rank is not None)

@@ -13,21 +13,22 @@ from dataclasses import dataclass
 from math import fsum
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from fsbench.errors import FsbenchError
-from fsbench.intervals import REPLICATES, FloatArray, interval
+from fsbench.intervals import FloatArray, interval
 from fsbench.protocols import PROTOCOLS
 from fsbench.record import ClassRecord, FoldRecord, Record, read_record
+from fsbench.scenes import SCORES
+from fsbench.scoring import HARMONIC, IMAGEWISE, SEEN, WITH_BACKGROUND
+from fsbench.stored import read_columns
 from leaderboard.text import visible
 
 Interval = tuple[float, float]
 
+OTHER_SCORES = {IMAGEWISE, SEEN, HARMONIC, WITH_BACKGROUND, *SCORES}
+"""Scores beside the mIoU; a table would print another one, named like a column of its own, in that column."""
+
+MEANS = ("miou", "fb_iou")
 MOST_RECORDS = 100_000
-LARGEST_REPLICATES = 64 * 2**20
-MOST_COLUMNS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +72,12 @@ def read_results(folder: Path, advance: Callable[[int], None] = lambda n: None) 
         except FsbenchError as error:
             refused.append(visible(error))
         else:
-            first = entries.setdefault(_identity(entry.record), entry)
             if entry.record.limit is not None:
-                del entries[_identity(entry.record)]
                 trials += 1
-            elif first is not entry:
-                remarks.append(f"{visible(entry.place)}: is the record of {visible(first.place)} once more: left out.")
+            elif (kept := entries.setdefault(_identity(entry.record), entry)) is not entry:
+                if _has_masks(entry) and not _has_masks(kept):
+                    entries[_identity(entry.record)], kept, entry = entry, entry, kept
+                remarks.append(f"{visible(entry.place)}: is the record of {visible(kept.place)} once more: left out.")
         advance(1)
     if not entries and not refused and not trials:
         raise FsbenchError(f"{folder}: holds no record.json: give the results folder of 'fsbench evaluate --out'")
@@ -89,6 +90,10 @@ def read_results(folder: Path, advance: Callable[[int], None] = lambda n: None) 
 def _identity(record: Record) -> tuple[str, ...]:
     """What two copies of a record share: its place, its questions and its counts."""
     return str(record.folder()), record.counts_sha256, *record.manifests_sha256.values()
+
+
+def _has_masks(entry: Entry) -> bool:
+    return (entry.folder / "predictions").is_dir()
 
 
 def find_records(folder: Path) -> list[Path]:
@@ -138,6 +143,9 @@ def contradiction(record: Record) -> str | None:
     for name in ("miou", "fb_iou"):
         if getattr(record, name) != _over_folds(record, [getattr(fold, name) for fold in record.folds.values()]):
             return f"{name} {getattr(record, name)} is not the mean over folds"
+    named = {*record.other, *(name for fold in record.folds.values() for name in fold.other)}
+    if not named <= OTHER_SCORES:
+        return f"a score {min(named - OTHER_SCORES)!r}, which no protocol has"
     for name, other in record.other.items():
         of_folds = [fold.other[name].score if name in fold.other else None for fold in record.folds.values()]
         if other.score != _over_folds(record, of_folds):
@@ -160,24 +168,12 @@ def _replicates(path: Path, record: Record) -> tuple[FloatArray | None, Interval
 
     Raises FsbenchError for a file that is none, or whose replicates do not give the record's interval.
     """
-    if record.miou is None or not path.is_file():
+    if record.miou is None or not path.exists():
         return None, None
-    try:
-        if path.stat().st_size > LARGEST_REPLICATES:
-            raise ValueError(f"{path.stat().st_size} bytes")
-        with pq.ParquetFile(path) as file:
-            if file.metadata.num_rows != REPLICATES or file.metadata.num_columns > MOST_COLUMNS:
-                raise ValueError(f"{file.metadata.num_rows} rows, {file.metadata.num_columns} columns")
-            if any(file.schema_arrow.field(name).type != pa.float64() for name in ("miou", "fb_iou")):
-                raise ValueError("columns are not float64")
-            table = file.read(columns=["miou", "fb_iou"])
-        miou, fb_iou = (np.asarray(table[name].to_numpy(), np.float64) for name in ("miou", "fb_iou"))
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        said = " ".join(str(error).split())[:200]
-        raise FsbenchError(f"{path}: cannot be read as replicates ({said}): evaluate again") from error
-    if not np.isfinite(miou[~np.isnan(miou)]).all() or interval(miou) != record.ci95:
+    found = read_columns(path, list(record.folds), only=MEANS)
+    if not found.keys() >= set(MEANS) or interval(found["miou"]) != record.ci95:
         raise FsbenchError(f"{path}: its replicates do not give the interval of the record beside it: evaluate again")
-    return miou, interval(fb_iou)
+    return found["miou"], interval(found["fb_iou"])
 
 
 def fold_scores(said: FoldRecord | None) -> tuple[float | None, Interval | None]:

@@ -37,10 +37,11 @@ def board_table(board: Board) -> pd.DataFrame:
     """
     import pandas as pd
 
-    return pd.DataFrame([_cells(board, row) for row in board.rows])
+    return pd.DataFrame([row_cells(board, row) for row in board.rows])
 
 
-def _cells(board: Board, row: Row) -> dict[str, Any]:
+def row_cells(board: Board, row: Row) -> dict[str, Any]:
+    """A row of ``board_table``: column -> value, whole numbers as such."""
     record = row.record
     model = record.model
     low, high = row.rank_range or (None, None)

@@ -44,7 +44,7 @@ def test_commands_in_pages_exist_with_their_flags(page: Path, capsys: pytest.Cap
     commands = [line.split("#")[0].split(">")[0] for line in lines if line.startswith("fsbench ")]
     for line in commands:
         words = shlex.split(line)[1:]
-        name = words[:2] if words[0] in ("build", "train", "fusioner") else words[:1]
+        name = words[:2] if words[0] in ("build", "train", "fusioner", "leaderboard") else words[:1]
         with pytest.raises(SystemExit) as left:
             main([*name, "--help"])
         assert left.value.code == 0

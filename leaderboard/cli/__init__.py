@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from leaderboard.cli import badge, build, check, diff, export
+
 app = typer.Typer(
     help="Tables, a site and a badge from a folder of records, and checks of records that are handed in.",
     no_args_is_help=True,
@@ -13,3 +15,10 @@ app = typer.Typer(
 @app.callback()
 def _leaderboard() -> None:
     pass
+
+
+app.command("export", epilog=export.EXAMPLE)(export.export)
+app.command("build", epilog=build.EXAMPLE)(build.build)
+app.command("badge", epilog=badge.EXAMPLE)(badge.badge)
+app.command("check", epilog=check.EXAMPLE)(check.check)
+app.command("diff", epilog=diff.EXAMPLE)(diff.diff)

@@ -1,0 +1,220 @@
+"""A record that was handed in, with all that is known of it here: lists, manifests, counts, the benchmark itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fsbench.answers import Evidence
+from fsbench.benchmark import Benchmark
+from fsbench.counts import MOST_ROWS, Row, read_counts
+from fsbench.draws import draw
+from fsbench.errors import FsbenchError
+from fsbench.fold_lists import FoldLists
+from fsbench.intervals import REPLICATES
+from fsbench.manifest import Manifest
+from fsbench.protocols import COCO_MASK_RULES, PROTOCOLS, Protocol
+from fsbench.record import PRESENT, Record
+from fsbench.registry import published_lists
+from fsbench.scoring import IMAGEWISE, Scores, compute_scores, confused_of
+from fsbench.stored import Stored, most_rows, scorable
+
+MOST_UNKNOWN_ROWS = 1_000_000
+"""Rows of counts that are read where it is not known how many there should be."""
+MOST_TOTALS = 2**30 // (8 * REPLICATES)
+"""Sums that are drawn anew: 1 GiB of them."""
+
+
+class NotCheckableError(Exception):
+    """Why something could not be checked, in a few words."""
+
+
+@dataclass
+class Desk:
+    """What the maintainer has: ``find`` gives the benchmark at hand for a record, or None.
+
+    ``evidence``: the most that a record may claim; ``predictions``: the folder that was handed in with it. ``seen``:
+    digest of counts -> the record that had them first, and its model. Manifests are kept, as many records answer the
+    same questions.
+    """
+
+    find: Callable[[Record], Benchmark | None] = lambda record: None
+    evidence: Evidence = "counts"
+    predictions: Path | None = None
+    seen: dict[str, tuple[Path, str]] = field(default_factory=dict)
+    _drawn: dict[tuple[Any, ...], dict[str, Manifest]] = field(default_factory=dict)
+
+    def draw(self, lists: FoldLists, record: Record, benchmark: Benchmark | None) -> dict[str, Manifest]:
+        """All manifests of a record, before any ``limit``; raises FsbenchError where its protocol cannot ask so."""
+        part = benchmark if benchmark is not None and benchmark.partial else None
+        present = None if part is None else part.present
+        asked = (record.protocol, record.shots, record.seed, record.run, PRESENT in record.modified)
+        key = (lists.digest(), None if part is None else part.digests.masks, *asked)
+        if key not in self._drawn:
+            self._drawn[key] = {
+                fold: draw(
+                    lists,
+                    fold,
+                    PROTOCOLS[record.protocol],
+                    record.shots,
+                    record.seed,
+                    run=record.run,
+                    present=present,
+                    draw_from_present=PRESENT in record.modified,
+                )
+                for fold in lists.folds
+            }
+        return self._drawn[key]
+
+
+@dataclass
+class Submission:
+    """One record. ``path``: its ``record.json``; what cannot be known raises ``NotCheckableError`` with the reason.
+
+    ``failed``: names of the checks that found a fault so far.
+    """
+
+    path: Path
+    record: Record
+    desk: Desk
+    failed: set[str] = field(default_factory=set)
+
+    @property
+    def protocol(self) -> Protocol:
+        """The protocol that asked; it is known, or nothing but that is checked."""
+        return PROTOCOLS[self.record.protocol]
+
+    @property
+    def one_class(self) -> bool:
+        """Whether an episode asks one class."""
+        return self.protocol.asks == "class"
+
+    def need(self, *checks: str) -> None:
+        """Raise NotCheckableError where one of these checks found a fault."""
+        for name in checks:
+            if name in self.failed:
+                raise NotCheckableError(f"{name} is at fault")
+
+    @cached_property
+    def published(self) -> FoldLists | None:
+        """The published lists of the record's benchmark, under its mask rule; None where none are known.
+
+        Another seed of Mosaic-4's recipe has lists of its own, which are not published.
+        """
+        said = self.record.benchmark
+        lists = published_lists(said.name)
+        if lists is None or lists.name != said.name or (lists.scenes is not None and lists.partition != said.partition):
+            return None
+        if lists.mask_rule in COCO_MASK_RULES and said.mask_rule in COCO_MASK_RULES:
+            lists = replace(lists, mask_rule=said.mask_rule)
+        return lists
+
+    @cached_property
+    def at_hand(self) -> Benchmark | None:
+        """The benchmark that was given or is built here, whose lists are the record's."""
+        return self.desk.find(self.record)
+
+    @property
+    def benchmark(self) -> Benchmark:
+        """The benchmark at hand, with the record's masks; raises NotCheckableError where there is none."""
+        found, said = self.at_hand, self.record.benchmark
+        if found is None:
+            raise NotCheckableError(f"benchmark {said.name} is not at hand: build it, or give it with -b")
+        if found.digests.masks != said.masks_sha256:
+            raise NotCheckableError(f"{found.folder} has other masks ({found.title})")
+        return found
+
+    @cached_property
+    def lists(self) -> FoldLists:
+        """Classes, folds and pairs; raises NotCheckableError unless they have the record's digest."""
+        known = self.published
+        if known is None and self.at_hand is not None:
+            known = self.at_hand.lists
+        if known is None:
+            raise NotCheckableError(
+                f"lists of {self.record.benchmark.name} are not published, nor is it at hand: use -b"
+            )
+        if known.digest() != self.record.benchmark.lists_sha256:
+            raise NotCheckableError("its lists are not known")
+        return known
+
+    def drawn(self) -> dict[str, Manifest]:
+        """All manifests drawn anew, before any ``limit``; raises FsbenchError where no such can be drawn."""
+        return self.desk.draw(self.lists, self.record, self.benchmark if self.record.benchmark.partial else None)
+
+    @cached_property
+    def manifests(self) -> dict[str, Manifest]:
+        """All manifests drawn anew; raises NotCheckableError where they cannot be, or are others than the record's."""
+        self.need("questions")
+        try:
+            return {fold: manifest.limited(self.record.limit) for fold, manifest in self.drawn().items()}
+        except FsbenchError as error:
+            raise NotCheckableError("its questions cannot be drawn") from error
+
+    @property
+    def known_manifests(self) -> dict[str, Manifest] | None:
+        """The manifests, None where they are not known."""
+        try:
+            return self.manifests
+        except NotCheckableError:
+            return None
+
+    @cached_property
+    def every_row(self) -> list[Row]:
+        """The rows beside the record; raises FsbenchError where they cannot be read or are more than it may have."""
+        most = most_rows(self.record)
+        if self.known_manifests is None:
+            most = min(most, MOST_UNKNOWN_ROWS)
+        return read_counts(self.path.parent / "counts.parquet", min(most, MOST_ROWS))
+
+    @cached_property
+    def rows(self) -> dict[str, list[Row]]:
+        """Fold -> rows, folds in the benchmark's order; raises NotCheckableError where the counts could not be read."""
+        self.need("counts")
+        of_fold: dict[str, list[Row]] = {f: [] for f in self.record.benchmark.folds if f in self.record.folds}
+        for row in self.every_row:
+            of_fold[row.fold].append(row)
+        return of_fold
+
+    @cached_property
+    def classes(self) -> dict[str, dict[int, str]]:
+        """Fold -> class id -> key of its own classes, as the lists have them, else as the record says."""
+        try:
+            lists = self.lists
+        except NotCheckableError:
+            stored = Stored.of(self.path, self.record, self.rows)
+            lists = stored.lists
+        keys = {c.id: c.key for c in lists.classes}
+        return {fold: {c: keys[c] for c in lists.folds[fold]} for fold in self.record.folds}
+
+    @cached_property
+    def scores(self) -> Scores:
+        """All scores anew, intervals and replicates drawn again where the questions of all folds are known.
+
+        Raises NotCheckableError where counts or episodes are at fault, FsbenchError where no score can be made of them.
+        """
+        self.need("record", "counts", "pixels", "episodes", "confusion")
+        said = self.record
+        sums = sum(2 * (len(f.classes) + len(f.others)) + 4 for f in said.folds.values())
+        if sums > MOST_TOTALS:
+            raise FsbenchError(f"{sums} sums to be drawn for its classes, expected at most {MOST_TOTALS}")
+        manifests: Mapping[str, Manifest] | None = self.known_manifests
+        if manifests is None:
+            stored = Stored.of(self.path, said, self.rows)
+            return stored.scores(self.protocol, imagewise=self.imagewise)
+        confused = {fold: confused_of(of_fold) for fold, of_fold in said.folds.items()}
+        with scorable(self.path):
+            return compute_scores(self.lists, manifests, self.rows, self.protocol, confused, imagewise=self.imagewise)
+
+    @property
+    def imagewise(self) -> bool:
+        """Whether the mean of per-episode IoU stands in the record, as it does on FSS-1000."""
+        return any(IMAGEWISE in fold.other for fold in self.record.folds.values())
+
+    @property
+    def intervals_known(self) -> bool:
+        """Whether the questions of all folds are known, on which intervals depend."""
+        return self.known_manifests is not None or set(self.record.folds) == set(self.record.benchmark.folds)

@@ -1,0 +1,105 @@
+"""``fsbench leaderboard export``: the tables of a benchmark in a form that people publish."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from leaderboard.boards import Board
+    from leaderboard.published import PublishedRow
+    from leaderboard.results import Results
+
+EXAMPLE = "Example: fsbench leaderboard export results -b pascal-5i -k 1 --format latex --out table.tex"
+
+
+class Format(StrEnum):
+    """What is written."""
+
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    LATEX = "latex"
+    JSON = "json"
+    MODEL_INDEX = "model-index"
+
+
+class By(StrEnum):
+    """What scores are broken down by."""
+
+    OBJECT_SIZE = "object-size"
+    CLASSES_PER_IMAGE = "classes-per-image"
+    SUPPORT_SIZE = "support-size"
+
+
+def export(
+    results: Annotated[Path, typer.Argument(help="The results folder of evaluations.")],
+    benchmark: Annotated[str, typer.Option("--benchmark", "-b", help="Name of the benchmark, or its folder.")],
+    as_format: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.MARKDOWN,
+    shots: Annotated[int | None, typer.Option("--shots", "-k", min=0, help="Only this number of shots.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Only this protocol.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only this model: NAME, or NAME/REVISION-CONFIG.")] = None,
+    with_published: Annotated[
+        bool, typer.Option("--with-published", help="Add, apart, what papers published on the benchmark.")
+    ] = False,
+    by: Annotated[By | None, typer.Option(help="Scores by this property of the questions instead.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write. Default: standard output.")] = None,
+) -> None:
+    """Write the tables of a benchmark: ranks with ranges, per fold scores with intervals, what a person chooses by."""
+    from fsbench.errors import FsbenchError
+    from leaderboard.cli.chosen import chosen_boards, read_told
+    from leaderboard.published import published_for
+
+    if with_published and (as_format is Format.MODEL_INDEX or by is not None):
+        what = "--format model-index" if by is None else "--by"
+        raise FsbenchError(
+            f"--with-published: makes no sense with {what}, which is about measured records: leave it out"
+        )
+    if by is not None and as_format is Format.MODEL_INDEX:
+        raise FsbenchError("--by: a model card has no place for it: use --format markdown, csv, latex or json")
+    found = read_told(results)
+    boards = chosen_boards(found, benchmark, shots, protocol, model)
+    if by is not None:
+        from leaderboard.cli.parts import read_parts
+        from leaderboard.render.parts import parts_text
+
+        text = parts_text(read_parts(boards, by.value, benchmark), by.value, as_format.value)
+    else:
+        rows = published_for(boards[0].benchmark.name, shots) if with_published else []
+        text = _text(found, boards, [row for row in rows if protocol in (None, row.protocol)], as_format)
+    write_out(text, out)
+
+
+def _text(found: Results, boards: list[Board], published: list[PublishedRow], as_format: Format) -> str:
+    if as_format is Format.MARKDOWN:
+        from leaderboard.render.markdown import markdown
+
+        return markdown(boards, published)
+    if as_format is Format.CSV:
+        from leaderboard.render.csv_text import csv_text
+
+        return csv_text(boards, published)
+    if as_format is Format.LATEX:
+        from leaderboard.render.latex import latex
+
+        return latex(boards, published)
+    if as_format is Format.JSON:
+        from leaderboard.render.json_text import json_text
+
+        return json_text(boards, published, found.refused, found.remarks)
+    from leaderboard.cli.chosen import the_model
+    from leaderboard.render.model_index import model_index
+
+    return model_index(the_model(boards))
+
+
+def write_out(text: str, out: Path | None) -> None:
+    """Write ``text`` to ``out``, whole or not at all, or to standard output as it is."""
+    from fsbench.files import write_text
+
+    if out is not None:
+        write_text(out, text)
+    else:
+        typer.echo(text.encode(), nl=False)  # as bytes: no newline is translated

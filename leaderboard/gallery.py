@@ -1,0 +1,227 @@
+"""A gallery: some episodes of a record whose masks were kept, as pictures, from the best answer to the worst.
+
+Masks may come from strangers, so they are believed only where they are of the record's manifest and give, counted
+again, the counts that the record was scored from. Which episodes are shown depends on the counts alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from math import fsum
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from fsbench.answers import PredictionAnswers
+from fsbench.benchmark import Benchmark
+from fsbench.bounded import plain
+from fsbench.counts import BACKGROUND, Row
+from fsbench.draws import draw
+from fsbench.engine import FoldRun, answer_batch, count_batch
+from fsbench.episodes import Batch
+from fsbench.errors import CheckFailedError, FsbenchError
+from fsbench.manifest import Question
+from fsbench.painted_labels import colour_of, fitted, paint_answer
+from fsbench.prediction_files import MANIFEST, check_size, fold_folder, prediction_file, read_digest
+from fsbench.record import PRESENT
+from fsbench.stored import Stored, read_stored
+
+Labels = npt.NDArray[np.uint8]
+
+BOX = 320, 320
+"""Height and width that a picture is fitted into, pixels."""
+ENLARGED = 4.0
+QUALITY = 75
+FOLDER = "predictions"
+
+
+@dataclass(frozen=True)
+class Pick:
+    """An episode: its place in the record, its rows of counts, and its IoU (mean over its classes, if several)."""
+
+    fold: str
+    number: int
+    iou: float
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture of an episode: ``image`` is a JPEG of ``width`` x ``height`` pixels.
+
+    ``classes``: key and colour (``#rrggbb``) of the classes that are true or answered in it, in the order asked.
+    """
+
+    fold: str
+    number: int
+    query: str
+    classes: tuple[tuple[str, str], ...]
+    iou: float
+    image: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """``shown``: from the best to the worst. ``caption``: what they are and how they were chosen."""
+
+    shown: tuple[Shown, ...]
+    caption: str
+
+
+def ranked(rows: Sequence[Row]) -> list[Pick]:
+    """The episodes of ``rows`` that have an IoU, the best first, of equal ones in the record's order."""
+    of_episode: dict[tuple[str, int], list[Row]] = {}
+    for row in rows:
+        of_episode.setdefault((row.fold, row.number), []).append(row)
+    picks = []
+    for (fold, number), of_one in of_episode.items():
+        ious = [
+            row.intersection / (row.predicted + row.truth - row.intersection)
+            for row in of_one
+            if row.class_id != BACKGROUND and not row.absent and row.predicted + row.truth > 0
+        ]
+        if ious:
+            picks.append(Pick(fold, number, fsum(ious) / len(ious), tuple(of_one)))
+    return sorted(picks, key=lambda pick: -pick.iou)
+
+
+def choose(rows: Sequence[Row], n: int = 12) -> list[Pick]:
+    """The best and the worst episode by IoU and ``n - 2`` at equal distances of rank between them, the best first."""
+    picks = ranked(rows)
+    if len(picks) <= n:
+        return picks
+    if n < 2:
+        return picks[len(picks) // 2 :][:n]
+    return [picks[i * (len(picks) - 1) // (n - 1)] for i in range(n)]
+
+
+def pictures(record: Path, benchmark: Benchmark, n: int = 12) -> Gallery:
+    """Pictures of ``n`` episodes of the record in the folder ``record``, whose masks lie in ``predictions`` there.
+
+    Raises FsbenchError where no masks were kept, the benchmark is not the record's, or a mask cannot be read; and
+    CheckFailedError where masks are of another manifest or do not give the record's counts.
+    """
+    stored = read_stored(record)
+    _check_benchmark(stored, benchmark)
+    there = [fold for fold in stored.rows if (fold_folder(record / FOLDER, fold) / MANIFEST).is_file()]
+    if not there:
+        raise FsbenchError(f"{record / FOLDER}: holds no predictions: evaluate with --save-predictions")
+    rows = [row for fold in there for row in stored.rows[fold]]
+    picks = choose(rows, n)
+    asked = {fold: _asked(stored, benchmark, fold, record / FOLDER) for fold in there}
+    shown = tuple(_shown(asked[pick.fold], record / FOLDER, pick) for pick in picks)
+    return Gallery(shown, _caption(stored, there, len(shown), len(ranked(rows))))
+
+
+def _check_benchmark(stored: Stored, benchmark: Benchmark) -> None:
+    said = stored.record.benchmark
+    for what, was, is_now in (
+        ("lists", said.lists_sha256, benchmark.digests.lists),
+        ("masks", said.masks_sha256, benchmark.digests.masks),
+    ):
+        if was != is_now:
+            raise FsbenchError(
+                f"{benchmark.folder}: is not the benchmark of {stored.path} ({what} {is_now[:12]}…, the record's are "
+                f"{was[:12]}…): give the one that it was made on"
+            )
+
+
+def _asked(stored: Stored, benchmark: Benchmark, fold: str, folder: Path) -> FoldRun:
+    """The fold as it was run, but that the masks in ``folder`` answer."""
+    record = stored.record
+    drawn = draw(
+        benchmark.lists,
+        fold,
+        stored.protocol,
+        record.shots,
+        record.seed,
+        run=record.run,
+        present=benchmark.present if benchmark.partial else None,
+        draw_from_present=PRESENT in record.modified,
+    )
+    manifest = drawn.limited(record.limit)
+    said = fold_folder(folder, fold)
+    for where, digest, expected in (
+        (stored.path, record.folds[fold].manifest_sha256, manifest.sha256),
+        (said / MANIFEST, read_digest(said), drawn.sha256),
+    ):
+        if digest != expected:
+            raise CheckFailedError(
+                f"{where}: is of manifest {plain(digest[:12]) or 'nothing'}… for fold {fold}, but the benchmark asks "
+                f"{expected[:12]}…: the masks are not shown"
+            )
+    if record.folds[fold].asked != len(manifest.questions):
+        raise CheckFailedError(
+            f"{stored.path}: fold {fold} does not count the episodes of its manifest: evaluate again"
+        )
+    return FoldRun(benchmark, stored.protocol, manifest, PredictionAnswers(folder, fold=fold), 1, 1)
+
+
+def _shown(run: FoldRun, folder: Path, pick: Pick) -> Shown:
+    question = run.manifest.questions[pick.number]
+    sample = run.benchmark.samples[question.query]
+    own, square = (sample.height, sample.width), run.protocol.size
+    path = prediction_file(fold_folder(folder, pick.fold), pick.number)
+    check_size(path, own, own if square is None else (square, square))
+    batch = Batch(0, (pick.number,))
+    answers = answer_batch(run, batch, [])
+    if count_batch(run, batch, answers).rows != list(pick.rows):
+        raise CheckFailedError(
+            f"{path}: counted again, it does not give the counts of the record: the masks are not shown"
+        )
+    answer = (answers[0][0] if run.one_class else answers[0]).astype(np.uint8)
+    truth = _truth(run, question)
+    size = fitted(*own, BOX, ENLARGED)
+    picture = paint_answer(run.benchmark.image(question.query), answer, truth, size, several=not run.one_class)
+    places = [p for p in range(len(question.class_ids)) if (answer == p + 1).any() or (truth == p + 1).any()]
+    key_of = {c.id: c.key for c in run.benchmark.lists.classes}
+    return Shown(
+        fold=pick.fold,
+        number=pick.number,
+        query=question.query,
+        classes=tuple((key_of[question.class_ids[p]], "#{:02x}{:02x}{:02x}".format(*colour_of(p))) for p in places),
+        iou=pick.iou,
+        image=_jpeg(picture),
+        width=picture.width,
+        height=picture.height,
+    )
+
+
+def _truth(run: FoldRun, question: Question) -> Labels:
+    if run.one_class:
+        return run.benchmark.truth(question.query, question.class_ids[0])
+    return run.benchmark.labels(question.query, question.class_ids)
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    file = BytesIO()
+    picture.save(file, format="JPEG", quality=QUALITY, subsampling=0, optimize=True)
+    return file.getvalue()
+
+
+def _caption(stored: Stored, folds: Sequence[str], shown: int, of: int) -> str:
+    """What the pictures are, how they were chosen, and what is not among them."""
+    if shown < of:
+        said = (
+            f"{shown} of {of} episodes, by IoU: the best, the worst, and those at equal distances of rank between them."
+        )
+    else:
+        said = "Every episode, by IoU."
+    if stored.one_class:
+        said += " Tinted: what was answered. Outlined in white: what is true."
+    else:
+        said += (
+            " Each class has a colour: tinted where it was answered, outlined where it is true. The IoU is the mean "
+            "over the classes that are true or answered there."
+        )
+    if stored.protocol.tiles is not None:
+        said += " Episodes that ask for an absent class have no IoU and are not among them."
+    if len(folds) < len(stored.rows):
+        said += f" Masks were kept of {'fold' if len(folds) == 1 else 'folds'} {', '.join(folds)} alone."
+    return f"{said} Each mask was counted again and gives the record's counts."

@@ -1,0 +1,174 @@
+"""Writes the site: all pages of all modules, the tables as CSV, and what they share; whole or not at all.
+
+The folder is written beside its place and then moved there, so that a killed build leaves the old site as it was. A
+list of what was written is kept in it: only a folder that holds nothing else is ever replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from jinja2 import Environment
+
+from fsbench.errors import FsbenchError
+from fsbench.files import make_folder
+from leaderboard.render.csv_text import csv_text
+from leaderboard.site import board_page, compare_page, model_page, overview
+from leaderboard.site.gallery_view import Galleries
+from leaderboard.site.links import COMPARE
+from leaderboard.site.pages import Page, Site, environment
+
+MARKER = ".fsbench-site"
+"""In every site: a line that says what it is, then every file of it."""
+_FIRST_LINE = "fsbench-site/1"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was written: ``pages`` of ``files`` and how many ``size`` bytes in all."""
+
+    folder: Path
+    pages: int
+    files: int
+    size: int
+
+
+def check_target(out: Path, results: Path) -> None:
+    """Raises FsbenchError where ``out`` holds anything but a site of ours, or where the records lie in it."""
+    place = out.resolve()
+    if results.resolve().is_relative_to(place):
+        raise FsbenchError(f"{out}: holds the records of {results}: choose an --out beside them")
+    if place.exists() and not place.is_dir():
+        raise FsbenchError(f"{out}: is no folder: choose another --out")
+    foreign = next(_foreign(place), None) if place.exists() else None
+    if foreign is not None:
+        raise FsbenchError(f"{out}: holds {foreign}, which no build wrote: choose another --out, or move it away")
+
+
+def build_site(
+    site: Site, out: Path, advance: Callable[[int], None] = lambda n: None, galleries: Galleries | None = None
+) -> Built:
+    """Write the site to ``out``; ``advance`` is told of each page. Raises FsbenchError where that is not possible.
+
+    ``galleries``: makes the pictures, where benchmarks are at hand.
+    """
+    check_target(out, site.results.folder)
+    place = out.resolve()
+    make_folder(place.parent)
+    new, old = (place.with_name(f".{place.name}.{end}") for end in ("new", "old"))
+    try:
+        _restore(old, place)
+        for left in (new, old):
+            _clear(left)
+        built = _write(site, new, advance, galleries or Galleries())
+        if place.exists():
+            place.replace(old)
+        new.replace(place)
+        _clear(old)
+    except OSError as error:
+        raise FsbenchError(f"{out}: cannot be written ({error.strerror or error}): choose another --out") from error
+    finally:
+        _restore(old, place)
+        if (new / MARKER).is_file():
+            shutil.rmtree(new, ignore_errors=True)
+    return Built(out, *built)
+
+
+def _restore(old: Path, place: Path) -> None:
+    """Put the old site back where a build was stopped between the two moves."""
+    if (old / MARKER).is_file() and not place.exists():
+        old.replace(place)
+
+
+def _clear(left: Path) -> None:
+    """Remove what a killed build left, or the site that was replaced; nothing that no build wrote."""
+    if left.exists():
+        if not (left / MARKER).is_file():
+            raise FsbenchError(f"{left}: is in the way and no build wrote it: move it away")
+        shutil.rmtree(left)
+
+
+def page_count(site: Site) -> int:
+    """How many pages a build is about to write."""
+    return len(site.benchmarks) + len(site.models) + 3
+
+
+def _write(site: Site, folder: Path, advance: Callable[[int], None], galleries: Galleries) -> tuple[int, int, int]:
+    """Write everything into ``folder``; the number of pages, of files, and of bytes."""
+    made = environment()
+    made.globals |= shared(site)
+    names: list[str] = []
+    size = pages = 0
+    _put(folder, MARKER, [f"{_FIRST_LINE}\n".encode()])
+    for page in _pages(site, galleries):
+        names.append(page.path)
+        size += _put(folder, page.path, _rendered(made, page))
+        pages += 1
+        advance(1)
+    for path, data in _assets(site, galleries):
+        names.append(path)
+        size += _put(folder, path, [data])
+    listed = "\n".join([_FIRST_LINE, *sorted(names)]) + "\n"
+    size += _put(folder, MARKER, [listed.encode()])
+    return pages, len(names), size
+
+
+def shared(site: Site) -> Mapping[str, Any]:
+    """What every page is given: the ways in its head and the line at its foot."""
+    nav = [("Overview", overview.OVERVIEW), ("Models", overview.MODELS), ("Compare", COMPARE)]
+    records = len(site.results.entries)
+    return {"nav": nav, "made_by": f"Made by fsbench {version('fsbench')} from {records:,} records."}
+
+
+def _pages(site: Site, galleries: Galleries) -> Iterator[Page]:
+    yield from overview.pages(site)
+    yield from board_page.pages(site)
+    yield from model_page.pages(site, galleries)
+    yield from compare_page.pages(site)
+
+
+def _assets(site: Site, galleries: Galleries) -> Iterator[tuple[str, bytes]]:
+    for board in site.boards:
+        yield board_page.csv_path(board), csv_text([board]).encode()
+    yield from compare_page.assets(site)
+    yield from galleries.assets()
+    static = files("leaderboard.site") / "static"
+    for file in sorted(static.iterdir(), key=lambda file: file.name):
+        yield f"static/{file.name}", file.read_bytes()
+
+
+def _rendered(made: Environment, page: Page) -> Iterator[bytes]:
+    stream = made.get_template(page.template).stream(**page.values)
+    stream.enable_buffering(500)
+    for part in stream:
+        yield part.encode()
+
+
+def _put(folder: Path, path: str, parts: Any) -> int:
+    """Write one file; how many bytes. The folder is moved into place as a whole, so no file needs to be."""
+    at = folder / PurePosixPath(path)
+    at.parent.mkdir(parents=True, exist_ok=True)
+    with at.open("wb") as file:
+        return sum(file.write(part) for part in parts)
+
+
+def _foreign(place: Path) -> Iterator[str]:
+    """What lies in a folder and was not written by a build, by name."""
+    marker = place / MARKER
+    known: set[str] = {MARKER}
+    if marker.is_file() and not marker.is_symlink():
+        first, *names = marker.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+        known |= set(names) if first == _FIRST_LINE else set()
+    for parent, folders, names in os.walk(place):
+        links = [name for name in folders if (Path(parent) / name).is_symlink()]
+        for name in sorted([*names, *links]):
+            path = (Path(parent) / name).relative_to(place).as_posix()
+            if path not in known:
+                yield path

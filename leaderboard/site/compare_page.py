@@ -1,0 +1,167 @@
+"""Two models of one board side by side: their paired difference with its interval, per fold and per class.
+
+Any two rows may be chosen, so that no pair can be computed beforehand. Each row's replicates of the mIoU stand in a
+script of its own, loaded when it is chosen (scripts load from a disk too, where other files may not be read), and the
+browser subtracts. They are kept as whole numbers of 16 bits between the smallest and the largest: off by at most
+1/131068 of that span, far below what is printed. Without JavaScript the best rows of each board stand in a matrix.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fsbench.intervals import FloatArray, paired_interval
+from leaderboard.boards import Board, Row
+from leaderboard.site.links import COMPARE, comparable, row_id, row_path
+from leaderboard.site.pages import Page, Site
+from leaderboard.site.rerun import command_of, record_at
+from leaderboard.site.shown import percent
+from leaderboard.site.standing import Standing
+from leaderboard.text import visible
+
+IN_MATRIX = 8
+"""At most so many rows of a board stand in its matrix."""
+
+LEVELS = 65534
+"""The largest code of a replicate; the next one, 65535, is no number."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row minus a column: difference and interval as printed, and whether the interval leaves 0 out."""
+
+    difference: str
+    ci95: str
+    separable: bool | None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A board's matrix. ``cells``: for each of ``rows``, those against the rows before it."""
+
+    board: Board
+    rows: tuple[Row, ...]
+    cells: tuple[tuple[Cell, ...], ...]
+    command: str | None
+
+
+def pages(site: Site) -> Iterator[Page]:
+    """The one page."""
+    boards = [_compared(board) for board in sorted(site.boards, key=lambda board: bool(board.off)) if comparable(board)]
+    values = {
+        "page": COMPARE,
+        "heading": "Compare two models",
+        "boards": boards,
+        "path_of": row_path,
+        "percent": percent,
+    }
+    yield Page(COMPARE, "compare.html", values)
+
+
+def assets(site: Site) -> Iterator[tuple[str, bytes]]:
+    """A script a board, with its rows, and a script a row, with its scores, classes and replicates."""
+    for board in site.boards:
+        if comparable(board):
+            yield f"data/{board.key}.js", _script("fsbenchBoard", _board_data(board))
+            for row in board.rows:
+                yield f"data/{board.key}/{row_id(row)}.js", _script("fsbenchRow", _row_data(board, row))
+
+
+def row_label(row: Row) -> str:
+    """A row in a list: its model, and its marks."""
+    model = row.record.model
+    said = f"{model.name} · {model.revision} · {model.config8}"
+    return visible(said + (f" ({'; '.join(row.marks)})" if row.marks else ""))
+
+
+def packed(draws: FloatArray) -> dict[str, Any]:
+    """Replicates (R,) as ``low + code * step``, codes 16 bits little-endian in base64, 65535 where there is none."""
+    known = draws[~np.isnan(draws)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    step = (high - low) / LEVELS
+    codes = np.full(draws.shape, LEVELS + 1, "<u2")
+    codes[~np.isnan(draws)] = np.rint((known - low) / step) if step else 0
+    return {"low": low, "step": step, "codes": b64encode(codes.tobytes()).decode("ascii")}
+
+
+def _compared(board: Board) -> Compared:
+    rows = board.rows[:IN_MATRIX]
+    return Compared(
+        board,
+        rows,
+        tuple(tuple(_cell(row, before) for before in rows[:place]) for place, row in enumerate(rows)),
+        command_of("fsbench", "compare", *(record_at(row.entries[0].place) for row in rows[:2])),
+    )
+
+
+def _cell(a: Row, b: Row) -> Cell:
+    if a.miou.score is None or b.miou.score is None:
+        return Cell("–", "", None)
+    found = None
+    if len(a.entries) == len(b.entries) == 1:
+        (of_a,), (of_b,) = a.entries, b.entries
+        if of_a.draws is not None and of_b.draws is not None:
+            found = paired_interval(of_a.draws, of_b.draws)
+    said = points(a.miou.score - b.miou.score)
+    if found is None:
+        return Cell(said, "", None)
+    return Cell(said, " to ".join(map(points, found)), not found[0] <= 0 <= found[1])
+
+
+def points(difference: float) -> str:
+    """A difference of fractions in points, as the script beside the page writes it too.
+
+    >>> points(0.0123), points(-0.5), points(-0.00001)
+    ('+1.23', '−50.00', '0.00')
+    """
+    said = f"{100 * difference:.2f}"
+    return "0.00" if float(said) == 0 else f"−{said[1:]}" if said.startswith("-") else f"+{said}"
+
+
+def _board_data(board: Board) -> dict[str, Any]:
+    return {
+        "board": board.key,
+        "rows": [{"id": row_id(row), "label": row_label(row), "miou": percent(row.miou.score)} for row in board.rows],
+    }
+
+
+def _row_data(board: Board, row: Row) -> dict[str, Any]:
+    """Scores in the page's order, classes fold by fold; fractions, rounded far below what is printed."""
+    standing = Standing(board, row)
+    several = len(board.folds) > 1
+    draws = row.entries[0].draws if len(row.entries) == 1 else None
+    place = row.entries[0].place
+    return {
+        "board": board.key,
+        "id": row_id(row),
+        "model": visible(row.record.model.name),
+        "about": visible(f"revision {row.record.model.revision}, configuration {row.record.model.config8}"),
+        "page": row_path(row),
+        "standing": visible(standing.said),
+        "marks": [visible(mark) for mark in row.marks],
+        "record": None if command_of(place) is None else command_of(record_at(place)),
+        "miou": _rounded(row.miou.score),
+        "scores": [[line.name, line.score, line.ci95, _rounded(score)] for line, score in standing.scored],
+        "classes": [
+            [visible(f"{bar.key} (fold {fold.name})" if several else bar.key), _rounded(bar.iou), bar.episodes]
+            for fold in standing.folds
+            for bar in fold.classes
+        ],
+        "draws": None if draws is None else packed(draws),
+    }
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, 7)
+
+
+def _script(function: str, value: Any) -> bytes:
+    """A call with JSON that is a script wherever it is put: ASCII, and with no angle bracket that could end it."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return f"{function}({text.replace('<', chr(92) + 'u003c').replace('>', chr(92) + 'u003e')});\n".encode("ascii")

@@ -1,0 +1,97 @@
+"""Which queries show their object smaller or larger than their supports do, from the index of the benchmark at hand.
+
+A record does not hold its supports, but its questions can be drawn anew, and the digests of its manifests prove that
+they are the same. How large an object is: its pixels as a share of all pixels of its photograph, void ones included,
+both of queries and of supports, as the index has them. It depends on the questions alone, so it is worked out once for
+all records of a board.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import fsum
+
+import numpy as np
+
+from fsbench.benchmark import Benchmark
+from fsbench.draws import draw
+from fsbench.errors import FsbenchError
+from fsbench.fold_lists import Pair
+from fsbench.manifest import Question
+from fsbench.metrics import IntArray
+from fsbench.protocols import PROTOCOLS
+from fsbench.record import PRESENT, Record
+
+AGAINST_SUPPORT = ("smaller than half", "about equal", "more than twice")
+MOST_SHOTS = 1000
+"""As many as ``fsbench evaluate`` takes."""
+
+
+@dataclass(frozen=True, eq=False)
+class SupportSizes:
+    """``bins``: fold -> the bin of each episode of its manifest, a place in ``AGAINST_SUPPORT``, int64 (Q,);
+    ``manifests``: fold -> the digest of that manifest.
+    """
+
+    bins: Mapping[str, IntArray]
+    manifests: Mapping[str, str]
+
+
+def support_sizes(record: Record, benchmark: Benchmark) -> SupportSizes | None:
+    """The size of each query against the mean of its supports: smaller than half, about equal, more than twice.
+
+    None where there are no supports, where the record is of other masks or of other questions than ``benchmark``
+    asks, where classes are asked together, and where the index has no area of a sample (Mosaic-4's has none).
+    """
+    protocol = PROTOCOLS[record.protocol]
+    if (
+        protocol.asks != "class"
+        or not 0 < record.shots <= MOST_SHOTS
+        or benchmark.digests.masks != record.benchmark.masks_sha256
+        or set(benchmark.lists.folds) != set(record.manifests_sha256)
+    ):
+        return None
+    shares = _shares(benchmark)
+    bins = {}
+    for fold, digest in record.manifests_sha256.items():
+        try:
+            manifest = draw(
+                benchmark.lists,
+                fold,
+                protocol,
+                record.shots,
+                record.seed,
+                run=record.run,
+                present=benchmark.present if benchmark.partial else None,
+                draw_from_present=PRESENT in record.modified,
+            ).limited(record.limit)
+        except FsbenchError:  # what the record says was asked cannot be asked of this benchmark
+            return None
+        found = [_bin(question, shares) for question in manifest.questions]
+        if manifest.sha256 != digest or None in found:
+            return None
+        bins[fold] = np.array(found, np.int64)
+    return SupportSizes(bins, record.manifests_sha256)
+
+
+def _shares(benchmark: Benchmark) -> dict[Pair, float]:
+    """(Sample, class) -> the share of its photograph, of all pairs whose mask is at hand."""
+    shares = {}
+    for name, pairs in benchmark.lists.lists().items():
+        for pair, area in zip(pairs, benchmark.areas.get(name, ()), strict=False):
+            sample = benchmark.samples.get(pair[0])
+            if area >= 0 and sample is not None and sample.height * sample.width > 0:
+                shares[pair] = area / (sample.height * sample.width)
+    return shares
+
+
+def _bin(question: Question, shares: Mapping[Pair, float]) -> int | None:
+    """The place in ``AGAINST_SUPPORT``, None where an area is not known."""
+    class_id, supports = question.class_ids[0], question.supports[0]
+    query = shares.get((question.query, class_id))
+    known = [shares[sample, class_id] for sample in supports if (sample, class_id) in shares]
+    if query is None or len(known) < len(supports):
+        return None
+    mean = fsum(known) / len(known)
+    return 0 if 2 * query < mean else 2 if query > 2 * mean else 1

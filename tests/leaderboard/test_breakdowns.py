@@ -1,0 +1,439 @@
+"""Breakdowns against a golden worked out by hand, and against plain Python over rows, one by one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fsbench
+from fsbench.benchmark import Benchmark
+from fsbench.counts import BACKGROUND, Row, SceneCounts, read_counts, write_counts
+from fsbench.draws import draw
+from fsbench.errors import FsbenchError
+from fsbench.metrics import score
+from fsbench.model import Episode, ModelCard
+from fsbench.protocols import PROTOCOLS
+from fsbench.record import ClassRecord, Record, read_record
+from leaderboard.breakdowns import Bin, Breakdown, Part, breakdown_table, breakdowns, read_breakdowns
+from leaderboard.count_columns import read_count_columns
+from leaderboard.support_sizes import SupportSizes, support_sizes
+from tests.fsbench.models import Bright, Masked
+from tests.fsbench.stored_records import write_stored
+from tests.fsbench.tiny import tiny_benchmark
+
+FOLDS = {"0": (0, 1), "1": (2,)}
+GOLDEN = {
+    "0": [
+        ("a", 0, 2, 4, 4, 1000),
+        ("a", 1, 50, 50, 50, 1000),
+        ("b", 0, 10, 20, 10, 1000),  # 1 % to the pixel
+        ("c", 0, 100, 120, 100, 1000),  # 10 % to the pixel
+        ("d", 1, 0, 0, 101, 1000),
+        ("e", 1, 0, 0, 0, 0),  # void all over
+    ],
+    "1": [("a", 2, 300, 400, 500, 1000), ("f", 2, 0, 0, 0, 1000)],
+}
+EMPTY = Part(0, 0, 0, 1, None)
+
+
+def test_a_golden_worked_out_by_hand(tmp_path: Path) -> None:
+    path = write_stored(tmp_path, GOLDEN, FOLDS)
+    size, classes = read_breakdowns(tmp_path, read_record(path))
+    assert size == Breakdown(
+        "object_size",
+        (
+            Bin("< 1 %", Part(2, 2, 1, 2, 2 / 6), {"0": Part(1, 1, 1, 1, 2 / 6), "1": Part(1, 1, 0, 1, None)}),
+            Bin(
+                "1-10 %",
+                Part(3, 3, 2, 1, (110 / 140 + 1) / 2),
+                {"0": Part(3, 3, 2, 0, (110 / 140 + 1) / 2), "1": EMPTY},
+            ),
+            Bin("> 10 %", Part(2, 2, 2, 1, 0.25), {"0": Part(1, 1, 1, 1, 0.0), "1": Part(1, 1, 1, 0, 0.5)}),
+        ),
+    )
+    assert classes == Breakdown(
+        "classes_per_image",
+        (
+            Bin("1", Part(4, 4, 2, 1, 11 / 28), {"0": Part(3, 3, 2, 0, 11 / 28), "1": Part(1, 1, 0, 1, None)}),
+            Bin("2", Part(0, 0, 0, 3, None), {"0": Part(0, 0, 0, 2, None), "1": EMPTY}),
+            Bin(
+                "3+",
+                Part(3, 1, 3, 0, math.fsum([2 / 6, 1, 0.5]) / 3),
+                {"0": Part(2, 1, 2, 0, (2 / 6 + 1) / 2), "1": Part(1, 1, 1, 0, 0.5)},
+            ),
+        ),
+    )
+
+
+def test_the_table_has_a_row_a_bin_and_fold(tmp_path: Path) -> None:
+    path = write_stored(tmp_path, GOLDEN, FOLDS)
+    table = breakdown_table(read_breakdowns(tmp_path, read_record(path)))
+    assert list(table.columns) == ["breakdown", "bin", "fold", "episodes", "images", "classes", "left_out", "miou"]
+    assert len(table) == 2 * 3 * 3
+    whole = table[table["fold"].isna()].set_index(["breakdown", "bin"])
+    assert whole.loc[("object_size", "> 10 %"), "miou"] == 0.25
+    assert whole["episodes"].tolist() == [2, 3, 2, 4, 0, 3]
+    assert breakdown_table([]).columns.tolist() == table.columns.tolist()
+
+
+def test_a_class_with_no_sample_in_a_bin_is_left_out_under_any_protocol(tmp_path: Path) -> None:
+    record = read_record(write_stored(tmp_path, GOLDEN, FOLDS))
+    zeros = record.model_copy(update={"protocol": "hsnet"})
+    assert PROTOCOLS["hsnet"].empty == "zero"
+    assert read_breakdowns(tmp_path, zeros) == read_breakdowns(tmp_path, record)
+
+
+# --- plain Python over rows ---
+
+
+def naive(rows: Sequence[Row], folds: Mapping[str, Sequence[int]], bin_of: Callable[[Row], int | None]) -> list[Bin]:
+    """Bins "0", "1", "2" of the rows of the folds' classes, each row looked at on its own."""
+
+    def part(b: int, among: Sequence[str]) -> Part:
+        there = [r for r in rows if r.fold in among and r.valid and not r.absent and r.class_id in folds[r.fold]]
+        there = [r for r in there if bin_of(r) == b]
+        ious = []
+        for fold in among:
+            for class_id in folds[fold]:
+                of_class = [r for r in there if (r.fold, r.class_id) == (fold, class_id)]
+                union = sum(r.predicted + r.truth - r.intersection for r in of_class)
+                if union:
+                    ious.append(sum(r.intersection for r in of_class) / union)
+        return Part(
+            episodes=len({(r.fold, r.number) for r in there}),
+            images=len({r.image for r in there}),
+            classes=len(ious),
+            left_out=sum(len(folds[fold]) for fold in among) - len(ious),
+            miou=math.fsum(ious) / len(ious) if ious else None,
+        )
+
+    return [Bin(str(b), part(b, list(folds)), {fold: part(b, [fold]) for fold in folds}) for b in range(3)]
+
+
+def naive_size(row: Row) -> int:
+    percent = 100 * row.truth / row.valid  # exact where it is a whole number
+    return 0 if percent < 1 else 2 if percent > 10 else 1
+
+
+def naive_classes(
+    rows: Sequence[Row], folds: Mapping[str, Sequence[int]], *, true_ones: bool
+) -> Callable[[Row], int | None]:
+    def bin_of(row: Row) -> int | None:
+        seen = {
+            r.class_id
+            for r in rows
+            if r.image == row.image and r.class_id in folds[r.fold] and (r.truth or not true_ones) and not r.absent
+        }
+        return min(len(seen), 3) - 1 if seen else None
+
+    return bin_of
+
+
+def plain(found: Breakdown) -> list[Bin]:
+    return [replace(of_bin, name=str(b)) for b, of_bin in enumerate(found.bins)]
+
+
+@cache
+def base() -> Record:
+    with TemporaryDirectory() as folder:
+        return read_record(write_stored(Path(folder), GOLDEN, FOLDS))
+
+
+def record_of(rows: Sequence[Row], folds: Mapping[str, Sequence[int]], protocol: str) -> Record:
+    """A record with the sums of these rows; its other scores are not looked at."""
+    said = {}
+    for fold, ids in folds.items():
+        counted = [r[4:9] for r in rows if r.fold == fold and r.valid and not r.absent and r.class_id in ids]
+        scored = score(*np.array(counted, np.int64).reshape(-1, 5).T, fold_classes=ids, empty="drop")
+        classes = {f"class_{c.class_id}": ClassRecord(**vars(c)) for c in scored.classes}
+        asked = len({r.number for r in rows if r.fold == fold})
+        said[fold] = base().folds["0"].model_copy(update={"classes": classes, "asked": asked})
+    benchmark = base().benchmark.model_copy(update={"folds": tuple(folds)})
+    return base().model_copy(update={"folds": said, "benchmark": benchmark, "protocol": protocol})
+
+
+def computed(rows: Sequence[Row], record: Record, supports: SupportSizes | None = None) -> dict[str, Breakdown]:
+    with TemporaryDirectory() as folder:
+        write_counts(Path(folder) / "counts.parquet", rows)
+        found = breakdowns(record, read_count_columns(Path(folder) / "counts.parquet"), supports)
+    return {breakdown.key: breakdown for breakdown in found}
+
+
+@st.composite
+def pixels(draw_: st.DrawFn) -> tuple[int, int, int, int]:
+    """Intersection, predicted, truth, valid of some mask; truth often at the edge of a bin."""
+    valid = draw_(st.sampled_from([0, 1, 7, 100, 1000, 2**20]))
+    truth = min(valid, draw_(st.one_of(st.integers(0, valid), st.sampled_from([0, 1, 10, 100, valid // 10]))))
+    inter = draw_(st.integers(0, truth))
+    return inter, inter + draw_(st.integers(0, valid - truth)), truth, valid
+
+
+SOME_FOLDS = {"0": (3, 0), "1": (7,), "x": (1, 2, 5)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_any_counts_of_one_class_at_a_time(data: st.DataObject) -> None:
+    rows = []
+    for fold, ids in SOME_FOLDS.items():
+        asked = data.draw(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(ids), pixels()), max_size=7))
+        rows += [Row(fold, n, image, image, class_id, *four) for n, (image, class_id, four) in enumerate(asked)]
+    record = record_of(rows, SOME_FOLDS, "fsbench-v1")
+    bins = {fold: np.array(data.draw(st.lists(st.integers(0, 2), min_size=7, max_size=7))) for fold in SOME_FOLDS}
+    found = computed(rows, record, SupportSizes(bins, record.manifests_sha256))
+    assert list(found) == ["object_size", "classes_per_image", "against_support"]
+    assert plain(found["object_size"]) == naive(rows, SOME_FOLDS, naive_size)
+    by_classes = naive_classes(rows, SOME_FOLDS, true_ones=False)
+    assert plain(found["classes_per_image"]) == naive(rows, SOME_FOLDS, by_classes)
+    assert plain(found["against_support"]) == naive(rows, SOME_FOLDS, lambda r: int(bins[r.fold][r.number]))
+    for breakdown in found.values():
+        assert sum(b.total.episodes for b in breakdown.bins) == sum(row.valid > 0 for row in rows)
+        for b in breakdown.bins:
+            assert b.total.classes == sum(part.classes for part in b.folds.values())
+            assert b.total.classes + b.total.left_out == 6
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_any_counts_of_classes_asked_together(data: st.DataObject) -> None:
+    rows = []
+    for fold in SOME_FOLDS:
+        for number, image in enumerate(data.draw(st.lists(st.sampled_from("abcd"), max_size=3, unique=True))):
+            said = data.draw(st.dictionaries(st.sampled_from([0, 1, 2, 3, 5, 7]), pixels(), max_size=4))
+            four = {BACKGROUND: (1, 1, 1, 1), **said}
+            rows += [Row(fold, number, image, image, class_id, *counted) for class_id, counted in four.items()]
+    record = record_of(rows, SOME_FOLDS, "fsbench-general-v1")
+    found = computed(rows, record, SupportSizes({}, record.manifests_sha256))
+    assert list(found) == ["classes_per_image"]
+    by_classes = naive_classes(rows, SOME_FOLDS, true_ones=True)
+    assert plain(found["classes_per_image"]) == naive(rows, SOME_FOLDS, by_classes)
+
+
+def test_false_positives_count_in_the_bin_of_their_image() -> None:
+    rows = [
+        Row("0", 0, "a", "a", BACKGROUND, 5, 5, 10, 20),
+        Row("0", 0, "a", "a", 0, 5, 5, 10, 20),
+        Row("0", 0, "a", "a", 1, 0, 10, 0, 20),  # not there, yet predicted
+        Row("0", 1, "b", "b", BACKGROUND, 0, 0, 0, 20),
+        Row("0", 1, "b", "b", 0, 10, 10, 10, 20),
+        Row("0", 1, "b", "b", 1, 10, 10, 10, 20),
+    ]
+    found = computed(rows, record_of(rows, {"0": (0, 1)}, "fsbench-multi-v1"))["classes_per_image"]
+    assert [(b.total.episodes, b.total.classes, b.total.miou) for b in found.bins] == [
+        (1, 2, (0.5 + 0) / 2),
+        (1, 2, 1.0),
+        (0, 0, None),
+    ]
+
+
+def test_absent_queries_of_scenes_are_in_no_bin() -> None:
+    def scene(number: int, position: int, truth: int) -> Row:
+        counts = SceneCounts(position, (3, 0, 0, 0), (2, 0, 0, 0), (truth or 9, 9, 9, 9))
+        own = 2 if position == 0 else 0
+        return Row("test", number, "000001", f"photo{number}", number % 2, own, 3, truth, 100, counts)
+
+    rows = [scene(0, 0, 9), scene(1, -1, 0), scene(2, 0, 20), scene(3, 1, 9)]
+    folds = {"test": (0, 1)}
+    found = computed(rows, record_of(rows, folds, "mosaic4-v1"))
+    assert list(found) == ["object_size"]
+    assert plain(found["object_size"]) == naive(rows, folds, naive_size)
+    assert [b.total.episodes for b in found["object_size"].bins] == [0, 2, 1]
+
+
+# --- real records ---
+
+
+class Together(Bright):
+    """Every class where the photograph is bright, each a little less than the one before; asks for supports."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.card = ModelCard(name="together", prompts="mask")
+
+    def segment(self, episodes: Sequence[Episode]) -> list[torch.Tensor]:
+        grey = super().segment(episodes)
+        return [one / (1 + torch.arange(len(e.prompts))[:, None, None]) for one, e in zip(grey, episodes, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    return tiny_benchmark(tmp_path_factory.mktemp("tiny"))
+
+
+def naive_against_support(tiny: Benchmark, record: Record) -> Callable[[Row], int]:
+    """Masks are opened and their pixels counted, supports read from the manifest's text."""
+
+    def share(sample: str, class_id: int) -> float:
+        return float(np.mean(tiny.truth(sample, class_id) == 1))
+
+    lines = {}
+    for fold in record.folds:
+        manifest = draw(tiny.lists, fold, PROTOCOLS[record.protocol], record.shots, record.seed)
+        lines |= {(fold, number): line.split(" ") for number, line in enumerate(manifest.text().splitlines())}
+
+    def bin_of(row: Row) -> int:
+        query, class_id, *supports = lines[row.fold, row.number]
+        assert (query, int(class_id)) == (row.query, row.class_id)
+        assert len(supports) == record.shots
+        ratio = share(query, row.class_id) / np.mean([share(support, row.class_id) for support in supports])
+        return 0 if ratio < 0.5 else 2 if ratio > 2 else 1
+
+    return bin_of
+
+
+@pytest.mark.parametrize("shots", [1, 3])
+def test_a_real_record(tiny: Benchmark, tmp_path: Path, shots: int) -> None:
+    record = fsbench.evaluate(Masked(), tiny, shots=shots, out=tmp_path, threads=1)
+    folder = tmp_path / record.folder()
+    rows = read_counts(folder / "counts.parquet")
+    supports = support_sizes(record, tiny)
+    assert supports is not None
+    found = {breakdown.key: breakdown for breakdown in read_breakdowns(folder, record, supports)}
+    assert list(found) == ["object_size", "classes_per_image", "against_support"]
+    folds = tiny.lists.folds
+    assert plain(found["object_size"]) == naive(rows, folds, naive_size)
+    assert plain(found["classes_per_image"]) == naive(rows, folds, naive_classes(rows, folds, true_ones=False))
+    assert plain(found["against_support"]) == naive(rows, folds, naive_against_support(tiny, record))
+    assert all(b.total.episodes for b in found["against_support"].bins)
+    assert [b.total.episodes for b in found["classes_per_image"].bins] == [80, 0, 0]
+    assert found["classes_per_image"].bins[0].total.miou == pytest.approx(record.miou, abs=1e-12)
+    assert found["classes_per_image"].bins[0].folds["2"].miou == record.folds["2"].miou
+
+
+@pytest.mark.parametrize("protocol", ["fsbench-multi-v1", "fsbench-general-v1"])
+def test_a_real_record_of_classes_asked_together(tiny: Benchmark, tmp_path: Path, protocol: str) -> None:
+    record = fsbench.evaluate(Together(), tiny, protocol=protocol, out=tmp_path, threads=1)
+    rows = read_counts(tmp_path / record.folder() / "counts.parquet")
+    (found,) = read_breakdowns(tmp_path / record.folder(), record)
+    folds = tiny.lists.folds
+    assert plain(found) == naive(rows, folds, naive_classes(rows, folds, true_ones=True))
+    assert found.bins[0].folds["1"].miou == record.folds["1"].miou
+    assert record.shots == 1
+    assert support_sizes(record, tiny) is None
+
+
+def test_a_record_of_some_folds_says_nothing_of_classes_per_image(tiny: Benchmark, tmp_path: Path) -> None:
+    record = fsbench.evaluate(Masked(), tiny, shots=1, folds=(1, 3), out=tmp_path, threads=1)
+    supports = support_sizes(record, tiny)
+    found = read_breakdowns(tmp_path / record.folder(), record, supports)
+    assert [breakdown.key for breakdown in found] == ["object_size", "against_support"]
+    assert all(list(b.folds) == ["1", "3"] for breakdown in found for b in breakdown.bins)
+
+
+# --- where supports are not known ---
+
+
+@pytest.fixture(scope="module")
+def one_shot(tiny: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record]:
+    out = tmp_path_factory.mktemp("one-shot")
+    record = fsbench.evaluate(Masked(), tiny, shots=1, out=out, threads=1)
+    return out / record.folder(), record
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shots": 0},
+        {"shots": 2},
+        {"shots": 10},  # a class has 10 images
+        {"shots": 10**15},
+        {"seed": 1},
+        {"seed": 10**15},
+        {"run": 7},
+        {"protocol": "pfenet"},  # not defined for this benchmark
+    ],
+)
+def test_other_questions_have_no_support_sizes(
+    tiny: Benchmark, one_shot: tuple[Path, Record], change: dict[str, object]
+) -> None:
+    _, record = one_shot
+    assert support_sizes(record, tiny) is not None
+    assert support_sizes(record.model_copy(update=change), tiny) is None
+
+
+def test_other_masks_and_unknown_areas_have_no_support_sizes(tiny: Benchmark, one_shot: tuple[Path, Record]) -> None:
+    _, record = one_shot
+    masks = replace(tiny.digests, masks="0" * 64)
+    assert support_sizes(record, replace(tiny, digests=masks)) is None
+    areas = {name: (-1, *of[1:]) for name, of in tiny.areas.items()}
+    assert support_sizes(record, replace(tiny, areas=areas)) is None
+    assert support_sizes(record, replace(tiny, areas={})) is None
+
+
+def test_supports_of_another_board_are_not_used(tiny: Benchmark, one_shot: tuple[Path, Record]) -> None:
+    folder, record = one_shot
+    supports = support_sizes(record, tiny)
+    assert supports is not None
+    assert len(read_breakdowns(folder, record, supports)) == 3
+    other = replace(supports, manifests=dict.fromkeys(supports.manifests, "0" * 64))
+    assert len(read_breakdowns(folder, record, other)) == 2
+
+
+def test_an_episode_that_the_manifest_does_not_have(tiny: Benchmark, one_shot: tuple[Path, Record]) -> None:
+    folder, record = one_shot
+    supports = support_sizes(record, tiny)
+    assert supports is not None
+    rows = read_counts(folder / "counts.parquet")
+    rows[-1] = rows[-1]._replace(number=20)
+    with pytest.raises(FsbenchError, match=r"fold 3 has an episode 20, its manifest has 20: evaluate again$"):
+        computed(rows, record, supports)
+
+
+# --- counts that are not the record's ---
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"intersection": 1}, "does not give the sums"),
+        ({"class_id": 1}, "does not give the sums"),
+        ({"fold": "1"}, "does not give the sums"),
+        ({"valid": 0}, "counts no mask"),
+        ({"intersection": 5}, "counts no mask"),
+        ({"truth": -4}, "counts no mask"),
+        ({"valid": 2**62}, "fewer than 2"),
+        ({"number": -1}, "has an episode -1"),
+    ],
+)
+def test_counts_of_another_record_are_refused(tmp_path: Path, change: dict[str, object], said: str) -> None:
+    record = read_record(write_stored(tmp_path, GOLDEN, FOLDS))
+    first, *rest = read_counts(tmp_path / "counts.parquet")
+    write_counts(tmp_path / "counts.parquet", [first._replace(**change), *rest])
+    with pytest.raises(FsbenchError, match=said) as error:
+        read_breakdowns(tmp_path, record)
+    assert "\n" not in str(error.value)
+    assert str(tmp_path / "counts.parquet") in str(error.value)
+
+
+def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    record = read_record(write_stored(tmp_path, GOLDEN, FOLDS))
+    counts = tmp_path / "counts.parquet"
+    with pytest.raises(FsbenchError, match="8 rows, expected at most 7"):
+        read_count_columns(counts, 7)
+    rows = read_counts(counts)
+    write_counts(counts, [*rows, rows[0]._replace(fold="unknown")])
+    with pytest.raises(FsbenchError, match="9 rows, expected at most 8"):
+        read_breakdowns(tmp_path, record)
+    counts.write_bytes(b"PAR1 no parquet PAR1")
+    with pytest.raises(FsbenchError, match="cannot be read as counts"):
+        read_breakdowns(tmp_path, record)
+    counts.unlink()
+    with pytest.raises(FsbenchError, match="cannot be read as counts"):
+        read_breakdowns(tmp_path, record)
+
+
+def test_a_record_that_gives_no_class_ids_is_not_broken_down(tmp_path: Path) -> None:
+    record = read_record(write_stored(tmp_path, GOLDEN, FOLDS))
+    classes = {key: c.model_copy(update={"class_id": None}) for key, c in record.folds["0"].classes.items()}
+    folds = {**record.folds, "0": record.folds["0"].model_copy(update={"classes": classes})}
+    assert read_breakdowns(tmp_path, record.model_copy(update={"folds": folds})) == ()

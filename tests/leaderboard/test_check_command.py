@@ -1,0 +1,192 @@
+"""``fsbench leaderboard check`` and ``diff`` as they are typed: what they print, and with what they end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fsbench.benchmark import Benchmark
+from fsbench.cli.main import main
+from fsbench.protocols import PROTOCOLS
+from fsbench.record import read_record
+from leaderboard.checking.report import CHECKS
+from leaderboard.known_issues import KNOWN_ISSUES, issues_of
+from tests.fsbench.models import Bright
+from tests.fsbench.tiny import tiny_benchmark
+from tests.leaderboard.hostile import RIGHT_TO_LEFT
+from tests.leaderboard.submissions import altered, copied, evaluated, mended
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    return tiny_benchmark(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def honest(tiny: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return evaluated(Bright(), tiny, tmp_path_factory.mktemp("results"))
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[object, list[str], list[str]]:
+    """Exit code, and the lines of standard output and error."""
+    with pytest.raises(SystemExit) as ended:
+        main(["leaderboard", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return ended.value.code, out.splitlines(), err.splitlines()
+
+
+def test_an_honest_record(honest: Path, tiny: Benchmark, capsys: pytest.CaptureFixture[str]) -> None:
+    for given in (honest, honest.parent, honest.parents[3]):
+        code, out, err = run(capsys, "check", given, "-b", tiny.folder)
+        assert (code, err) == (0, [])
+        assert out[0] == str(honest)
+        assert [line.split()[1].rstrip(":") for line in out if line.startswith("ok")] == [
+            name for name in CHECKS if name not in ("confusion", "predictions", "training")
+        ]
+        assert "skip    training: the card names no training classes" in out
+
+
+def test_a_forged_one_beside_it(
+    honest: Path, tiny: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copied(honest, tmp_path / "a")
+    forged = copied(honest, tmp_path / "b")
+    altered(forged, lambda said: said.update(miou=0.99, fb_iou=0.99))
+    code, out, err = run(capsys, "check", tmp_path, "-b", tiny.folder)
+    assert code == 1
+    assert [line for line in out if line.startswith("FAULT")] == [
+        f"FAULT   scores: mean {name} is 0.99, but {getattr(read_record(honest), name)} follows from the counts"
+        for name in ("miou", "fb_iou")
+    ]
+    assert err == ["fsbench: 2 faults in 1 of 2 records"]
+    code, out, _ = run(capsys, "check", tmp_path, "-b", tiny.folder, "--json")
+    said = json.loads("\n".join(out))
+    assert (code, said["passed"], [record["passed"] for record in said["records"]]) == (1, False, [True, False])
+    (scores,) = (o for o in said["records"][1]["outcomes"] if o["name"] == "scores")
+    assert len(scores["faults"]) == 2
+
+
+def test_what_is_no_submission_is_bad_usage(
+    honest: Path, tiny: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = tmp_path / "two"
+    copied(honest, two / "a")
+    copied(honest, two / "b")
+    (tmp_path / "empty").mkdir()
+    for arguments, said in (
+        (("check", tmp_path / "nothing"), "is not there: give a record.json"),
+        (("check", tmp_path / "empty"), "holds no record.json"),
+        (("check", honest, "-b", tmp_path / "empty"), "no benchmark"),
+        (("check", two, "--predictions", tmp_path), "--predictions are of one record, but 2 are given"),
+        (("check", honest, "--predictions", tmp_path / "nothing"), "is no folder of predictions"),
+        (("check", honest, "--evidence", "predictions"), "only predictions prove that"),
+        (("check",), "Missing argument"),
+        (("diff", honest, tmp_path / "nothing"), "is not there"),
+        (("diff", honest, two), "one is a record and the other is not"),
+        (("diff", tmp_path / "empty", two), "holds no record.json"),
+    ):
+        code, out, err = run(capsys, *arguments)
+        assert (code, out) == (2, []), arguments
+        assert len(err) == 1, err
+        assert said in err[0]
+
+
+def test_a_benchmark_built_here_is_found_by_name(
+    honest: Path, tiny: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FSBENCH_HOME", str(tmp_path))
+    code, out, _ = run(capsys, "check", honest)
+    assert code == 0
+    assert any(line.startswith("skip    truths: benchmark tiny is not at hand") for line in out)
+    (tmp_path / "mine").symlink_to(tiny.folder)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "benchmark.json").write_text('{"name": "tiny"}')
+    code, out, _ = run(capsys, "check", honest)
+    assert code == 0
+    assert "ok      truths: true and valid pixels are those of the benchmark's masks" in out
+
+
+def test_names_of_strangers_move_nothing(honest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = copied(honest, tmp_path)
+    (path.parent / "a\n\x1b[31m\u202eb").write_text("")
+    altered(path, lambda said: said["model"].update(licence=RIGHT_TO_LEFT))
+    code, out, err = run(capsys, "check", tmp_path)
+    assert code == 1
+    assert all(line.isprintable() for line in [*out, *err])
+    assert "FAULT   files: a<U+000A><U+001B>[31m<U+202E>b: is no file of a record: remove it" in out
+
+
+def test_help_is_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("check", "diff"):
+        code, out, _ = run(capsys, command, "--help")
+        assert code == 0
+        assert f"fsbench leaderboard {command} " in " ".join("".join(out).split())
+
+
+def test_known_issues_name_protocols_that_there_are() -> None:
+    assert {protocol for issue in KNOWN_ISSUES for protocol in issue.protocols} <= PROTOCOLS.keys()
+    assert all(Path(__file__).parents[2].joinpath(issue.source).is_file() for issue in KNOWN_ISSUES)
+
+
+def test_known_issues_are_said_of_those_they_concern(honest: Path) -> None:
+    record = read_record(honest)
+    assert issues_of(record) == []
+
+    def said(protocol: str, benchmark: str, shots: int) -> list[str]:
+        at = record.benchmark.model_copy(update={"name": benchmark})
+        return issues_of(record.model_copy(update={"protocol": protocol, "benchmark": at, "shots": shots}))
+
+    assert any("may repeat" in line for line in said("hsnet", "pascal-5i", 5))
+    assert not any("may repeat" in line for line in said("hsnet", "pascal-5i", 1))
+    assert any("9 queries a class" in line for line in said("lseg", "fss-1000", 1))
+    assert not any("9 queries a class" in line for line in said("lseg", "pascal-5i", 0))
+    assert any("5001" in line for line in said("pfenet", "pascal-5i", 1))
+    assert not any("5001" in line for line in said("pfenet@1000", "pascal-5i", 1))
+    assert any("rule only" in line for line in said("panet", "pascal-5i", 1))
+    assert any("background" in line for line in said("mosaic4-v1", "mosaic4", 0))
+
+
+def test_diff_of_a_resubmission(
+    honest: Path, tiny: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(capsys, "diff", honest, honest)[1][0].startswith("same ")
+    again = copied(honest, tmp_path / "new")
+    mended(again, lambda rows: [rows[0]._replace(predicted=rows[0].intersection), *rows[1:]], tiny)
+    altered(again, lambda said: said["model"].update(licence="mine", options={"a": "b"}))
+    altered(again, lambda said: said["environment"].update(threads=3))
+    code, out, err = run(capsys, "diff", honest, again)
+    assert (code, err) == (0, [])
+    assert out[0] == f"changed {honest} -> {again}"
+    a, b = read_record(honest), read_record(again)
+    assert a.miou is not None
+    assert b.miou is not None
+    for line in (
+        "  model licence: unknown -> mine",
+        "  model options a: - -> b",
+        "  environment threads: 1 -> 3",
+        f"  mean miou: {100 * a.miou:.6g} -> {100 * b.miou:.6g}",
+        "  fold 0: 1 of 20 episodes have other counts",
+    ):
+        assert line in out
+    assert not any("fold 1 miou" in line or "timings" in line for line in out)
+    code, out, _ = run(capsys, "diff", honest, again, "--json")
+    (record,) = json.loads("\n".join(out))["records"]
+    assert {"what": "mean miou", "old": a.miou, "new": b.miou} in record["scores"]
+    assert (record["episodes"][0]["differing"], record["episodes"][0]["first"][0]["what"]) == (1, "episode 0")
+
+
+def test_diff_of_folders(honest: Path, tiny: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        copied(honest, folder)
+    gone = evaluated(Bright(), tiny, old, seed=7)
+    come = evaluated(Bright(), tiny, new, seed=8)
+    code, out, _ = run(capsys, "diff", old, new)
+    assert code == 0
+    assert out == [
+        f"removed {gone.parent.relative_to(old)}",
+        f"added   {come.parent.relative_to(new)}",
+        f"same    {honest.parent.relative_to(honest.parents[4])}",
+    ]

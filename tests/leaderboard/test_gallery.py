@@ -1,0 +1,289 @@
+"""The gallery shows what was answered, chosen without favour, and believes no mask that does not give the counts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import fsbench
+from fsbench.benchmark import Benchmark, open_benchmark
+from fsbench.benchmarks import pascal5i, pascal_lists
+from fsbench.counts import BACKGROUND, Row, SceneCounts
+from fsbench.errors import CheckFailedError, FsbenchError
+from fsbench.model import Episode
+from fsbench.painted_labels import INK, WHITE, colour_of, paint_answer
+from leaderboard.gallery import choose, pictures
+from mosaic4.benchmark import build
+from tests.fsbench.models import Bright
+from tests.fsbench.synthetic_voc import write_voc
+from tests.fsbench.tiny import tiny_benchmark
+from tests.mosaic4.drawn_folders import KEYS, draw_folders
+
+
+def row(number: int, intersection: int, *, class_id: int = 0, scene: SceneCounts | None = None) -> Row:
+    """An episode of which 100 pixels are true and 100 answered."""
+    return Row("0", number, f"q{number}", f"q{number}", class_id, intersection, 100, 100, 1000, scene)
+
+
+def test_the_best_the_worst_and_equal_distances_of_rank_between() -> None:
+    rows = [row(number, number) for number in range(101)]
+    picks = choose(rows, 11)
+    assert [pick.number for pick in picks] == list(range(100, -1, -10))
+    assert [pick.iou for pick in picks] == [n / (200 - n) for n in range(100, -1, -10)]
+    assert choose(rows[::-1], 11) == picks
+
+
+def test_a_good_record_has_no_gallery_of_failures_nor_a_bad_one_of_successes() -> None:
+    """Where nine of ten episodes fail, nine of ten pictures are failures."""
+    rows = [row(number, 90 if number % 10 == 0 else 0) for number in range(100)]
+    assert [pick.iou > 0 for pick in choose(rows, 10)] == [True] + [False] * 9
+
+
+def test_equal_episodes_are_chosen_in_the_records_order() -> None:
+    rows = [row(number, 50) for number in range(9)]
+    assert [pick.number for pick in choose(rows, 3)] == [0, 4, 8]
+
+
+@pytest.mark.parametrize(("n", "numbers"), [(1, [2]), (2, [4, 0]), (5, [4, 3, 2, 1, 0]), (99, [4, 3, 2, 1, 0])])
+def test_few_pictures_and_few_episodes(n: int, numbers: list[int]) -> None:
+    assert [pick.number for pick in choose([row(number, number) for number in range(5)], n)] == numbers
+
+
+def test_what_has_no_iou_is_not_chosen() -> None:
+    absent = row(0, 0, scene=SceneCounts(-1, (50,) * 4, (0,) * 4, (9,) * 4))
+    nothing = Row("0", 1, "q", "q", 0, 0, 0, 0, 1000)
+    background = row(2, 100, class_id=BACKGROUND)
+    assert choose([absent, nothing, background]) == []
+
+
+def test_several_classes_are_one_episode_with_their_mean() -> None:
+    rows = [row(0, 100, class_id=BACKGROUND), row(0, 100, class_id=1), row(0, 0, class_id=2)]
+    (pick,) = choose(rows)
+    assert (pick.iou, pick.rows) == (0.5, tuple(rows))
+
+
+def test_the_answer_is_tinted_and_the_truth_outlined() -> None:
+    image = np.full((40, 60, 3), 100, np.uint8)
+    answer, truth = np.zeros((40, 60), np.uint8), np.zeros((40, 60), np.uint8)
+    answer[10:30, 5:30] = 1
+    truth[10:30, 20:50] = 1
+    truth[35:] = 255
+    painted = np.asarray(paint_answer(image, answer, truth, (40, 60), several=False))
+    tint = tuple((100 * 2 + part * 3) // 5 for part in colour_of(0))
+    assert tuple(painted[20, 10]) == tint
+    assert tuple(painted[20, 25]) == tint
+    assert tuple(painted[20, 40]) == (100, 100, 100)
+    assert tuple(painted[20, 48]) == tuple(painted[11, 40]) == WHITE
+    assert tuple(painted[20, 50]) == tuple(painted[9, 40]) == INK
+    assert tuple(painted[38, 3]) == (100, 100, 100)
+
+
+def test_classes_keep_their_colours_and_a_small_answer_is_stretched() -> None:
+    image = np.zeros((40, 60, 3), np.uint8)
+    answer = np.array([[0, 3], [2, 0]], np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    truth = np.zeros((40, 60), np.uint8)
+    truth[:20, 40:] = 2
+    painted = np.asarray(paint_answer(image, answer, truth, (40, 60), several=True))
+    assert tuple(painted[30, 10]) == tuple(part * 3 // 5 for part in colour_of(1))
+    assert tuple(painted[10, 35]) == tuple(part * 3 // 5 for part in colour_of(2))
+    assert tuple(painted[1, 50]) == colour_of(1)
+    assert tuple(painted[30, 50]) == (0, 0, 0)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    return tiny_benchmark(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def made(tiny: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a record with predictions; not to be damaged."""
+    out = tmp_path_factory.mktemp("results")
+    return out / fsbench.evaluate(Bright(), tiny, out=out, threads=1, save_predictions=True).folder()
+
+
+@pytest.fixture
+def record(made: Path, tmp_path: Path) -> Path:
+    """A copy that may be damaged."""
+    return Path(shutil.copytree(made, tmp_path / "record"))
+
+
+def test_pictures_of_a_record(made: Path, tiny: Benchmark) -> None:
+    gallery = pictures(made, tiny, 8)
+    assert gallery == pictures(made, tiny, 8)
+    assert len(gallery.shown) == 8
+    assert gallery.caption.startswith("8 of 80 episodes, by IoU: the best, the worst")
+    assert all(a.iou >= b.iou for a, b in pairwise(gallery.shown))
+    for shown in gallery.shown:
+        query, class_id = tiny.lists.val[shown.fold][shown.number]
+        with Image.open(made / "predictions" / f"fold{shown.fold}" / f"{shown.number:06d}.png") as png:
+            answer = np.array(png)
+        truth = tiny.truth(query, class_id) == 1
+        assert shown.iou == (answer & truth).sum() / (answer | truth).sum()
+        assert (shown.query, shown.classes) == (query, ((tiny.lists.classes[class_id].key, "#d55e00"),))
+        with Image.open(BytesIO(shown.image)) as picture:
+            assert (picture.format, picture.size) == ("JPEG", (shown.width, shown.height))
+        assert (shown.width, shown.height) == (128, 96), "four times as large, and no more"
+
+
+def test_every_episode_of_a_trial(tiny: Benchmark, tmp_path: Path) -> None:
+    made = fsbench.evaluate(Bright(), tiny, out=tmp_path, folds="1", limit=3, save_predictions=True)
+    gallery = pictures(tmp_path / made.folder(), tiny)
+    assert gallery.caption.startswith("Every episode, by IoU.")
+    assert sorted(shown.number for shown in gallery.shown) == [0, 1, 2]
+
+
+def test_folds_without_masks_are_named(record: Path, tiny: Benchmark) -> None:
+    for fold in "13":
+        shutil.rmtree(record / "predictions" / f"fold{fold}")
+    gallery = pictures(record, tiny, 80)
+    assert {shown.fold for shown in gallery.shown} == {"0", "2"}
+    assert "Masks were kept of folds 0, 2 alone." in gallery.caption
+    shutil.rmtree(record / "predictions")
+    assert "holds no predictions" in refusal(record, tiny)
+
+
+def test_several_classes_at_once(tmp_path: Path) -> None:
+    benchmark = tiny_benchmark(tmp_path, classes=6, folds=2)
+    made = fsbench.evaluate(
+        Halves(), benchmark, out=tmp_path, protocol="fsbench-multi-v1", shots=0, save_predictions=True
+    )
+    gallery = pictures(tmp_path / made.folder(), benchmark)
+    assert "Each class has a colour" in gallery.caption
+    keys = [c.key for c in benchmark.lists.classes]
+    colours = ["#d55e00", "#0072b2", "#f0e442"]
+    for shown in gallery.shown:
+        of_fold = dict(zip(keys[int(shown.fold) * 3 :], colours, strict=False))
+        assert {key: of_fold[key] for key, _ in shown.classes} == dict(shown.classes)
+        assert len(shown.classes) >= 2
+
+
+def test_a_square_protocol(tmp_path: Path) -> None:
+    samples = [sample for sample, class_id in pascal_lists.val("0") if class_id == 0][:3]
+    pascal5i.build(write_voc(tmp_path, samples), tmp_path / "b", partial=True)
+    benchmark = open_benchmark(tmp_path / "b")
+    asked: dict[str, Any] = {"protocol": "hsnet", "shots": 1, "draw_from": "present", "folds": "0", "limit": 5}
+    made = fsbench.evaluate(Bright(), benchmark, out=tmp_path, save_predictions=True, **asked)
+    gallery = pictures(tmp_path / made.folder(), benchmark)
+    assert [(shown.width, shown.height) for shown in gallery.shown] == [(320, 240)] * 5
+
+
+def test_mosaics(tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("\n".join(KEYS) + "\n", encoding="utf-8")
+    benchmark = build(draw_folders(tmp_path / "folders"), tmp_path / "b", classes=tmp_path / "classes.txt")
+    assert benchmark is not None
+    made = fsbench.evaluate(Bright(), benchmark, out=tmp_path, limit=15, save_predictions=True)
+    gallery = pictures(tmp_path / made.folder(), benchmark)
+    assert [shown.number % 5 for shown in gallery.shown].count(4) == 0
+    assert len(gallery.shown) == 12
+    assert "absent class" in gallery.caption
+
+
+class Halves(Bright):
+    """The first class above, the second beneath, the others nowhere."""
+
+    def segment(self, episodes: Sequence[Episode]) -> list[torch.Tensor]:
+        answers = []
+        for episode in episodes:
+            scores = torch.full((len(episode.prompts), 2, 1), -1.0)
+            scores[0, 0] = scores[1, 1] = 1.0
+            answers.append(scores)
+        return answers
+
+
+def refusal(record: Path, benchmark: Benchmark) -> str:
+    with pytest.raises(FsbenchError) as caught:
+        pictures(record, benchmark, 80)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_benchmark_is_the_records(made: Path, tmp_path: Path) -> None:
+    assert "is not the benchmark of" in refusal(made, tiny_benchmark(tmp_path, classes=4))
+
+
+def test_masks_that_do_not_give_the_counts_are_not_shown(record: Path, tiny: Benchmark) -> None:
+    path = record / "predictions" / "fold2" / "000007.png"
+    with Image.open(path) as picture:
+        mask = np.array(picture)
+    mask[3, 4] ^= True
+    Image.fromarray(mask).save(path)
+    with pytest.raises(CheckFailedError, match=r"fold2/000007.png: counted again, it does not give the counts"):
+        pictures(record, tiny, 80)
+
+
+def test_masks_of_another_manifest_are_not_shown(record: Path, tiny: Benchmark) -> None:
+    (record / "predictions" / "fold1" / "manifest.sha256").write_text("\x1b[31m" + "0" * 64)
+    said = refusal(record, tiny)
+    assert "fold1/manifest.sha256: is of manifest" in said
+    assert said.isprintable()
+
+
+def bomb(path: Path, side: int = 60_000) -> None:
+    """A PNG of a few bytes that says it has 3.6 billion pixels."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+
+
+def sparse(path: Path) -> None:
+    """Two gigabytes behind the start of a PNG, which take no room on the disk."""
+    with path.open("r+b") as file:
+        file.truncate(2**31)
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def endless(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "bomb": (bomb, "000004.png: cannot be read"),
+    "a larger mask": (lambda path: bomb(path, 1000), "is 1000 x 1000 (height x width), expected 24 x 32"),
+    "sparse": (sparse, "is larger than 64 MiB"),
+    "pipe": (pipe, "is no regular file"),
+    "endless": (endless, "is no regular file"),
+    "folder": (folder, "000004.png"),
+    "missing": (Path.unlink, "cannot be read (No such file"),
+    "postscript": (lambda path: path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n"), "is no PNG"),
+    "cut": (lambda path: path.write_bytes(path.read_bytes()[:50]), "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_masks_are_refused_in_one_line(record: Path, tiny: Benchmark, what: str) -> None:
+    damage, said = HOSTILE[what]
+    damage(record / "predictions" / "fold0" / "000004.png")
+    assert said in refusal(record, tiny)
+
+
+@pytest.mark.parametrize("what", ["sparse", "pipe", "endless"])
+def test_hostile_digests_are_refused_in_one_line(record: Path, tiny: Benchmark, what: str) -> None:
+    for fold in "0123":
+        HOSTILE[what][0](record / "predictions" / f"fold{fold}" / "manifest.sha256")
+    refusal(record, tiny)

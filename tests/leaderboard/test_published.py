@@ -1,0 +1,92 @@
+"""The published rows are those of the reference file, and as consistent as their sources are."""
+
+from __future__ import annotations
+
+import csv
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from fsbench.protocols import PROTOCOLS
+from leaderboard.boards import known_lists
+from leaderboard.published import FOLDS, PublishedRow, published_for, published_rows
+from leaderboard.render.published import fraction
+from leaderboard.text import visible
+
+REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "published_results.csv"
+
+
+def ids(row: PublishedRow) -> str:
+    return f"{row.benchmark} {row.protocol} {row.model} {row.encoders} {row.shots}-shot"
+
+
+def test_there_are_111_of_four_benchmarks() -> None:
+    assert len(published_rows()) == 111
+    assert {row.benchmark for row in published_rows()} == {
+        "pascal-5i",
+        "coco-20i",
+        "coco-20i-to-pascal-voc",
+        "fss-1000",
+    }
+
+
+@pytest.mark.skipif(not REFERENCE.is_file(), reason="the reference file is not beside this checkout")
+def test_they_are_the_reference_file() -> None:
+    shipped = files("leaderboard.data").joinpath("published_results.csv").read_bytes()
+    assert shipped == REFERENCE.read_bytes()
+    with REFERENCE.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for said, row in zip(rows, published_rows(), strict=True):
+        assert [said[f"fold{fold}"] for fold in FOLDS] == [text(row.folds[fold], said[f"fold{fold}"]) for fold in FOLDS]
+        assert (said["model"], said["source"], said["note"]) == (row.model, row.source, row.note)
+        assert said["mean"] == text(row.mean, said["mean"])
+
+
+def text(value: float | None, as_printed: str) -> str:
+    """A number with as many decimals as are printed; the numbers themselves must be equal."""
+    return "" if value is None else f"{value:.{len(as_printed.partition('.')[2])}f}"
+
+
+@pytest.mark.parametrize("row", published_rows(), ids=ids)
+def test_a_row_is_sane(row: PublishedRow) -> None:
+    assert known_lists(row.benchmark) is not None
+    assert row.model
+    assert row.source
+    assert row.shots in (0, 1, 5)
+    assert row.protocol is None or row.protocol in PROTOCOLS
+    for value in (*row.folds.values(), row.mean, row.fb_iou):
+        assert value is None or 1 < value < 100
+    assert row.mean is not None or all(value is not None for value in row.folds.values())
+    for said in (row.model, row.encoders, row.source, row.note):
+        assert visible(said) == said
+
+
+def test_every_mean_is_that_of_its_folds_as_far_as_rounding_tells() -> None:
+    looked_at = 0
+    for row in published_rows():
+        folds = [value for value in row.folds.values() if value is not None]
+        if row.mean is None or len(folds) < 4:
+            continue
+        decimals = min(len(repr(value).partition(".")[2]) for value in (*folds, row.mean))
+        assert abs(sum(folds) / 4 - row.mean) <= 10**-decimals + 1e-9, ids(row)  # half a unit each, of folds and mean
+        looked_at += 1
+    assert looked_at > 80
+
+
+def test_best_mean_first_by_shots_and_protocol() -> None:
+    rows = published_for("pascal-5i")
+    assert len(rows) == sum(row.benchmark == "pascal-5i" for row in published_rows())
+    assert [row.shots for row in rows] == sorted(row.shots for row in rows)
+    for first, second in pairwise(rows):
+        if (first.shots, first.protocol) == (second.shots, second.protocol):
+            assert (first.mean or 0) >= (second.mean or 0)
+    assert {row.shots for row in published_for("coco-20i", 1)} == {1}
+    assert published_for("nothing") == []
+
+
+def test_fractions_are_exact() -> None:
+    assert fraction(68.97) == 0.6897
+    assert fraction(0.07) == 0.0007
+    assert fraction(None) is None

@@ -1,0 +1,119 @@
+"""What a folder of records is read as: what contradicts itself is refused in one line, and the others go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fsbench.errors import FsbenchError
+from leaderboard.results import find_records, read_results
+from tests.leaderboard.made import Change, edit, write
+
+
+def at(*path: str | int, value: Any) -> Change:
+    def change(said: dict[str, Any]) -> None:
+        inner: Any = said
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = value
+
+    return change
+
+
+FAULTS: dict[str, tuple[Change, str]] = {
+    "a better IoU": (at("folds", "0", "classes", "class_0", "iou", value=0.999), "fold 0, class class_0: IoU 0.999"),
+    "more hits than there can be": (
+        lambda said: said["folds"]["0"]["classes"]["class_0"].update(iou=1.0, intersection=10, union=5),
+        "IoU 1.0 of 10 / 5",
+    ),
+    "a better fold": (at("folds", "1", "miou", value=0.999), "fold 1: mIoU 0.999 is not the mean of its classes"),
+    "a better mean": (at("miou", value=0.999), "miou 0.999 is not the mean over folds"),
+    "a better FB-IoU": (at("fb_iou", value=0.999), "fb_iou 0.999 is not the mean over folds"),
+    "no mean": (at("miou", value=None), "miou None is not the mean over folds"),
+    "a narrower interval": (at("ci95", value=[0.49, 0.51]), "do not give the interval of the record"),
+    "another score of its own": (
+        at("other", value={"miou": {"score": 0.99, "ci95": None}}),
+        "a score 'miou', which no protocol has",
+    ),
+    "another score in a fold": (
+        at("folds", "0", "other", value={"rank": {"score": 0.99, "ci95": None}}),
+        "a score 'rank', which no protocol has",
+    ),
+    "a better other score": (
+        at("other", value={"imagewise": {"score": 0.99, "ci95": None}}),
+        "imagewise 0.99 is not the mean over folds",
+    ),
+    "more counted than asked": (at("folds", "0", "asked", value=1), "30 episodes counted of 1 asked of 30 drawn"),
+    "a fold that is none": (lambda said: said["folds"].update(x=said["folds"].pop("1")), "its folds are none"),
+    "no folds": (lambda said: said.update(folds={}), "its folds are none"),
+    "a protocol that is none": (at("protocol", value="mine"), "is of protocol 'mine', which is not known here"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_contradiction_is_refused_in_one_line(fault: str, tmp_path: Path) -> None:
+    change, said = FAULTS[fault]
+    write(tmp_path, "good", 0.5)
+    write(tmp_path, "bad", 0.5, change)
+    results = read_results(tmp_path)
+    assert [entry.place for entry in results.entries] == ["good"]
+    (line,) = results.refused
+    assert said in line
+    assert "bad" in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("one row", {"miou": [0.5], "fb_iou": [0.5]}),
+        ("text", {"miou": ["a"] * 10_000, "fb_iou": ["b"] * 10_000}),
+        ("no mIoU", {"fb_iou": [0.5] * 10_000}),
+        ("infinite", {"miou": [float("inf")] * 10_000, "fb_iou": [0.5] * 10_000}),
+    ],
+)
+def test_replicates_that_are_none_are_refused(name: str, columns: dict[str, list[Any]], tmp_path: Path) -> None:
+    path = write(tmp_path, "bad", 0.5).parent / "bootstrap.parquet"
+    pq.write_table(pa.table(columns), path)
+    assert len(read_results(tmp_path).refused) == 1
+
+
+def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
+    (write(tmp_path, "bad", 0.5).parent / "bootstrap.parquet").write_text("{}")
+    (line,) = read_results(tmp_path).refused
+    assert "cannot be read as replicates" in line
+
+
+def test_an_untouched_record_is_read_with_its_replicates(tmp_path: Path) -> None:
+    write(tmp_path, "good", 0.5)
+    (entry,) = read_results(tmp_path).entries
+    assert entry.draws is not None
+    assert entry.draws.shape == (10_000,)
+    assert entry.fb_ci95 is not None
+    assert entry.fb_ci95[0] < (entry.record.fb_iou or 0.0) < entry.fb_ci95[1]
+
+
+def test_a_folder_that_is_none_or_empty_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FsbenchError, match="is no folder"):
+        read_results(tmp_path / "no")
+    with pytest.raises(FsbenchError, match=r"holds no record\.json"):
+        read_results(tmp_path)
+
+
+def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere", "outside", 0.5)
+    write(tmp_path / "results", "inside", 0.5)
+    (tmp_path / "results" / "link").symlink_to(tmp_path / "elsewhere")
+    assert len(find_records(tmp_path / "results")) == 1
+
+
+def test_a_name_that_turns_the_line_around_is_shown_as_its_number(tmp_path: Path) -> None:
+    path = write(tmp_path, "bad", 0.5, place="a\u202eb")
+    edit(path, at("miou", value=0.9))
+    (line,) = read_results(tmp_path).refused
+    assert "\u202e" not in line
+    assert "<U+202E>" in line
