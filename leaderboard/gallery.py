@@ -224,4 +224,4 @@ def _caption(stored: Stored, folds: Sequence[str], shown: int, of: int) -> str:
         said += " Episodes that ask for an absent class have no IoU and are not among them."
     if len(folds) < len(stored.rows):
         said += f" Masks were kept of {'fold' if len(folds) == 1 else 'folds'} {', '.join(folds)} alone."
-    return f"{said} Each mask was counted again and gives the record's counts."
+    return f"{said} Each mask shown was counted again and gives the record's counts."

@@ -38,6 +38,17 @@ def test_the_model_of_a_page_is_evaluated(page: Path, tiny: Benchmark, tmp_path:
     assert record.miou > 0.1
 
 
+HELP: dict[tuple[str, ...], str] = {}
+"""What ``--help`` printed, by command: pages name the same ones again and again."""
+
+
+def help_of(name: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as left:
+        main([*name, "--help"])
+    assert left.value.code == 0
+    return capsys.readouterr().out
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_in_pages_exist_with_their_flags(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = "\n".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
@@ -45,10 +56,9 @@ def test_commands_in_pages_exist_with_their_flags(page: Path, capsys: pytest.Cap
     for line in commands:
         words = shlex.split(line)[1:]
         name = words[:2] if words[0] in ("build", "train", "fusioner", "leaderboard") else words[:1]
-        with pytest.raises(SystemExit) as left:
-            main([*name, "--help"])
-        assert left.value.code == 0
-        help_text = capsys.readouterr().out
+        if tuple(name) not in HELP:
+            HELP[tuple(name)] = help_of(name, capsys)
+        help_text = HELP[tuple(name)]
         for word in words:
             if word.startswith("-") and len(word) > 1:
                 assert re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", help_text), f"{line}: no flag {word}"

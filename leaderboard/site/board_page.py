@@ -84,7 +84,7 @@ def pages(site: Site) -> Iterator[Page]:
     """One page a benchmark."""
     for name, boards in site.benchmarks.items():
         path = benchmark_path(name)
-        title, told = benchmark_name(boards), keys(boards)
+        title, told = benchmark_name(name, boards), keys(boards)
         sections = [section(board, label(board, title), told[board.key]) for board in boards]
         published = printed(site.published(name))
         yield Page(
@@ -109,13 +109,13 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def benchmark_name(boards: Sequence[Board]) -> str:
+def benchmark_name(name: str, boards: Sequence[Board]) -> str:
     """The benchmark as a heading has it: what is at hand of it is said with each board."""
-    said = boards[0].benchmark
-    lists = known_lists(said.name)
+    lists = known_lists(name)
     if lists is not None:
         return lists.title
-    return said.title if all(board.benchmark.title == said.title for board in boards) else said.name
+    titles = {board.benchmark.title for board in boards}
+    return titles.pop() if len(titles) == 1 else name
 
 
 def anchor(board: Board) -> str:

@@ -33,10 +33,11 @@ class Leader:
 
 @dataclass(frozen=True)
 class Shelf:
-    """A benchmark: its main boards and the others."""
+    """A benchmark: its main boards and the others. ``published``: how many published rows are on its page."""
 
     title: str
     path: str
+    published: int
     main: tuple[Leader, ...]
     off: tuple[Leader, ...]
     axis: Axis | None
@@ -61,7 +62,7 @@ class Listed:
 
 def pages(site: Site) -> Iterator[Page]:
     """The overview and the list of models."""
-    shelves = [_shelf(name, boards) for name, boards in site.benchmarks.items()]
+    shelves = [_shelf(name, boards, len(site.published(name))) for name, boards in site.benchmarks.items()]
     values = {
         "page": OVERVIEW,
         "heading": "Few-shot and zero-shot segmentation, measured",
@@ -79,14 +80,15 @@ def pages(site: Site) -> Iterator[Page]:
     yield Page(MODELS, "models.html", values)
 
 
-def _shelf(name: str, boards: list[Board]) -> Shelf:
+def _shelf(name: str, boards: list[Board], published: int) -> Shelf:
     best = {board.key: _best(board) for board in boards}
     axis = axis_of(row.miou for row in best.values() if row is not None)
-    title, told = benchmark_name(boards), keys(boards)
+    title, told = benchmark_name(name, boards), keys(boards)
     leaders = [_leader(board, label(board, title), told[board.key], best[board.key], axis) for board in boards]
     return Shelf(
         title=title,
         path=benchmark_path(name),
+        published=published,
         main=tuple(leader for leader in leaders if not leader.board.off),
         off=tuple(leader for leader in leaders if leader.board.off),
         axis=axis,

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from fsbench.files import sha256_text
 from leaderboard.boards import Board, Row
-from leaderboard.published import PublishedRow, published_for
+from leaderboard.published import PublishedRow, published_for, published_rows
 from leaderboard.results import Results
 from leaderboard.text import visible, web_link
 
@@ -43,10 +43,12 @@ class Site:
 
     @cached_property
     def benchmarks(self) -> dict[str, list[Board]]:
-        """Name -> its boards, in order."""
+        """Name -> its boards, in order; with published rows also the benchmarks that have no others, at the end."""
         found: dict[str, list[Board]] = {}
         for board in self.boards:
             found.setdefault(board.benchmark.name, []).append(board)
+        if self.with_published:
+            found |= {name: [] for name in sorted({row.benchmark for row in published_rows()} - found.keys())}
         return found
 
     @cached_property
