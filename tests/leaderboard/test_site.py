@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -456,24 +455,3 @@ def test_nothing_to_show_is_told_in_one_line(what: str, tmp_path: Path) -> None:
     assert found.exception.exit_code == 2
     assert "\n" not in str(found.exception)
     assert not (tmp_path / "site").exists()
-
-
-def test_many_records_take_time_that_grows_with_their_number(tmp_path: Path) -> None:
-    def seconds(folder: Path, number: int) -> float:
-        read = read_results(folder)
-        boards = make_boards(read.entries[:number])
-        began = time.process_time()
-        build_site(Site(read, boards), tmp_path / f"site-{number}")
-        return time.process_time() - began
-
-    first = write(tmp_path / "results", "model-0", 0.5)
-    text = first.read_text(encoding="utf-8")
-    for number in range(1, 160):
-        folder = first.parent.with_name(f"model-{number}")
-        folder.mkdir()
-        (folder / "record.json").write_text(text.replace('"model-0"', f'"model-{number}"'), encoding="utf-8")
-        for name in ("counts.parquet", "bootstrap.parquet"):
-            (folder / name).hardlink_to(first.parent / name)
-    seconds(tmp_path / "results", 10)
-    few, many = (seconds(tmp_path / "results", number) for number in (40, 160))
-    assert many < 9 * few

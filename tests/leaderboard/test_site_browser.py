@@ -345,7 +345,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(results)
 
 
-def test_a_long_board_is_laid_out_in_columns_and_sorts_at_once(browser: Browser, long: Path) -> None:
+def test_a_long_board_is_laid_out_in_columns_and_sorts(browser: Browser, long: Path) -> None:
     page = opened(browser, long, BOARDS)
     table = page.locator("table.board.long")
     rows = table.locator("tbody tr[data-prompts]")
@@ -356,20 +356,15 @@ def test_a_long_board_is_laid_out_in_columns_and_sorts_at_once(browser: Browser,
         )
         cells = row.locator("th, td").evaluate_all("all => all.map(c => Math.round(c.getBoundingClientRect().left))")
         assert cells == heads
-    milliseconds = page.evaluate("""() => {
+    page.evaluate("""() => {
         const table = document.querySelector("table.board.long");
-        const button = [...table.querySelectorAll("th button")].find((b) => b.textContent.startsWith("Total"));
-        const began = performance.now();
-        button.click();
-        table.offsetHeight;
-        return performance.now() - began;
+        [...table.querySelectorAll("th button")].find((b) => b.textContent.startsWith("Total")).click();
     }""")
     values = table.locator("tbody").evaluate(
         "body => [...body.rows].map(row => row.querySelectorAll('td.g-cost')[1].dataset.value)"
     )
     assert [int(value) for value in values if value] == list(range(MANY))[1:]
     assert values[-1] == ""
-    assert milliseconds < 250  # 2,000 rows take 50 ms where nothing else runs: benchmarks/leaderboard_scale.py
 
 
 def test_a_long_board_prints_every_row(browser: Browser, long: Path) -> None:
