@@ -17,7 +17,7 @@ from statistics import fmean, stdev
 
 from fsbench.files import sha256_text
 from fsbench.fold_lists import FoldLists
-from fsbench.protocols import PROTOCOLS, Protocol
+from fsbench.protocols import ANY, PROTOCOLS, Protocol
 from fsbench.record import Record, RecordedBenchmark
 from fsbench.registry import published_lists
 from leaderboard.ranking import rank_ranges, ranks, separable
@@ -26,6 +26,7 @@ from leaderboard.text import visible
 
 CONTAMINATED, OFFLINE_EXAMPLE, NO_REPLICATES = "contaminated", "offline example", "no replicates kept beside it"
 PARTIAL, MODIFIED, OTHER_LISTS = "partial", "modified", "lists are not the published ones"
+OTHER_EPISODES = "other episodes than the published lists have"
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,19 @@ def _key(record: Record) -> str:
     return sha256_text(json.dumps(questions))[:16]
 
 
+def _asks_all(record: Record, protocol: Protocol) -> bool:
+    """Whether a record that calls itself whole has as many episodes as it must; ``check`` draws them anew."""
+    lists = known_lists(record.benchmark.name)
+    rule = protocol.rules.get(record.benchmark.name) or protocol.rules.get(ANY)
+    if rule is None:
+        return False
+    pairs = rule.draw == "every-pair" and not protocol.per_class
+    return all(
+        said.asked == said.drawn and (not pairs or lists is None or said.drawn == len(lists.val.get(fold, ())))
+        for fold, said in record.folds.items()
+    )
+
+
 def _board(key: str, entries: Sequence[Entry]) -> Board:
     first = entries[0].record
     protocol = PROTOCOLS[first.protocol]
@@ -157,6 +171,7 @@ def _board(key: str, entries: Sequence[Entry]) -> Board:
     off += [f"{MODIFIED}: {', '.join(map(visible, first.modified))}"] if first.modified else []
     known = _digest_of(first.benchmark.name, first.benchmark.mask_rule)
     off += [OTHER_LISTS] if known not in (None, first.benchmark.lists_sha256) else []
+    off += [OTHER_EPISODES] if not off and known and not _asks_all(first, protocol) else []
     return Board(
         key=key,
         benchmark=first.benchmark.model_copy(update={"title": benchmark_title(first.benchmark)}),

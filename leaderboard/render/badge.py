@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape
 
 from fsbench.errors import FsbenchError
-from leaderboard.boards import OTHER_LISTS, Board, Row
+from leaderboard.boards import OTHER_EPISODES, OTHER_LISTS, Board, Row
 from leaderboard.render.shown import percent
 from leaderboard.text import visible
 
@@ -86,7 +86,7 @@ def _left(board: Board) -> list[str]:
     if board.protocol_title != OURS:
         said.append(board.protocol_title)
     said.append(f"{board.shots}-shot")
-    return said + ([f"({OTHER_LISTS})"] if OTHER_LISTS in board.off else [])
+    return said + [f"({reason})" for reason in (OTHER_LISTS, OTHER_EPISODES) if reason in board.off]
 
 
 def _title(board: Board, row: Row) -> str:

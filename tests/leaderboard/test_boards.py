@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -17,6 +18,7 @@ from leaderboard.boards import (
     CONTAMINATED,
     NO_REPLICATES,
     OFFLINE_EXAMPLE,
+    OTHER_EPISODES,
     OTHER_LISTS,
     PARTIAL,
     Board,
@@ -26,6 +28,7 @@ from leaderboard.ranking import rank_ranges, ranks, separable
 from leaderboard.results import read_results
 from leaderboard.tables import board_table, boards_of, row_cells
 from tests.leaderboard.made import part, write
+from tests.leaderboard.submissions import made_of_lists
 
 
 def boards(folder: Path) -> list[Board]:
@@ -145,6 +148,21 @@ def test_a_flag_alone_makes_a_part(tmp_path: Path) -> None:
     (board,) = boards(tmp_path)
     assert board.off == (PARTIAL,)
     assert "[partial 1/1]" in board.title
+
+
+@pytest.mark.parametrize(("protocol", "shots"), [("fsbench-v1", 1), ("hsnet", 1), ("mosaic4-v1", 1)])
+def test_a_part_that_calls_itself_whole_is_on_no_main_board(protocol: str, shots: int, tmp_path: Path) -> None:
+    """Fewer episodes than the val lists have pairs, fewer asked than drawn, a protocol without a rule there."""
+    path = made_of_lists("pascal-5i", tmp_path / "results", "fsbench-v1", shots)
+    said = json.loads(path.read_text(encoding="utf-8"))
+    (board,) = make_boards(read_results(path.parent).entries)
+    assert board.off == ()
+    said["protocol"] = protocol
+    for fold in said["folds"].values():
+        fold["drawn"] += 1
+    path.write_text(json.dumps(said), encoding="utf-8")
+    (board,) = make_boards(read_results(path.parent).entries)
+    assert board.off == (OTHER_EPISODES,)
 
 
 def test_another_list_under_a_published_name_is_no_main_board(tmp_path: Path) -> None:
