@@ -9,6 +9,7 @@ benchmark calls ``write_benchmark``.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,11 +23,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fsbench import __version__
+from fsbench.bounded import read_bytes
 from fsbench.errors import FsbenchError
-from fsbench.files import make_folder, sha256_file, sha256_text, write_text, written_whole
+from fsbench.files import make_folder, sha256_text, write_text, written_whole
 from fsbench.fold_lists import ClassName, FoldLists, Pair
 from fsbench.home import benchmark_folder
-from fsbench.images import read_image
+from fsbench.images import LARGEST_IMAGE, read_image
 from fsbench.mask_table import MaskRow, MaskTable, write_mask_table
 from fsbench.plugins import load, registered
 from fsbench.truths import MASK_FORMATS, RLE
@@ -108,8 +110,8 @@ class Benchmark:
         """The photograph, uint8 H x W x 3 RGB; raises FsbenchError if it is missing, altered or broken."""
         entry = self._entry(sample)
         assert entry.image is not None
-        path = self._unaltered(entry.image, entry.image_sha256)
-        image = read_image(path)
+        path, data = self._unaltered(entry.image, entry.image_sha256)
+        image = read_image(path, data)
         self._check_size(path, image.shape, entry)
         return image
 
@@ -119,8 +121,8 @@ class Benchmark:
         if self.mask_format == RLE:
             return self.mask_table.truth(sample, class_id, (entry.height, entry.width))
         assert entry.mask is not None
-        path = self._unaltered(entry.mask, entry.mask_sha256)
-        truth = MASK_FORMATS[self.mask_format].truth(path, class_id)
+        path, data = self._unaltered(entry.mask, entry.mask_sha256)
+        truth = MASK_FORMATS[self.mask_format].truth(path, data, class_id)
         self._check_size(path, truth.shape, entry)
         return truth
 
@@ -137,8 +139,8 @@ class Benchmark:
         if self.mask_format == RLE:
             return self.mask_table.labels(sample, class_ids, (entry.height, entry.width))
         assert entry.mask is not None
-        path = self._unaltered(entry.mask, entry.mask_sha256)
-        labels = MASK_FORMATS[self.mask_format].labels(path, class_ids, self._listed_classes.get(sample, ()))
+        path, data = self._unaltered(entry.mask, entry.mask_sha256)
+        labels = MASK_FORMATS[self.mask_format].labels(path, data, class_ids, self._listed_classes.get(sample, ()))
         self._check_size(path, labels.shape, entry)
         return labels
 
@@ -151,16 +153,16 @@ class Benchmark:
                 classes[sample] = (*classes.get(sample, ()), class_id)
         return classes
 
-    def _unaltered(self, reference: str, digest: str | None) -> Path:
-        """The file, which must have the bytes it had when the benchmark was built: its digests go into records."""
+    def _unaltered(self, reference: str, digest: str | None) -> tuple[Path, bytes]:
+        """A file and its bytes, which must be those of when the benchmark was built: its digests go into records."""
         path = self.path(reference)
         try:
-            same = sha256_file(path) == digest
+            data = read_bytes(path, LARGEST_IMAGE)
         except OSError as error:
             raise FsbenchError(f"{path}: cannot be read ({error.strerror}): put it back, or say --root") from error
-        if not same:
+        if hashlib.sha256(data).hexdigest() != digest:
             raise FsbenchError(f"{path}: was altered since {self.folder} was built: put it back, or build again")
-        return path
+        return path, data
 
     def _entry(self, sample: str) -> Sample:
         entry = self.samples.get(sample)

@@ -1,7 +1,8 @@
-"""Reading files of strangers: nothing but a regular file, no more bytes than it may have, and JSON that says one thing.
+"""Bounded reading of files that we did not just write: regular files only, a size limit, no duplicate JSON keys.
 
-A record handed in may be a pipe that never ends, a link to a device, gigabytes of nothing, or JSON in which a key
-stands twice, so that two readers see two records. Whatever is wrong raises ``FsbenchError`` in one line.
+Every file that a user or a stranger names is opened here. It may be a pipe that never ends, a link to a device,
+gigabytes of nothing, or JSON in which a key stands twice, so that two readers see two records. Whatever is wrong
+raises ``FsbenchError`` in one line.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def read_bytes(path: Path, most: int) -> bytes:
 
 def _too_large(path: Path, most: int) -> FsbenchError:
     size = f"{most >> 20} MiB" if most >= 2**20 else f"{most} bytes"
-    return FsbenchError(f"{path}: is larger than {size}, which no such file of an evaluation is")
+    return FsbenchError(f"{path}: is larger than {size}, expected a smaller file of this kind: check what it is")
 
 
 def check_json(data: bytes) -> None:

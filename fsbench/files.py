@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fsbench.bounded import open_regular
 from fsbench.errors import FsbenchError
 
 
@@ -64,8 +65,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes; raises OSError if it cannot be read."""
-    with path.open("rb") as file:
+    """SHA-256 (hex) of a regular file's bytes; raises OSError and FsbenchError as ``open_regular``."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -1,11 +1,13 @@
 """Photographs and PNG masks from disk, the same way for every benchmark, with errors that name the file.
 
-EXIF orientation is not applied: the field's code never does, and the masks were drawn on the pixels as stored.
+A file is read once, as a whole, and only if it is a regular one of a bounded size; a PNG's checksums are compared
+before it is decoded (``png_chunks.py``). Where the bytes were read already, they are passed as ``data``. EXIF orientation is not applied: the field's code never does, and the masks were drawn on the pixels as stored.
 Everything here is safe to call from many threads; Pillow lets go of the GIL while it decodes.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from fsbench.bounded import read_bytes
 from fsbench.errors import FsbenchError
+from fsbench.png_chunks import is_png, png_fault
+
+LARGEST_IMAGE = 256 * 2**20
+"""Bytes of the largest image file that is read; photographs of the benchmarks have less than 1 MiB."""
 
 # What Pillow was seen to raise on 7000 damaged PNG and JPEG files (OSError, SyntaxError) or says that it raises.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
@@ -24,28 +31,28 @@ _JPEG_END = b"\xff\xd9"
 _JPEG_TAIL = 64  # bytes; all 1203 VOC photographs at hand end with the marker itself, some cameras append padding
 
 
-def read_image(path: Path) -> npt.NDArray[np.uint8]:
+def read_image(path: Path, data: bytes | None = None) -> npt.NDArray[np.uint8]:
     """A photograph as uint8 H x W x 3 RGB; raises FsbenchError if it is missing, broken or truncated."""
-    with _opened(path) as image:
+    with _opened(path, data) as image:
         if image.mode not in _COLOUR_MODES:
             raise FsbenchError(f"{path}: pixels are of mode {image.mode}, expected 8-bit colour or grey: convert it")
         return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def read_grey(path: Path) -> npt.NDArray[np.uint8]:
+def read_grey(path: Path, data: bytes | None = None) -> npt.NDArray[np.uint8]:
     """An image as uint8 H x W of luminance (Pillow's ``convert("L")``); raises FsbenchError as ``read_image``."""
-    with _opened(path) as image:
+    with _opened(path, data) as image:
         if image.mode not in _COLOUR_MODES:
             raise FsbenchError(f"{path}: pixels are of mode {image.mode}, expected 8-bit colour or grey: convert it")
         return np.asarray(image if image.mode == "L" else image.convert("L"))
 
 
-def read_indices(path: Path) -> npt.NDArray[np.uint8]:
+def read_indices(path: Path, data: bytes | None = None) -> npt.NDArray[np.uint8]:
     """A mask whose pixel values are labels, uint8 H x W: palette indices (mode P) or grey values (mode L).
 
     The array is read-only. Raises FsbenchError for any other kind of image, as for a missing, broken or truncated file.
     """
-    with _opened(path) as image:
+    with _opened(path, data) as image:
         if image.mode not in ("P", "L"):
             raise FsbenchError(
                 f"{path}: is an image of mode {image.mode}, expected a mask of mode P or L whose pixel values are "
@@ -54,16 +61,16 @@ def read_indices(path: Path) -> npt.NDArray[np.uint8]:
         return np.asarray(image)
 
 
-def read_raw_pixels(path: Path) -> tuple[npt.NDArray[np.generic], tuple[str, ...]]:
+def read_raw_pixels(path: Path, data: bytes | None = None) -> tuple[npt.NDArray[np.generic], tuple[str, ...]]:
     """Pixels as they are stored, H x W x bands, and the names of the bands; raises FsbenchError as ``read_image``."""
-    with _opened(path) as image:
+    with _opened(path, data) as image:
         pixels = np.asarray(image)
         return pixels.reshape(image.height, image.width, -1), image.getbands()
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """(height, width) from the header alone; raises FsbenchError for a missing file or one that is no image."""
-    with _opened(path) as image:
+def image_size(path: Path, data: bytes | None = None) -> tuple[int, int]:
+    """(height, width), without decoding the pixels; raises FsbenchError for a missing file or one that is no image."""
+    with _opened(path, data) as image:
         return image.height, image.width
 
 
@@ -79,13 +86,25 @@ def jpeg_is_whole(data: bytes) -> bool:
     return data.startswith(_JPEG_START) and _JPEG_END in data[-_JPEG_TAIL:]
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def read_file(path: Path) -> bytes:
+    """The bytes of an image file; raises FsbenchError for one that is missing, no regular file, or too large."""
     try:
-        with Image.open(path) as image:
-            yield image
+        return read_bytes(path, LARGEST_IMAGE)
     except FileNotFoundError as error:
         raise FsbenchError(f"{path}: is not there: put the file back or build again") from error
+    except OSError as error:
+        raise FsbenchError(f"{path}: cannot be read ({error.strerror}): mend its permissions or disk") from error
+
+
+@contextmanager
+def _opened(path: Path, data: bytes | None) -> Iterator[Image.Image]:
+    data = read_file(path) if data is None else data
+    fault = png_fault(data) if is_png(data) else None
+    if fault:
+        raise FsbenchError(f"{path}: cannot be read ({fault}): fetch the file again")
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            yield image
     except _DAMAGE as error:
         said = "no image that can be read" if isinstance(error, UnidentifiedImageError) else _one_line(error)
         raise FsbenchError(f"{path}: cannot be read ({said}): fetch the file again") from error

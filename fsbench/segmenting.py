@@ -6,6 +6,7 @@ Unlike the photographs of benchmarks, this one is turned upright where its EXIF 
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from fsbench.answers import Asked, ModelAnswers
 from fsbench.candidate import Candidate
 from fsbench.environment import resolve_device
 from fsbench.errors import FsbenchError, ModelError
-from fsbench.images import read_image
+from fsbench.images import read_file, read_image
 from fsbench.model import Episode, Model, Prompt
 from fsbench.prediction import BadAnswerError, as_labels
 from fsbench.truths import MOST_TOGETHER
@@ -126,9 +127,8 @@ def _episode(pixels: Pixels, names: Sequence[str]) -> Episode:
 def _pixels(image: str | Path | Pixels) -> Pixels:
     if isinstance(image, str | Path):
         path = Path(image).expanduser()
-        if not path.is_file():
-            raise FsbenchError(f"{path}: is not there: expected a photograph")
-        return _upright(path, read_image(path))
+        data = read_file(path)
+        return _upright(data, read_image(path, data))
     if not (isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3):
         raise FsbenchError("image: expected a file, or a uint8 array H x W x 3 of RGB")
     if 0 in image.shape:
@@ -136,8 +136,8 @@ def _pixels(image: str | Path | Pixels) -> Pixels:
     return image
 
 
-def _upright(path: Path, pixels: Pixels) -> Pixels:
-    """``pixels`` of the photograph at ``path`` turned as its EXIF orientation says (Exif 2.32, tag 0x0112)."""
+def _upright(data: bytes, pixels: Pixels) -> Pixels:
+    """``pixels`` of the photograph whose file is ``data``, turned as its EXIF orientation says (Exif 2.32, tag 0x0112)."""
     from PIL import Image
 
     turn = Image.Transpose
@@ -151,7 +151,7 @@ def _upright(path: Path, pixels: Pixels) -> Pixels:
         8: turn.ROTATE_90,
     }
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(data)) as image:
             held = turns.get(image.getexif().get(ORIENTATION, 1))
     except (OSError, SyntaxError, ValueError, struct.error):  # EXIF that is damaged says nothing
         held = None

@@ -24,10 +24,10 @@ MOST_TOGETHER = 254
 
 
 class MaskFormat(NamedTuple):
-    """``truth`` of (file, class id); ``labels`` of (file, class ids asked together, the sample's own class ids)."""
+    """``truth`` of (file, its bytes, class id); ``labels`` of (file, its bytes, class ids asked, the sample's own)."""
 
-    truth: Callable[[Path, int], Truth]
-    labels: Callable[[Path, Sequence[int], Sequence[int]], Truth]
+    truth: Callable[[Path, bytes, int], Truth]
+    labels: Callable[[Path, bytes, Sequence[int], Sequence[int]], Truth]
 
 
 def join_truths(truths: Mapping[int, Truth], size: tuple[int, int]) -> Truth:
@@ -46,33 +46,33 @@ def join_truths(truths: Mapping[int, Truth], size: tuple[int, int]) -> Truth:
     return labels
 
 
-def _of_label_map(read: Callable[[Path], Truth]) -> MaskFormat:
+def _of_label_map(read: Callable[[Path, bytes], Truth]) -> MaskFormat:
     """A label map: value class id + 1 is the class, 255 is void."""
 
-    def truth(path: Path, class_id: int) -> Truth:
-        label_map = read(path)
+    def truth(path: Path, data: bytes, class_id: int) -> Truth:
+        label_map = read(path, data)
         found: Truth = (label_map == class_id + 1).view(np.uint8)
         found[label_map == VOID] = VOID
         return found
 
-    def labels(path: Path, class_ids: Sequence[int], own: Sequence[int]) -> Truth:
+    def labels(path: Path, data: bytes, class_ids: Sequence[int], own: Sequence[int]) -> Truth:
         place = np.zeros(256, np.uint8)
         place[VOID] = VOID
         place[np.asarray(class_ids) + 1] = np.arange(1, len(class_ids) + 1)
-        found: Truth = place[read(path)]
+        found: Truth = place[read(path, data)]
         return found
 
     return MaskFormat(truth, labels)
 
 
-def _grey_truth(path: Path, class_id: int) -> Truth:
+def _grey_truth(path: Path, data: bytes, class_id: int) -> Truth:
     """FSS-1000's mask: 8-bit grey of 128 or more is the class of its folder; there is no void."""
-    truth: Truth = (read_grey(path) >= 128).view(np.uint8)
+    truth: Truth = (read_grey(path, data) >= 128).view(np.uint8)
     return truth
 
 
-def _grey_labels(path: Path, class_ids: Sequence[int], own: Sequence[int]) -> Truth:
-    truth = _grey_truth(path, -1)
+def _grey_labels(path: Path, data: bytes, class_ids: Sequence[int], own: Sequence[int]) -> Truth:
+    truth = _grey_truth(path, data, -1)
     return join_truths({place: truth for place, c in enumerate(class_ids) if c in own}, truth.shape)
 
 

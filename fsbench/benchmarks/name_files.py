@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Callable
 from pathlib import Path
 
+from fsbench.bounded import read_bytes
 from fsbench.errors import FsbenchError
 from fsbench.fold_lists import check_sample_id
 
@@ -22,12 +23,9 @@ def read_lines(path: Path, what: str) -> list[tuple[str, str]]:
     has no line.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
+        data = read_bytes(path, LARGEST)
     except OSError as error:
         raise FsbenchError(f"{path}: cannot be read ({error.strerror}): give a text file, a {what}") from error
-    if len(data) > LARGEST:
-        raise FsbenchError(f"{path}: is larger than {LARGEST} bytes, expected a {what}, a short text file")
     try:
         text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:

@@ -6,8 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from fsbench.errors import FsbenchError
-from fsbench.images import image_size, jpeg_is_whole, read_image
+from fsbench.images import image_size, jpeg_is_whole, read_file, read_image
 
 
 class Photograph(NamedTuple):
@@ -23,10 +22,7 @@ def read_photograph(path: Path) -> Photograph:
 
     Raises FsbenchError for one that is missing, broken, cut off, or no 8-bit picture.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise FsbenchError(f"{path}: cannot be read ({error.strerror}): put the file back") from error
+    data = read_file(path)
     if not jpeg_is_whole(data):
-        read_image(path)
-    return Photograph(*image_size(path), hashlib.sha256(data).hexdigest())
+        read_image(path, data)
+    return Photograph(*image_size(path, data), hashlib.sha256(data).hexdigest())

@@ -8,6 +8,7 @@ inside an uncompressed file.
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fsbench.errors import FsbenchError
+from fsbench.images import read_file
 
 _HEADER_BYTES = 128
 _MATRIX, _COMPRESSED = 14, 15  # element types: MathWorks, "MAT-File Level 5 File Format"
@@ -27,15 +29,12 @@ class _DamagedError(Exception):
     """What is wrong with a MAT file, in a few words."""
 
 
-def read_sbd(path: Path) -> npt.NDArray[np.uint8]:
+def read_sbd(path: Path, data: bytes | None = None) -> npt.NDArray[np.uint8]:
     """``GTcls.Segmentation`` of an SBD file as uint8 H x W; raises FsbenchError if it is none or broken."""
+    data = read_file(path) if data is None else data
     try:
-        _prove_whole(path.read_bytes())
-        return _segmentation(path)
-    except FileNotFoundError as error:
-        raise FsbenchError(f"{path}: is not there: put the file back or build again") from error
-    except OSError as error:
-        raise FsbenchError(f"{path}: cannot be read ({error.strerror}): mend its permissions or disk") from error
+        _prove_whole(data)
+        return _segmentation(data)
     except _DamagedError as error:
         raise FsbenchError(
             f"{path}: is no whole MAT file of SBD ({error}): take dataset/cls of the official benchmark.tgz again"
@@ -71,11 +70,11 @@ def _prove_checksum(content: bytes) -> None:
         raise _DamagedError("a compressed element is cut off or too large")
 
 
-def _segmentation(path: Path) -> npt.NDArray[np.uint8]:
+def _segmentation(data: bytes) -> npt.NDArray[np.uint8]:
     from scipy.io import loadmat
 
     try:
-        said: dict[str, Any] = loadmat(str(path), variable_names=["GTcls"])
+        said: dict[str, Any] = loadmat(io.BytesIO(data), variable_names=["GTcls"])
         segmentation = said["GTcls"]["Segmentation"][0, 0]
     except (KeyError, IndexError, ValueError, TypeError, NotImplementedError, OverflowError, MemoryError) as error:
         raise _DamagedError("it holds no struct GTcls with a field Segmentation") from error

@@ -85,12 +85,12 @@ def find_masks(voc: Path, sbd: Path | None = None) -> MaskFolders:
     )
 
 
-def read_label_map(path: Path) -> LabelMap:
+def read_label_map(path: Path, data: bytes | None = None) -> LabelMap:
     """The label map in a ``.png`` (mode P or L) or a ``.mat`` of SBD: uint8 H x W of 0..20 and 255 = void.
 
     Raises FsbenchError if the file is missing, broken, of another kind, or holds another value.
     """
-    label_map = _read(path)
+    label_map = _read(path, data)
     signed = label_map.view(np.int8)  # void is -1, so that one interval holds all that is allowed
     if signed.max() > LAST_CLASS or signed.min() < -1:
         _check_labels(path, label_areas(label_map))
@@ -102,14 +102,14 @@ def read_label_areas(path: Path) -> tuple[LabelMap, dict[int, int]]:
 
     Raises FsbenchError as ``read_label_map``.
     """
-    label_map = _read(path)
+    label_map = _read(path, None)
     areas = label_areas(label_map)
     _check_labels(path, areas)
     return label_map, areas
 
 
-def _read(path: Path) -> LabelMap:
-    return read_sbd(path) if path.suffix == ".mat" else read_indices(path)
+def _read(path: Path, data: bytes | None) -> LabelMap:
+    return read_sbd(path, data) if path.suffix == ".mat" else read_indices(path, data)
 
 
 def _check_labels(path: Path, areas: dict[int, int]) -> None:
