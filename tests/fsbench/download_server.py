@@ -37,6 +37,7 @@ class How:
     extra: bytes = b""
     content_range: str | None = None
     location: str | None = None
+    page: bytes | None = None  # a web page that is sent with 200 OK in place of the file
 
 
 @dataclass
@@ -67,6 +68,9 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.served.files.get(self.path)
         if how.location is not None:
             self.head(302, {"Location": how.location, "Content-Length": "0"})
+        elif how.page is not None:
+            self.head(200, {"Content-Type": "text/html; charset=utf-8"})
+            self.wfile.write(how.page)
         elif how.status is not None or content is None:
             self.head(how.status or 404, {"Content-Length": "0"} | self.about(how))
         else:
@@ -170,4 +174,4 @@ def archive_of(
 ) -> Archive:
     """The entry of the source table for ``data`` under ``name``."""
     digest = hashlib.sha256(data).hexdigest() if sha256 is None else sha256
-    return Archive(f"{server.url}/{name}", len(data), digest, folder, holds, unpacked, md5)
+    return Archive((f"{server.url}/{name}",), len(data), digest, folder, holds, unpacked, md5)

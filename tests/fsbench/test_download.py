@@ -14,6 +14,7 @@ from collections import namedtuple
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from filelock import FileLock
@@ -21,7 +22,8 @@ from filelock import FileLock
 from fsbench.benchmarks import pascal5i, pascal_lists
 from fsbench.cli.download import What
 from fsbench.cli.download import download as command
-from fsbench.download.run import WORK, download
+from fsbench.download.place import WORK
+from fsbench.download.run import download
 from fsbench.download.sources import Source, sources
 from fsbench.errors import FsbenchError
 from tests.fsbench.download_server import QUICK, How, Server, archive_of, noise, packed, serving
@@ -131,7 +133,7 @@ def test_mirrors_that_are_none(server: Server, tmp_path: Path, mirror: str) -> N
 def test_a_corrupted_archive_leaves_nothing_under_a_final_name(server: Server, tmp_path: Path) -> None:
     whole = server.files["/second.zip"]
     server.files["/second.zip"] = whole[:100] + bytes([whole[100] ^ 1]) + whole[101:]
-    with pytest.raises(FsbenchError, match=r"second\.zip: what it sent is not the official file"):
+    with pytest.raises(FsbenchError, match=r"^second\.zip: not downloaded; tried .* \(what it sent is not"):
         run(source_of(server), tmp_path)
     assert tree(tmp_path) == {name: data for name, data in EXPECTED.items() if name.startswith("one/")}
     assert not (tmp_path / "two").exists()
@@ -253,7 +255,8 @@ def test_fss1000_says_what_a_person_does(tmp_path: Path, capsys: pytest.CaptureF
     assert raised.value.exit_code == 2
     said = capsys.readouterr().out
     assert "https://github.com/HKUSTCV/FSS-1000" in said
-    assert said.rstrip().endswith(f"fsbench build fss-1000 --root '{root}'")
+    assert f"fsbench download fss1000 --archive fewshot_data.zip --root '{root}'" in said
+    assert said.rstrip().endswith(f"fsbench build fss-1000 --root '{root}'/fewshot_data")
     assert not root.exists()
 
 
@@ -308,15 +311,23 @@ def test_voc_and_sbd_end_as_build_and_torchvision_take_them(tmp_path: Path) -> N
     assert len(SBDataset(str(root / "benchmark_RELEASE" / "dataset"), mode="segmentation")) == 2
 
 
-def test_the_table_says_what_torchvision_says() -> None:
+def test_the_files_are_those_that_torchvision_knows() -> None:
     from torchvision.datasets import SBDataset
     from torchvision.datasets.voc import DATASET_YEAR_DICT  # type: ignore[import-untyped]
 
     voc, sbd = sources()["voc"].archives[0], sources()["sbd"].archives[0]
     known = DATASET_YEAR_DICT["2012"]
-    assert (voc.url, voc.name, voc.md5) == (known["url"], known["filename"], known["md5"])
+    assert (voc.name, voc.md5) == (known["filename"], known["md5"])
     assert Path(voc.folder) == Path(known["base_dir"])
-    assert (sbd.url, sbd.name, sbd.md5) == (SBDataset.url, SBDataset.filename, SBDataset.md5)
+    assert (sbd.name, sbd.md5) == (SBDataset.filename, SBDataset.md5)
+
+
+def test_the_addresses_do_not_come_from_the_installed_torchvision() -> None:
+    code = "import sys, fsbench.download.run, fsbench.download.fss; print('torchvision' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"False"
+    hosts = [urlsplit(url).netloc for url in sources()["voc"].archives[0].urls]
+    assert hosts[0] == "thor.robots.ox.ac.uk"
+    assert hosts[-1] == "host.robots.ox.ac.uk"
 
 
 def test_every_entry_of_the_table_is_whole() -> None:
@@ -330,6 +341,7 @@ def test_every_entry_of_the_table_is_whole() -> None:
     ]
     assert len({archive.sha256 for archive in archives}) == len(archives)
     for archive in archives:
-        assert archive.url.startswith("https://")
+        assert archive.urls[0].startswith("https://")
+        assert {urlsplit(url).path.rpartition("/")[2] for url in archive.urls} == {archive.name}
         assert re.fullmatch("[0-9a-f]{64}", archive.sha256)
         assert archive.size < archive.unpacked < 6 * archive.size

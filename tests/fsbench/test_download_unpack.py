@@ -27,7 +27,7 @@ def unpacked(tmp_path: Path, name: str, data: bytes, folder: str = "a/b", limit:
     archive = tmp_path / name
     archive.write_bytes(data)
     try:
-        unpack(archive, folder, tmp_path / "into", limit)
+        unpack(archive, archive.suffix, folder, tmp_path / "into", limit)
     finally:
         there = {path.name for path in tmp_path.iterdir()}
         assert there <= {name, "into"}, there
