@@ -6,6 +6,7 @@ SSP's second table), under the name ``coco-20i-contiguous``. The same method dif
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from enum import StrEnum
@@ -19,6 +20,7 @@ from fsbench.benchmark import Benchmark, write_benchmark
 from fsbench.benchmarks import coco_lists
 from fsbench.benchmarks.coco_annotations import find_root
 from fsbench.benchmarks.coco_raw import Raw, list_differences, read_coco
+from fsbench.benchmarks.coco_remarks import SHOWN, skipped_remark, unreadable_remark
 from fsbench.errors import FsbenchError
 from fsbench.files import check_writable, sha256_text
 from fsbench.fold_lists import ClassName, FoldLists
@@ -89,8 +91,10 @@ def build(
 ) -> Benchmark:
     """Build COCO-20i from COCO's annotations: masks as RLE, the published lists, nothing copied.
 
-    Raises FsbenchError for a root that is none, damaged annotations, missing images (unless ``partial``), a photograph
-    of another size than annotated, and masks that do not hold a published pair.
+    With ``partial`` a photograph that cannot be read counts as missing; standard error names the first of them, as it
+    does annotations whose polygons have no area. Raises FsbenchError for a root that is none, damaged annotations,
+    photographs that are missing or cannot be read (unless ``partial``) or have another size than annotated, and masks
+    that do not hold a published pair.
     """
     if (mask_rule == MaskRule.PNG) != (masks is not None):
         raise FsbenchError("--masks PNG_ROOT goes with --mask-rule png: give both or neither")
@@ -102,11 +106,16 @@ def build(
     root = find_root(root)
     check_writable(out)
     raw = read_coco(root, mask_rule.value, masks, partial=partial, workers=workers)
+    if raw.unreadable:
+        _remark(unreadable_remark(raw.unreadable))
+    if raw.skipped:
+        _remark(skipped_remark(raw.skipped))
     faults = _without_mask(raw, lists) or list_differences(raw)
     if faults:
+        files = ", ".join(map(str, raw.files))
         raise FsbenchError(
-            f"{root}: the masks do not give the published lists ({len(faults)} pairs differ, first: "
-            f"{'; '.join(faults[:3])}): use the annotations of COCO as published"
+            f"{files}: the masks do not give the published lists ({len(faults)} pairs differ, first: "
+            f"{'; '.join(faults[:SHOWN])}): use the annotations of COCO as published"
         )
     return write_benchmark(
         out,
@@ -140,7 +149,7 @@ def verify(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:
             partial=True,
             workers=workers,
             list_rule=True,
-            photographs=False,
+            built=frozenset(sample.id for sample in benchmark.samples.values() if sample.mask is not None),
         )
     except FsbenchError as error:
         yield check("annotations readable", [str(error)], "")
@@ -152,6 +161,10 @@ def verify(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:
     )
     built = {sample.id for sample in benchmark.samples.values() if sample.mask is not None}
     yield areas_check(benchmark, raw.area, frozenset(built))
+
+
+def _remark(text: str) -> None:
+    print(f"fsbench: {text}", file=sys.stderr)  # noqa: T201
 
 
 def _without_mask(raw: Raw, lists: FoldLists) -> list[str]:

@@ -1,25 +1,30 @@
 """COCO's ``instances_*.json``: typed, in little memory, and with every plain fault told in one line.
 
-Segmentations stay as they are in the file (views of its bytes) until a mask is made of them.
+Segmentations stay as they are in the file (views of its bytes) until a mask is made of them. Whole numbers may be
+written as floats (12.0), as annotation tools do: such a file is read a second time, entry by entry.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
 from fsbench.benchmarks.coco_lists import CATEGORY_IDS
 from fsbench.errors import FsbenchError
-from fsbench.files import sha256_file
 
 YEARS = ("2014", "2017")
 LONGEST_SIDE = 10_000
 """Pixels; COCO's photographs have at most 640. More would be a mask that takes all memory."""
+LARGEST_WHOLE = 2**53
+"""Below it a float tells whole numbers apart."""
+SHOWN = 40
+KINDS = {"images": "image", "annotations": "annotation", "categories": "category"}
 CLASS_OF = {category: class_id for class_id, category in enumerate(CATEGORY_IDS)}
 
 
@@ -56,15 +61,27 @@ class _File(msgspec.Struct):
     categories: list[_Category]
 
 
+class _Entries(msgspec.Struct):
+    images: list[msgspec.Raw]
+    annotations: list[msgspec.Raw]
+    categories: list[msgspec.Raw]
+
+
+Entry = TypeVar("Entry", _Image, Instance, _Category)
+
+
 @dataclass(frozen=True, slots=True)
 class CocoImage:
-    """One image with its instances in the file's order. ``photograph`` is relative to the root."""
+    """One image with its instances in the file's order.
+
+    ``photograph`` is relative to the root; ``annotations``: the annotation file.
+    """
 
     id: int
     photograph: str
     height: int
     width: int
-    file: str
+    annotations: Path
     instances: tuple[Instance, ...]
 
 
@@ -94,14 +111,21 @@ def annotation_files(root: Path) -> dict[str, Path]:
     )
 
 
-def read_annotations(root: Path) -> tuple[list[CocoImage], dict[str, str]]:
-    """All images of the root, and file -> SHA-256 (hex). Raises FsbenchError for a file that is damaged or odd."""
+def read_annotations(root: Path) -> tuple[list[CocoImage], dict[Path, str]]:
+    """All images of the root, and annotation file -> SHA-256 (hex).
+
+    Raises FsbenchError for a file that cannot be read, is damaged or odd.
+    """
     images: list[CocoImage] = []
     digests = {}
     seen: dict[int, str] = {}
     for folder, path in annotation_files(root).items():
-        digests[f"annotations/{path.name}"] = sha256_file(path)
-        for image in _read(path, folder):
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise FsbenchError(f"{path}: cannot be read ({error.strerror}): check its permissions") from error
+        digests[path] = hashlib.sha256(data).hexdigest()
+        for image in _read(path, folder, data):
             if image.id in seen:
                 raise FsbenchError(f"{path}: two images have the id {image.id} ({seen[image.id]}, {image.photograph})")
             seen[image.id] = image.photograph
@@ -109,11 +133,63 @@ def read_annotations(root: Path) -> tuple[list[CocoImage], dict[str, str]]:
     return images, digests
 
 
-def _read(path: Path, folder: str) -> Iterator[CocoImage]:
+def whole(value: object) -> int | None:
+    """A whole number, also one written as a float; None for anything else.
+
+    >>> whole(12), whole(12.0), whole(12.5), whole(True), whole("12")
+    (12, 12, None, None, None)
+    """
+    if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_WHOLE:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _decoded(path: Path, data: bytes) -> _File:
     try:
-        said = msgspec.json.decode(path.read_bytes(), type=_File)
+        try:
+            return msgspec.json.decode(data, type=_File)
+        except msgspec.ValidationError:
+            entries = msgspec.json.decode(data, type=_Entries)
+            return _File(
+                [_entry(path, "images", n, raw, _Image) for n, raw in enumerate(entries.images)],
+                [_entry(path, "annotations", n, raw, Instance) for n, raw in enumerate(entries.annotations)],
+                [_entry(path, "categories", n, raw, _Category) for n, raw in enumerate(entries.categories)],
+            )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FsbenchError(f"{path}: is no whole COCO annotation file ({error}): fetch it again") from error
+
+
+def _entry(path: Path, kind: str, place: int, raw: msgspec.Raw, of: type[Entry]) -> Entry:
+    """One entry with its whole numbers as such; raises FsbenchError that names the entry and what does not fit."""
+    try:
+        fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError as error:
+        what = f"{kind}[{place}] is {_short(raw)}, expected an object"
+        raise FsbenchError(f"{path}: {what}: correct it, or fetch the file again") from error
+    what = f"{KINDS[kind]} {_short(fields['id']) if 'id' in fields else f'{kind}[{place}]'}"
+    for field in msgspec.structs.fields(of):
+        if field.name not in fields:
+            if field.required:
+                raise FsbenchError(f"{path}: {what}: lacks {field.name}: correct it, or fetch the file again")
+        elif field.type is not msgspec.Raw:
+            value = msgspec.json.decode(fields[field.name])
+            fits = whole(value) if field.type is int else value if isinstance(value, str) else None
+            if fits is None:
+                expected = "a whole number" if field.type is int else "a text"
+                said = f"{field.name} is {_short(fields[field.name])}, expected {expected}"
+                raise FsbenchError(f"{path}: {what}: {said}: correct it, or fetch the file again")
+            fields[field.name] = msgspec.Raw(msgspec.json.encode(fits))
+    return msgspec.json.decode(msgspec.json.encode(fields), type=of)
+
+
+def _short(raw: msgspec.Raw) -> str:
+    """A value's JSON, in one line and not too long."""
+    text = " ".join(bytes(raw).decode(errors="replace").split())
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def _read(path: Path, folder: str, data: bytes) -> Iterator[CocoImage]:
+    said = _decoded(path, data)
     missing = sorted(set(CATEGORY_IDS) - {category.id for category in said.categories})
     if missing:
         raise FsbenchError(
@@ -140,11 +216,6 @@ def _read(path: Path, folder: str) -> Iterator[CocoImage]:
             f"{folder}/{image.file_name}",
             image.height,
             image.width,
-            f"annotations/{path.name}",
+            path,
             tuple(of_image.pop(image.id)),
         )
-
-
-def parsed(segmentation: msgspec.Raw) -> Any:
-    """A segmentation: a list of polygons, or an RLE as a dict."""
-    return msgspec.json.decode(segmentation)

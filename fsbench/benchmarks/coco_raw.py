@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from fsbench.benchmark import Sample
 from fsbench.benchmarks import coco_lists
 from fsbench.benchmarks.coco_annotations import CocoImage, read_annotations
 from fsbench.benchmarks.coco_masks import ImageMasks, Job, make_masks
+from fsbench.benchmarks.coco_remarks import Unreadable, refusal
 from fsbench.benchmarks.photographs import read_photograph
 from fsbench.environment import processors
 from fsbench.errors import FsbenchError
@@ -31,7 +32,6 @@ from fsbench.protocols import FILLPOLY
 CHUNK = 128
 FEW = 2000
 """Images that are not worth starting processes for."""
-SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,16 @@ class Raw:
     """A raw COCO, read: the samples of the published lists in canonical order, their masks, and the list rule.
 
     ``listed``: sample id, or ``image N`` for one in no list -> classes that the rule keeps, None where not looked at.
+    ``files``: the annotation files. ``unreadable``: photographs that were left out. ``skipped``: annotation file -> ids
+    of the annotations with polygons of fewer than three points, ascending.
     """
 
     samples: tuple[Sample, ...]
     rows: tuple[MaskRow, ...]
     listed: dict[str, tuple[int, ...] | None]
+    files: tuple[Path, ...]
+    unreadable: tuple[Unreadable, ...]
+    skipped: dict[Path, tuple[int, ...]]
 
     @cached_property
     def area(self) -> dict[Pair, int]:
@@ -59,12 +64,13 @@ def read_coco(
     partial: bool,
     workers: int | None,
     list_rule: bool = False,
-    photographs: bool = True,
+    built: frozenset[str] | None = None,
 ) -> Raw:
-    """Read annotations, photographs and masks; raises FsbenchError for what is missing (unless ``partial``) or broken.
+    """Read annotations, photographs and masks; raises FsbenchError for what is missing or damaged.
 
-    ``list_rule``: look at every image as the published lists' rule does, also where masks are made otherwise.
-    ``photographs``: False leaves sizes and hashes of photographs out (verification has them).
+    With ``partial`` a photograph that is missing or cannot be read is left out. ``list_rule``: look at every image as
+    the published lists' rule does, also where masks are made otherwise. ``built``: verification gives the samples of
+    the benchmark; no others are read, and no photographs, whose hashes it compares elsewhere.
     """
     images, digests = read_annotations(root)
     of_id = coco_lists.sample_of_image_id()
@@ -74,74 +80,116 @@ def read_coco(
         for split in ("val", "train")
         for sample in coco_lists.samples("val" if split == "val" else "train")
     ]
-    lacking = {s: lack for s, _ in named if (lack := _lack(root, masks, s, by_sample.get(s)))}
+    wanted = [sample for sample, _ in named if built is None or sample in built]
+    files = ", ".join(path.name for path in digests)
+    lacking = {s: lack for s in wanted if (lack := _lack(root, masks, s, by_sample.get(s), files))}
     if lacking and not partial:
         first = next((lack for s, lack in lacking.items() if s in by_sample), next(iter(lacking.values())))
         raise FsbenchError(
             f"{root}: {len(lacking)} of {len(named)} images that the published lists name are missing, first {first}: "
             "add them, or build from what is at hand with --partial"
         )
-    gone = set(lacking)
-    jobs = _jobs(named, by_sample, images, of_id, mask_rule, masks, list_rule, gone)
+    hashes: dict[str, str | None] = {sample: None for sample in wanted if sample not in lacking}
+    unreadable: list[Unreadable] = []
+    for sample, read in _photographs(root, list(hashes) if built is None else (), by_sample, workers):
+        if isinstance(read, str):
+            hashes[sample] = read
+        elif partial:
+            unreadable.append(read)
+            del hashes[sample]
+        else:
+            raise refusal(read) from read.error
+    if not any(sample in hashes and split == "val" for sample, split in named):
+        faults = [str(left.error) for left in unreadable if left.sample.startswith("val")] + list(lacking.values())
+        first = f"; first {faults[0]}" if faults else ""
+        raise FsbenchError(
+            f"{root}: not one val image of the published lists can be used: nothing could be evaluated{first}"
+        )
+    jobs = _jobs(hashes, by_sample, images, of_id, mask_rule, masks, list_rule)
     made = list(_masks(jobs, workers))
-    rows = [row for job, done in zip(jobs, made, strict=True) if job.name in by_sample for row in done.rows]
-    listed = {job.name: done.listed for job, done in zip(jobs, made, strict=True)}
+    skipped: dict[Path, list[int]] = {}
+    for job, done in zip(jobs, made, strict=True):
+        skipped.setdefault(job.image.annotations, []).extend(done.skipped)
+    pngs = _png_hashes(masks, list(hashes), workers)
 
-    def sample_of(item: tuple[str, str]) -> Sample:
-        sample, split = item
-        image = by_sample.get(sample)
-        if image is None or sample in gone:
+    def sample_of(sample: str, split: str) -> Sample:
+        if sample not in hashes:
             return Sample(sample, split, 0, 0, None, None, None, None)
-        mask, mask_digest = f"root:{image.file}", digests[image.file]
+        image = by_sample[sample]
+        mask, mask_sha256 = f"root:{image.annotations.relative_to(root).as_posix()}", digests[image.annotations]
         if masks is not None:
-            mask, mask_digest = f"masks:{sample}.png", sha256_file(masks / f"{sample}.png")
-        found = Sample(sample, split, image.height, image.width, f"root:{image.photograph}", mask, None, mask_digest)
-        return _with_photograph(found, root / image.photograph) if photographs else found
+            mask, mask_sha256 = f"masks:{sample}.png", pngs[sample]
+        photograph = f"root:{image.photograph}"
+        return Sample(sample, split, image.height, image.width, photograph, mask, hashes[sample], mask_sha256)
 
-    samples = tuple(in_threads(sample_of, named, workers, "photographs"))
-    if not any(sample.present and sample.split == "val" for sample in samples):
-        raise FsbenchError(f"{root}: not one val image of the published lists is there: nothing could be evaluated")
-    return Raw(samples, tuple(rows), listed)
+    return Raw(
+        tuple(sample_of(*item) for item in named),
+        tuple(row for job, done in zip(jobs, made, strict=True) if job.name in by_sample for row in done.rows),
+        {job.name: done.listed for job, done in zip(jobs, made, strict=True)},
+        tuple(digests),
+        tuple(unreadable),
+        {path: tuple(sorted(ids)) for path, ids in skipped.items() if ids},
+    )
 
 
-def _lack(root: Path, masks: Path | None, sample: str, image: CocoImage | None) -> str | None:
+def _lack(root: Path, masks: Path | None, sample: str, image: CocoImage | None, files: str) -> str | None:
     """What a listed sample lacks of annotation, photograph and (where ``masks`` is given) PNG mask; None if nothing."""
     if image is None:
-        return f"{sample} (no annotation)"
-    files = [root / image.photograph] if masks is None else [root / image.photograph, masks / f"{sample}.png"]
-    return next((f"{path} (annotated, but not on disk)" for path in files if not path.is_file()), None)
+        return f"{sample} (not in {files})"
+    paths = [root / image.photograph] if masks is None else [root / image.photograph, masks / f"{sample}.png"]
+    return next((f"{path} (annotated, but not on disk)" for path in paths if not path.is_file()), None)
+
+
+def _photographs(
+    root: Path, samples: Sequence[str], by_sample: dict[str, CocoImage], workers: int | None
+) -> Iterator[tuple[str, str | Unreadable]]:
+    """Each sample with the SHA-256 (hex) of its photograph, or that it cannot be read.
+
+    Raises FsbenchError for one of another size than annotated.
+    """
+
+    def read(sample: str) -> tuple[str, str | Unreadable]:
+        image = by_sample[sample]
+        path = root / image.photograph
+        try:
+            height, width, digest = read_photograph(path)
+        except FsbenchError as error:
+            return sample, Unreadable(sample, path, error)
+        if (height, width) != (image.height, image.width):
+            raise FsbenchError(
+                f"{path}: is {height} x {width} (height x width), but annotated as {image.height} x {image.width} in "
+                f"{image.annotations}: take photographs and annotations of one year"
+            )
+        return sample, digest
+
+    yield from in_threads(read, samples, workers, "photographs")
+
+
+def _png_hashes(masks: Path | None, samples: Sequence[str], workers: int | None) -> dict[str, str]:
+    """Sample -> SHA-256 (hex) of its PNG mask, where masks are PNGs."""
+    if masks is None:
+        return {}
+    return dict(in_threads(lambda sample: (sample, sha256_file(masks / f"{sample}.png")), samples, workers, "PNGs"))
 
 
 def _jobs(
-    named: Sequence[tuple[str, str]],
+    there: Iterable[str],
     by_sample: dict[str, CocoImage],
     images: Sequence[CocoImage],
     of_id: dict[int, str],
     mask_rule: str,
     masks: Path | None,
     list_rule: bool,
-    gone: set[str],
 ) -> list[Job]:
     """A job for each sample at hand, in canonical order; then, for the list rule, for each image in no list."""
     jobs = []
-    for sample, _ in named:
-        if sample not in gone:
-            png = None if masks is None else masks / f"{sample}.png"
-            jobs.append(Job(sample, by_sample[sample], mask_rule, png, list_rule))
+    for sample in there:
+        png = None if masks is None else masks / f"{sample}.png"
+        jobs.append(Job(sample, by_sample[sample], mask_rule, png, list_rule))
     if list_rule or mask_rule == FILLPOLY:
         unlisted = sorted((image for image in images if image.id not in of_id), key=lambda image: image.id)
         jobs += [Job(f"image {image.id}", image, FILLPOLY, None, True) for image in unlisted]
     return jobs
-
-
-def _with_photograph(sample: Sample, path: Path) -> Sample:
-    height, width, digest = read_photograph(path)
-    if (height, width) != (sample.height, sample.width):
-        raise FsbenchError(
-            f"{path}: is {height} x {width} (height x width), but annotated as {sample.height} x {sample.width}: take "
-            "photographs and annotations of one year"
-        )
-    return replace(sample, image_sha256=digest)
 
 
 def _masks(jobs: Sequence[Job], workers: int | None) -> Iterator[ImageMasks]:

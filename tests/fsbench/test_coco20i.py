@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,87 +13,14 @@ from pycocotools import mask as api
 from fsbench.benchmark import Benchmark, open_benchmark
 from fsbench.benchmarks import coco20i, coco_lists
 from fsbench.benchmarks.coco20i import MaskRule, Partition
-from fsbench.benchmarks.coco_masks import compressed_runs
 from fsbench.errors import FsbenchError
 from fsbench.verification import verify_benchmark
-
-SIZE = (96, 120)
-IDS = [int(sample[-12:]) for sample, class_id in coco_lists.val("0") if class_id == 0][:4]
-
-
-def square(top: int, left: int, side: int) -> list[list[float]]:
-    """A polygon whose painted area is known."""
-    return [[left, top, left + side, top, left + side, top + side, left, top + side]]
-
-
-def annotations_of(image_id: int) -> list[dict[str, Any]]:
-    """Large enough squares for every class that the published lists give this image, side by side in time."""
-    sample = coco_lists.sample_of_image_id()[image_id]
-    classes = [c for fold in "0123" for s, c in coco_lists.val(fold) if s == sample]
-    step = max(1, SIZE[1] // len(classes))
-    assert step * SIZE[0] >= 2048, "choose images with fewer classes"
-    return [
-        {
-            "image_id": image_id,
-            "category_id": coco_lists.CATEGORY_IDS[class_id],
-            "iscrowd": 0,
-            "segmentation": [[x, 0, x + step - 1, 0, x + step - 1, SIZE[0] - 1, x, SIZE[0] - 1]],
-        }
-        for class_id, x in zip(classes, range(0, SIZE[1], step), strict=False)
-    ]
+from tests.fsbench.small_coco import SIZE, build, file, said, save, small_coco
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "coco"
-    (folder / "val2014").mkdir(parents=True)
-    (folder / "annotations").mkdir()
-    images, annotations = [], []
-    few = [
-        i for i in IDS if sum(s == coco_lists.sample_of_image_id()[i] for f in "0123" for s, _ in coco_lists.val(f)) < 5
-    ]
-    for image_id in few:
-        name = f"COCO_val2014_{image_id:012d}.jpg"
-        images.append({"id": image_id, "file_name": name, "height": SIZE[0], "width": SIZE[1]})
-        annotations += annotations_of(image_id)
-        Image.fromarray(np.full((*SIZE, 3), image_id % 200, np.uint8)).save(folder / "val2014" / name)
-    for number, annotation in enumerate(annotations, start=1):
-        annotation["id"] = number
-    crowd = np.zeros(SIZE, np.uint8)
-    crowd[:, :60] = 1
-    runs = [0] if crowd.T.ravel()[0] else []
-    flat = crowd.T.ravel()
-    edges = np.flatnonzero(np.diff(flat)) + 1
-    runs += np.diff([0, *edges.tolist(), flat.size]).tolist()
-    annotations.append(
-        {
-            "id": 900,
-            "image_id": few[0],
-            "category_id": 1,
-            "iscrowd": 1,
-            "segmentation": {"size": list(SIZE), "counts": runs},
-        }
-    )
-    categories = [{"id": i, "name": n} for i, n in zip(coco_lists.CATEGORY_IDS, coco_lists.CLASSES, strict=True)]
-    save(folder, {"images": images, "annotations": annotations, "categories": categories})
-    return folder
-
-
-def file(root: Path) -> Path:
-    return root / "annotations" / "instances_val2014.json"
-
-
-def said(root: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(file(root).read_text())
-    return found
-
-
-def save(root: Path, value: dict[str, Any]) -> None:
-    file(root).write_text(json.dumps(value))
-
-
-def build(root: Path, out: Path, rule: MaskRule = MaskRule.UNION, **keywords: Any) -> Any:
-    return coco20i.build(root, out, mask_rule=rule, partial=True, workers=1, **keywords)
+    return small_coco(tmp_path / "coco")
 
 
 def png_tree(painted: Benchmark, folder: Path) -> None:
@@ -187,29 +113,6 @@ def test_refusals(root: Path, tmp_path: Path) -> None:
     refused("1 of COCO's 80 category ids are missing, first 1")
     save(root, {**value, "images": [*value["images"], value["images"][0]]})
     refused(r"two images have the id \d+")
-    crowd = value["annotations"][-1]
-    for segmentation, match in (
-        ({"size": [5, 5], "counts": [25]}, r"annotation 900 .* its RLE is of size \[5, 5\], the image is 96 x 120"),
-        ({"size": list(SIZE), "counts": [7]}, r"its RLE has 7 pixels, the image 11520"),
-        ({"size": list(SIZE), "counts": "\x01"}, "its RLE holds something else than runs of 0 to 11520 pixels"),
-        ({"size": list(SIZE), "counts": "o" * 9000 + "0"}, "its RLE holds something else"),
-        ({"size": list(SIZE), "counts": [-5, 11525]}, "its RLE holds something else"),
-        ([[1, 2, 3, 4]], "a polygon needs at least 3 points"),
-        ([[1, 2, 3, "4", 5, 6]], "a polygon holds a value that is no number"),
-        ([[500, 500, 510, 500, 510, 510]], "a polygon lies outside the image of 96 x 120"),
-        ([[1, 1, 1e9, 1, 1e9, 50, 1, 50]], "a polygon lies outside the image"),  # pycocotools would take all memory
-        ([[1, 1, -(10**300), 1, 5, 50]], "a polygon lies outside the image"),
-        ("none", "its segmentation is neither polygons nor an RLE"),
-    ):
-        save(root, {**value, "annotations": [*value["annotations"][:-1], {**crowd, "segmentation": segmentation}]})
-        refused(match)
-    for raw, match in (
-        (b'{"counts": "\xff"}', "its segmentation cannot be read"),
-        (b"[" * 9000 + b"]" * 9000, "no whole"),
-    ):
-        save(root, {**value, "annotations": [{**crowd, "segmentation": "here"}]})
-        file(root).write_bytes(file(root).read_bytes().replace(b'"here"', raw))
-        refused(match)
     for odd in ({"height": 0}, {"width": 10**6}, {"file_name": ".."}, {"file_name": "../x.jpg"}):
         save(root, {**value, "images": [{**value["images"][0], **odd}, *value["images"][1:]]})
         refused(r"image \d+ is '.*' of \d+ x \d+: fetch it again")
@@ -229,8 +132,6 @@ def test_refusals(root: Path, tmp_path: Path) -> None:
         FsbenchError, match=rf"first {photograph} \(annotated, but not on disk\): add them, or .*--partial"
     ):
         coco20i.build(root, tmp_path / "b")
-    photograph.write_bytes(b"")
-    refused("cannot be read")
 
 
 def test_an_image_that_is_annotated_but_not_there_is_not_at_hand(root: Path, tmp_path: Path) -> None:
@@ -249,14 +150,3 @@ def test_a_png_that_is_not_there_is_not_at_hand(root: Path, tmp_path: Path) -> N
     assert [c for c in verify_benchmark(partial, 1) if not c.passed] == []
     with pytest.raises(FsbenchError, match=rf"first {lost} \(annotated, but not on disk\)"):
         coco20i.build(root, tmp_path / "d", mask_rule=MaskRule.PNG, masks=tmp_path / "png")
-
-
-def test_runs_of_compressed_rle() -> None:
-    random = np.random.RandomState(3)
-    for _ in range(20):
-        mask = (random.rand(40, 30) > random.rand()).astype(np.uint8)
-        counts = api.encode(np.asfortranarray(mask))["counts"].decode()
-        runs = compressed_runs(counts)
-        assert runs is not None
-        flat = np.repeat(np.arange(len(runs)) % 2, runs)
-        assert np.array_equal(flat.reshape(30, 40).T, mask)
