@@ -9,6 +9,7 @@ and more bytes than were stated. What an archive makes us hold in memory is boun
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import stat
 import tarfile
@@ -129,12 +130,17 @@ class _Counted:
         return data
 
 
-class _ShortReads:
-    """A file that refuses to be read in one huge piece: what the list of a zip's entries would take in memory."""
+class _ZipBytes:
+    """A zip that is read neither in one huge piece, as the list of its entries could be, nor outside of it."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self._file, self._size = file, os.fstat(file.fileno()).st_size
+        self.tell, self.seekable = file.tell, file.seekable
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_SET and not 0 <= offset <= self._size:
+            raise zipfile.BadZipFile("it points outside itself")
+        return self._file.seek(offset, whence)
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size if 0 <= size <= MOST_READ else MOST_READ + 1)
@@ -171,7 +177,7 @@ def _tar_kind(member: tarfile.TarInfo) -> str:
 
 
 def _zip_entries(path: Path, limit: int) -> Iterator[_Entry]:
-    with open_regular(path) as raw, zipfile.ZipFile(_ShortReads(raw)) as archive:
+    with open_regular(path) as raw, zipfile.ZipFile(_ZipBytes(raw)) as archive:
         members = archive.infolist()
         if sum(member.file_size + ENTRY_BYTES for member in members) > limit:
             raise _BombError
@@ -191,7 +197,7 @@ def _zip_kind(member: zipfile.ZipInfo) -> str:
         return "encrypted, or compressed in an unusual way"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "a special file"
-    return "folder" if member.is_dir() else "file"
+    return "folder" if member.filename.endswith("/") else "file"  # is_dir() of Python 3.11 fails for no name at all
 
 
 def _short(text: str) -> str:

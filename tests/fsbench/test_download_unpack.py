@@ -187,6 +187,17 @@ def test_a_zip_that_lies_about_a_size(tmp_path: Path) -> None:
     assert "is broken (Bad CRC-32" in refusal(tmp_path, "x.zip", lying)
 
 
+def test_a_zip_with_an_entry_of_no_name(tmp_path: Path) -> None:
+    data = zip_bytes({"a/b/1.txt": b"one", "~": b"two"})
+    nameless = data.replace(b"~", b"\0")
+    assert nameless.count(b"\0") == data.count(b"\0") + 2
+    assert unpacked(tmp_path, "x.zip", nameless) == {"a/b/1.txt": b"one"}
+
+
+def test_a_zip_that_points_before_its_beginning(tmp_path: Path) -> None:
+    assert "is broken (" in refusal(tmp_path, "x.zip", zip_bytes({f"a/b/{n}": noise(99) for n in range(9)})[500:])
+
+
 def test_a_name_that_is_a_file_and_a_folder(tmp_path: Path) -> None:
     data = packed("x.tar", {"a/b/1": b"one", "a/b/1/2": b"two"})
     assert "is broken (" in refusal(tmp_path, "x.tar", data)
