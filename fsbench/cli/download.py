@@ -32,7 +32,7 @@ def download(
     ] = None,
     archive: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="An archive that you have, in place of fetching it. May be given again."),
+        typer.Option(metavar="FILE", help="An archive you already have, instead of downloading it; repeatable."),
     ] = None,
 ) -> None:
     """Show the terms, then fetch, verify and unpack raw data; rerun the command to resume."""
