@@ -1,18 +1,17 @@
 """A benchmark folder: an index of raw data, with no pixels in it.
 
-``benchmark.json`` says what it is; ``samples.parquet`` lists the samples with their files, sizes and hashes;
-``pairs.parquet`` lists the (fold, list, sample, class) pairs in list order with pixel areas; masks that are no image
-files lie beside them as RLE (``masks.arrow``). Paths are relative to the raw root, so that the raw data can move
-(``root=``). ``Benchmark`` opens such a folder and reads photographs and truths from the raw data; whoever builds a
-benchmark calls ``write_benchmark``.
+``benchmark.json`` says what it is (``benchmark_index.py``); ``samples.parquet`` and ``pairs.parquet`` list the samples
+and the fold lists (``sample_table.py``); masks that are no image files lie beside them as RLE (``mask_table.py``).
+Paths are relative to the raw root, so that the raw data can move (``root=``). ``Benchmark`` opens such a folder and
+reads photographs and truths from the raw data; whoever builds a benchmark calls ``write_benchmark``. Every file has its
+SHA-256 in the index, so that a benchmark that was damaged is refused, never scored.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,39 +19,42 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fsbench import __version__
-from fsbench.bounded import read_bytes
+from fsbench.benchmark_index import INDEX, REMEDY, SCHEMA, BuilderIndex, Index, read_head, read_index, write_index
+from fsbench.bounded import plain, read_bytes
 from fsbench.errors import FsbenchError
-from fsbench.files import make_folder, sha256_text, write_text, written_whole
-from fsbench.fold_lists import ClassName, FoldLists, Pair
+from fsbench.files import make_folder, sha256_file
+from fsbench.fold_lists import FoldLists, Pair
 from fsbench.home import benchmark_folder
 from fsbench.images import LARGEST_IMAGE, read_image
+from fsbench.mask_table import FILE as MASKS
 from fsbench.mask_table import MaskRow, MaskTable, write_mask_table
 from fsbench.plugins import load, registered
+from fsbench.prediction import resize_nearest
+from fsbench.sample_table import (
+    PAIRS,
+    SAMPLES,
+    Sample,
+    count_samples,
+    read_pairs,
+    read_samples,
+    sources_digest,
+    write_pairs,
+    write_samples,
+)
 from fsbench.truths import MASK_FORMATS, RLE
 
-SCHEMA = "fsbench-benchmark/1"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A photograph with its mask. ``image`` and ``mask`` are ``root-name:relative/path``, None where not at hand."""
-
-    id: str
-    split: str
-    height: int
-    width: int
-    image: str | None
-    mask: str | None
-    image_sha256: str | None
-    mask_sha256: str | None
-
-    @property
-    def present(self) -> bool:
-        """Whether photograph and mask are both at hand."""
-        return self.image is not None and self.mask is not None
+__all__ = [
+    "SCHEMA",
+    "Benchmark",
+    "Digests",
+    "Sample",
+    "areas_of",
+    "open_benchmark",
+    "sources_digest",
+    "write_benchmark",
+]
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Benchmark:
     """An opened benchmark folder.
 
     ``areas``: list name -> pixel area per pair (-1 where the mask is not at hand). ``builder``: the registered
-    builder that made it, which also verifies it.
+    builder that made it, which also verifies it. ``files``: SHA-256 of the tables in the folder.
     """
 
     folder: Path
@@ -83,11 +85,12 @@ class Benchmark:
     areas: Mapping[str, tuple[int, ...]]
     builder: str
     builder_version: str
+    files: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     @cached_property
     def mask_table(self) -> MaskTable:
-        """The masks of a benchmark whose format is ``rle``; raises FsbenchError where the file is broken."""
-        return MaskTable(self.folder)
+        """The masks of a benchmark whose format is ``rle``; raises FsbenchError where the file was altered."""
+        return MaskTable(self.folder, self.files[MASKS])
 
     @cached_property
     def present(self) -> frozenset[str]:
@@ -116,7 +119,10 @@ class Benchmark:
         return image
 
     def truth(self, sample: str, class_id: int) -> npt.NDArray[np.uint8]:
-        """The class's mask, uint8 H x W in {0, 1, 255 = void}; raises FsbenchError as ``image`` does."""
+        """The class's mask, uint8 H x W in {0, 1, 255 = void}, of its photograph's size; raises as ``image`` does.
+
+        What stands in the place of a mask that the release lacks (``lists.without_mask``) has its own size.
+        """
         entry = self._entry(sample)
         if self.mask_format == RLE:
             return self.mask_table.truth(sample, class_id, (entry.height, entry.width))
@@ -125,6 +131,12 @@ class Benchmark:
         truth = MASK_FORMATS[self.mask_format].truth(path, data, class_id)
         self._check_size(path, truth.shape, entry)
         return truth
+
+    def shown_mask(self, sample: str, class_id: int) -> npt.NDArray[np.uint8]:
+        """The class's mask at its photograph's size, as a support is shown; values and errors as ``truth``."""
+        entry, truth = self.samples[sample], self.truth(sample, class_id)
+        size = (entry.height, entry.width)
+        return truth if truth.shape == size else resize_nearest(truth, size)
 
     def objects(self, query: str) -> npt.NDArray[np.uint8]:
         """Where the objects of a composed query are: uint8 H x W, p + 1 at position p; raises as ``truth`` does."""
@@ -171,7 +183,7 @@ class Benchmark:
         return entry
 
     def _check_size(self, path: Path, shape: Sequence[int], entry: Sample) -> None:
-        if tuple(shape[:2]) != (entry.height, entry.width):
+        if entry.id not in self.lists.without_mask and tuple(shape[:2]) != (entry.height, entry.width):
             raise FsbenchError(
                 f"{path}: is {shape[0]} x {shape[1]} (height x width), but {entry.height} x {entry.width} was built "
                 "into the benchmark: restore the file or build again"
@@ -181,11 +193,6 @@ class Benchmark:
 def areas_of(pairs: Sequence[Pair], area: Mapping[Pair, int]) -> tuple[int, ...]:
     """Areas in the order of ``pairs``, -1 where unknown."""
     return tuple(area.get(pair, -1) for pair in pairs)
-
-
-def sources_digest(samples: Sequence[Sample]) -> str:
-    """SHA-256 (hex) over the lines ``id image-sha256 mask-sha256`` in sample order, ``-`` for what is not at hand."""
-    return sha256_text("".join(f"{s.id} {s.image_sha256 or '-'} {s.mask_sha256 or '-'}\n" for s in samples))
 
 
 def write_benchmark(
@@ -208,28 +215,17 @@ def write_benchmark(
     where it has another name than the benchmark.
     """
     make_folder(folder)
-    (folder / "benchmark.json").unlink(missing_ok=True)  # an old one must not stand beside new tables
+    (folder / INDEX).unlink(missing_ok=True)  # an old one must not stand beside new tables
     if masks is not None:
         write_mask_table(folder, masks)
-    schema = pa.schema(
-        [("id", pa.string()), ("split", pa.string()), ("height", pa.int32()), ("width", pa.int32())]
-        + [(name, pa.string()) for name in ("image", "mask", "image_sha256", "mask_sha256")]
-    )
-    _write_table(folder / "samples.parquet", pa.Table.from_pylist([asdict(s) for s in samples], schema))
-    columns: dict[str, list[Any]] = {"list": [], "sample": [], "class_id": [], "area": []}
-    for name, pairs in lists.lists().items():
-        columns["list"] += [name] * len(pairs)
-        columns["sample"] += [sample for sample, _ in pairs]
-        columns["class_id"] += [class_id for _, class_id in pairs]
-        columns["area"] += areas_of(pairs, area)
-    types = [("list", pa.string()), ("sample", pa.string()), ("class_id", pa.int32()), ("area", pa.int64())]
-    _write_table(folder / "pairs.parquet", pa.table(columns, schema=pa.schema(types)))
-    description = {
-        "schema": SCHEMA,
+    write_samples(folder, samples, roots)
+    write_pairs(folder, lists, {name: areas_of(pairs, area) for name, pairs in lists.lists().items()})
+    tables = (SAMPLES, PAIRS) if masks is None else (SAMPLES, PAIRS, MASKS)
+    values = {
         "name": lists.name,
         "title": lists.title,
         "partial": partial,
-        "counts": _counts(samples),
+        "counts": count_samples(samples),
         "partition": lists.partition,
         "mask_rule": lists.mask_rule,
         "mask_format": mask_format,
@@ -237,77 +233,79 @@ def write_benchmark(
         "folds": lists.folds,
         "lists": {name: len(pairs) for name, pairs in lists.lists().items()},
         "train_variants": list(lists.train),
+        "without_mask": lists.without_mask,
         "digests": asdict(Digests(lists.digest(), masks_digest, sources_digest(samples))),
         "roots": {name: str(path.resolve()) for name, path in roots.items()},
         "builder": builder or lists.name,
         "builder_version": __version__,
+        "files": {name: sha256_file(folder / name) for name in tables},
     }
-    write_text(folder / "benchmark.json", json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+    write_index(folder, Index, values)
     return open_benchmark(folder)
-
-
-def _counts(samples: Sequence[Sample]) -> dict[str, int]:
-    counts = {}
-    for split in sorted({s.split for s in samples}, reverse=True):
-        counts[f"{split}_present"] = sum(s.present for s in samples if s.split == split)
-        counts[f"{split}_total"] = sum(s.split == split for s in samples)
-    return counts
-
-
-def _write_table(path: Path, table: pa.Table) -> None:
-    with written_whole(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
 
 
 def open_benchmark(folder: Path | str, *, root: Path | None = None) -> Benchmark:
     """Open a benchmark by folder or by its name under ``FSBENCH_HOME``; ``root`` says where the raw data moved to.
 
     A builder that keeps more than an index opens its folders itself (``open_folder(folder, roots)``). Raises
-    FsbenchError for a folder that is none, a schema of another version, or a raw root that is gone.
+    FsbenchError, one line that names the file, for a folder that is none, a schema of another version, a file that was
+    altered after it was built, or a raw root that is gone.
     """
     folder = benchmark_folder(str(folder))
-    path = folder / "benchmark.json"
+    builder = read_head(folder).builder
+    open_folder = _of_builder(builder, "open_folder")
+    if open_folder is None:
+        return _checked(_read_benchmark(folder, root))
+    said = read_index(folder, BuilderIndex)
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        if said["schema"] != SCHEMA:
-            raise FsbenchError(f"{path}: schema is {said['schema']!r}, expected {SCHEMA!r}: build it again")
-        builder = said.get("builder", said["name"])
-        roots = {name: Path(where) for name, where in said["roots"].items()}
-        roots |= {"root": _moved(builder, root)} if root else {}
-        open_folder = _of_builder(builder, "open_folder")
-        if open_folder is not None:
-            return _checked(path, open_folder(folder, roots))
-        lists, areas = _read_lists(said, pq.read_table(folder / "pairs.parquet"))
-        rows = pq.read_table(folder / "samples.parquet").to_pylist()
-        benchmark = Benchmark(
-            folder=folder,
-            roots=roots,
-            lists=lists,
-            mask_format=said["mask_format"],
-            digests=Digests(**said["digests"]),
-            partial=said["partial"],
-            counts=said["counts"],
-            samples={row["id"]: Sample(**row) for row in rows},
-            areas=areas,
-            builder=builder,
-            builder_version=said["builder_version"],
-        )
+        benchmark: Benchmark = open_folder(folder, _roots(said, root))
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, pa.ArrowException) as error:
-        raise FsbenchError(f"{folder}: is no whole benchmark folder ({error}): build it again") from error
-    return _checked(path, benchmark)
+        raise FsbenchError(f"{folder}: is no whole benchmark folder ({plain(error)[:200]}): {REMEDY}") from error
+    if (said.name, said.title) != (benchmark.lists.name, benchmark.lists.title):
+        raise FsbenchError(f"{folder / INDEX}: names {said.name!r}, but is beside {benchmark.lists.name!r}: {REMEDY}")
+    return _checked(benchmark)
 
 
-def _checked(path: Path, benchmark: Benchmark) -> Benchmark:
-    lists = benchmark.lists
-    used = {ref.partition(":")[0] for s in benchmark.samples.values() for ref in (s.image, s.mask) if ref}
-    named = {c.id for c in lists.classes}
-    if (
-        benchmark.mask_format not in {*MASK_FORMATS, RLE}
-        or not used <= set(benchmark.roots)
-        or not {"val_present", "val_total"} <= set(benchmark.counts)
-        or not all(class_id in named for ids in lists.folds.values() for class_id in ids)
-    ):
-        raise FsbenchError(f"{path}: its mask format, roots, counts, classes and folds do not fit: build it again")
+def _read_benchmark(folder: Path, root: Path | None) -> Benchmark:
+    """The benchmark in a folder that ``write_benchmark`` wrote, its tables read and compared with its index."""
+    said = read_index(folder, Index)
+    if said.mask_format not in {*MASK_FORMATS, RLE} or (said.mask_format == RLE) != (MASKS in said.files):
+        raise FsbenchError(f"{folder / INDEX}: mask format {said.mask_format!r} does not fit its files: {REMEDY}")
+    samples = read_samples(folder, said.files[SAMPLES], said.roots)
+    pairs, areas = read_pairs(folder, said.files[PAIRS], said.lists, samples, len(said.classes))
+    lists = FoldLists(
+        name=said.name,
+        title=said.title,
+        partition=said.partition,
+        mask_rule=said.mask_rule,
+        classes=said.class_names(),
+        folds=said.folds,
+        val={fold: pairs[f"val-fold{fold}"] for fold in said.folds},
+        train={
+            variant: {fold: pairs[f"train-fold{fold}-{variant}"] for fold in said.folds}
+            for variant in said.train_variants
+        },
+        without_mask=said.without_mask,
+    )
+    if lists.digest() != said.digests.lists or count_samples(samples.values()) != said.counts:
+        raise FsbenchError(f"{folder / INDEX}: its lists or counts are not those of the tables beside it: {REMEDY}")
+    return Benchmark(
+        folder=folder,
+        roots=_roots(said, root),
+        lists=lists,
+        mask_format=said.mask_format,
+        digests=Digests(said.digests.lists, said.digests.masks, said.digests.sources),
+        partial=said.partial,
+        counts=said.counts,
+        samples=samples,
+        areas=areas,
+        builder=said.builder,
+        builder_version=said.builder_version,
+        files=said.files,
+    )
+
+
+def _checked(benchmark: Benchmark) -> Benchmark:
     for name, where in benchmark.roots.items():
         if not where.is_dir():
             raise FsbenchError(
@@ -316,36 +314,16 @@ def _checked(path: Path, benchmark: Benchmark) -> Benchmark:
     return benchmark
 
 
-def _moved(builder: str, root: Path) -> Path:
-    """The raw root meant by ``root``, which may be any folder that the benchmark's builder takes."""
-    find = _of_builder(builder, "find_root")
-    return Path(find(root)) if find is not None and root.is_dir() else root
+def _roots(said: Index | BuilderIndex, root: Path | None) -> dict[str, Path]:
+    """Name -> folder of raw data; ``root``, where given, may be any folder that the benchmark's builder takes."""
+    roots = {name: Path(where) for name, where in said.roots.items()}
+    if root is not None:
+        find = _of_builder(said.builder, "find_root")
+        roots["root"] = Path(find(root)) if find is not None and root.is_dir() else root
+    return roots
 
 
 def _of_builder(builder: str, name: str) -> Callable[..., Any] | None:
     """A function of a registered builder's, where it has one of this name."""
     point = registered("benchmarks").get(builder)
     return getattr(load(point), name, None) if point else None
-
-
-def _read_lists(said: Mapping[str, Any], table: pa.Table) -> tuple[FoldLists, dict[str, tuple[int, ...]]]:
-    pairs: dict[str, list[Pair]] = {name: [] for name in said["lists"]}
-    areas: dict[str, list[int]] = {name: [] for name in said["lists"]}
-    columns = (table[name].to_pylist() for name in ("list", "sample", "class_id", "area"))
-    for name, sample, class_id, area in zip(*columns, strict=True):
-        pairs[name].append((sample, class_id))
-        areas[name].append(area)
-    lists = FoldLists(
-        name=said["name"],
-        title=said["title"],
-        partition=said["partition"],
-        mask_rule=said["mask_rule"],
-        classes=tuple(ClassName(**c) for c in said["classes"]),
-        folds={fold: tuple(ids) for fold, ids in said["folds"].items()},
-        val={fold: tuple(pairs[f"val-fold{fold}"]) for fold in said["folds"]},
-        train={
-            variant: {fold: tuple(pairs[f"train-fold{fold}-{variant}"]) for fold in said["folds"]}
-            for variant in said["train_variants"]
-        },
-    )
-    return lists, {name: tuple(values) for name, values in areas.items()}

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
@@ -22,31 +23,46 @@ MOST_VALUES = 1_000_000
 _PUNCTUATION = (b",", b"[", b"{")
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a regular file, or a link to one, for reading; a pipe is not waited for.
 
     Raises OSError where it cannot be opened and FsbenchError where it is no regular file.
     """
-    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
+    return open(path, "rb", opener=_opener(path))
+
+
+def append_regular(path: Path) -> BinaryIO:
+    """Open a regular file, or a new one, for reading and appending; raises as ``open_regular``."""
+    return open(path, "ab+", opener=_opener(path))
+
+
+def _opener(path: Path) -> Callable[[str, int], int]:
+    """An opener that does not wait for a pipe's other end, and refuses what is no regular file."""
+
+    def opened(name: str, flags: int) -> int:
+        descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
         raise FsbenchError(f"{path}: is no regular file: give the file itself")
-    return file
 
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    return opened
 
 
 def read_bytes(path: Path, most: int) -> bytes:
     """The bytes of a regular file; raises OSError, and FsbenchError where it has more than ``most`` bytes."""
     with open_regular(path) as file:
-        if os.fstat(file.fileno()).st_size > most:
-            raise _too_large(path, most)
+        check_size(path, file, most)
         data = file.read(most + 1)
     if len(data) > most:
         raise _too_large(path, most)
     return data
+
+
+def check_size(path: Path, file: BinaryIO, most: int) -> None:
+    """Raise FsbenchError where the open file ``path`` has more than ``most`` bytes."""
+    if os.fstat(file.fileno()).st_size > most:
+        raise _too_large(path, most)
 
 
 def _too_large(path: Path, most: int) -> FsbenchError:

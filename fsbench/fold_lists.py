@@ -47,7 +47,9 @@ class FoldLists:
 
     ``folds``: fold -> class ids. ``val``: fold -> pairs in list order. ``train``: variant -> fold -> pairs; a fold's
     train list holds the fold's own classes, and training on a fold reads the lists of the others. ``scenes``: where
-    queries are composed; the pairs of a query then stand in ``val`` by position.
+    queries are composed; the pairs of a query then stand in ``val`` by position. ``without_mask``: samples of which the
+    release has no mask, only a file in its place; our own protocols leave them out, published ones read that file as
+    their code did.
     """
 
     name: str
@@ -59,6 +61,7 @@ class FoldLists:
     val: Mapping[str, tuple[Pair, ...]]
     train: Mapping[str, Mapping[str, tuple[Pair, ...]]]
     scenes: Scenes | None = None
+    without_mask: tuple[str, ...] = ()
 
     def check_fold(self, fold: str) -> str:
         """``fold`` itself; raises FsbenchError for a fold that the benchmark does not have."""
@@ -88,7 +91,7 @@ class FoldLists:
         return tuple(pair for other in others for pair in lists[other])
 
     def digest(self) -> str:
-        """SHA-256 (hex) over name, partition, mask rule, class names, the lines of every list, and the scenes."""
+        """SHA-256 (hex) over name, partition, mask rule, class names, lists, scenes, and samples without a mask."""
         lines = [self.name, self.partition, self.mask_rule]
         lines += [f"class {c.id} {c.key} | {c.name}" for c in self.classes]
         lines += [f"fold {fold} {','.join(map(str, ids))}" for fold, ids in self.folds.items()]
@@ -99,6 +102,7 @@ class FoldLists:
             lines += [f"scene {query} {' '.join(tiles)}" for query, tiles in self.scenes.tiles.items()]
             lines += [f"absent {query} {class_id}" for query, class_id in self.scenes.absent.items()]
             lines += [f"supports {class_id} {' '.join(of)}" for class_id, of in self.scenes.supports.items()]
+        lines += [f"without mask {sample}" for sample in self.without_mask]
         return sha256_text("".join(f"{line}\n" for line in lines))
 
     def names_digest(self) -> str:
@@ -106,9 +110,19 @@ class FoldLists:
         return sha256_text("".join(f"{c.key}\t{c.name}\n" for c in self.classes))
 
 
+_FORBIDDEN = re.compile(r"[|,\s]|\.\.")
+LONGEST_ID = 200
+"""Bytes of a sample id in UTF-8: it stands in every manifest and in counts."""
+
+
 def check_sample_id(sample: str) -> str:
-    """``sample`` itself; an id with ``|``, ``,``, white space or ``..`` cannot stand in a manifest and is refused."""
-    if not sample or re.search(r"[|,\s]|\.\.", sample):
+    """``sample`` itself; raises FsbenchError for an id that cannot stand in a manifest.
+
+    That is one with ``|``, ``,``, white space or ``..``, or of more than 200 bytes.
+    """
+    if len(sample) > LONGEST_ID // 4 and len(sample.encode("utf-8", "replace")) > LONGEST_ID:
+        raise FsbenchError(f"sample id {sample[:40]!r}…: has more than {LONGEST_ID} bytes: shorten the file's path")
+    if not sample or _FORBIDDEN.search(sample):
         raise FsbenchError(
             f"sample id {sample!r}: must not be empty or hold '|', ',', white space or '..': rename the file"
         )

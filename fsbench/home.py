@@ -24,7 +24,7 @@ def built_benchmarks() -> dict[str, Path]:
 def benchmark_folder(name_or_folder: str) -> Path:
     """The benchmark folder meant by a name or a path; raises FsbenchError, naming what there is, for neither."""
     for folder in (Path(name_or_folder).expanduser(), home() / name_or_folder):
-        if (folder / "benchmark.json").is_file():
+        if os.path.lexists(folder / "benchmark.json"):  # what is no file there is refused when it is opened
             return folder
     known = ", ".join(built_benchmarks()) or "none yet"
     raise FsbenchError(

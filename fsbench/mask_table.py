@@ -19,10 +19,13 @@ import numpy.typing as npt
 import pyarrow as pa
 from pycocotools import _mask as coco
 
+from fsbench.bounded import plain
 from fsbench.errors import FsbenchError
-from fsbench.files import written_whole
+from fsbench.files import sha256_file, written_whole
 
 FILE = "masks.arrow"
+LARGEST = 4 * 2**30
+"""Bytes of the largest file; that of COCO-20i at full size has less than 1 GiB."""
 SCHEMA = pa.schema(
     {
         "sample": pa.string(),
@@ -72,17 +75,24 @@ def write_mask_table(folder: Path, rows: Sequence[MaskRow]) -> None:
 
 
 class MaskTable:
-    """Reads ``masks.arrow``: a mask costs a look-up, a page of the file, and the decoding of its runs."""
+    """Reads ``masks.arrow``: a mask costs a look-up, a page of the file, and the decoding of its runs.
 
-    def __init__(self, folder: Path) -> None:
+    ``sha256``: that of the file's bytes (hex); they are read once when the table is opened. Raises FsbenchError, which
+    names the file, where it has others or is no such table.
+    """
+
+    def __init__(self, folder: Path, sha256: str) -> None:
         self.path = folder / FILE
         try:
+            if sha256_file(self.path, LARGEST) != sha256:
+                raise FsbenchError(f"{self.path}: was altered after it was built: build the benchmark again")
             with pa.memory_map(str(self.path)) as source:
                 table = pa.ipc.open_file(source).read_all()
             table.validate(full=True)  # damaged offsets would be read as they stand
             whole = table.schema == SCHEMA and not any(table[n].null_count for n in SCHEMA.names if n != "void")
         except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
-            raise FsbenchError(f"{self.path}: cannot be read as masks ({error}): build the benchmark again") from error
+            said = plain(" ".join(str(error).split()))[:200]
+            raise FsbenchError(f"{self.path}: cannot be read as masks ({said}): build the benchmark again") from error
         if not whole:
             raise FsbenchError(f"{self.path}: its columns are not those of masks: build the benchmark again")
         self._table = table

@@ -4,10 +4,12 @@ A few kilobytes can declare ten billion rows, hold a page of zeros that inflates
 dictionary repeats a million times, or a single row with a list of a billion numbers. What a footer declares may be a
 lie, so the header of every page is read as well (``page_headers.py``): pages are inflated to the size that stands
 there. Encodings are those that our own files have; strings are held as dictionaries until the longest is known.
+Our own files carry a checksum per page, which is compared before a page is decoded.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +21,7 @@ import pyarrow.parquet as pq
 
 from fsbench.bounded import open_regular, plain
 from fsbench.errors import FsbenchError
+from fsbench.files import written_whole
 from fsbench.page_headers import Page, read_pages
 
 LARGEST_FILE = 512 * 2**20
@@ -36,21 +39,43 @@ Faulty = (OSError, ValueError, KeyError, IndexError, OverflowError, MemoryError,
 """What pyarrow and the checks here raise for a damaged file."""
 
 
-def read_bounded(
-    path: Path, schemas: Sequence[pa.Schema], most_rows: int, only: Sequence[str] | None = None
-) -> pa.Table:
-    """The table in ``path``, whose names and types are those of one of ``schemas``, with no nulls.
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write ``table`` as Parquet, whole or not at all, with a checksum per page."""
+    with written_whole(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
-    ``only``: the columns that are decoded, None for all.
+
+def read_bounded(
+    path: Path,
+    schemas: Sequence[pa.Schema],
+    most_rows: int,
+    only: Sequence[str] | None = None,
+    *,
+    nullable: Sequence[str] = (),
+    sha256: str | None = None,
+) -> pa.Table:
+    """The table in ``path``, whose names and types are those of one of ``schemas``.
+
+    ``only``: the columns that are decoded, None for all; ``nullable``: the columns that may have nulls; ``sha256``:
+    that of the file's bytes (hex), where it is known.
 
     Raises OSError where it cannot be opened, FsbenchError where it is no regular file, and ValueError, which says why,
-    for everything else: other columns, more than ``most_rows`` rows, or more bytes than these may have.
+    for everything else: other bytes, columns or nulls, more than ``most_rows`` rows, or more bytes than these may have.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > LARGEST_FILE:
             raise ValueError(f"it is larger than {LARGEST_FILE >> 20} MiB")
-        options = {"thrift_string_size_limit": 2**24, "thrift_container_size_limit": 10**6, "pre_buffer": False}
+        if sha256 is not None:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                raise ValueError("it was altered after it was written")
+            file.seek(0)
+        options = {
+            "thrift_string_size_limit": 2**24,
+            "thrift_container_size_limit": 10**6,
+            "pre_buffer": False,
+            "page_checksum_verification": True,
+        }
         with pq.ParquetFile(file, **options) as footer:
             metadata, found = footer.metadata, footer.schema_arrow
         schema = next((s for s in schemas if (s.names, s.types) == (found.names, found.types)), None)
@@ -72,7 +97,7 @@ def read_bounded(
             filled = [n for n in range(metadata.num_row_groups) if metadata.row_group(n).num_rows]
             groups = [_group(reader, number, names, strings) for number in filled]
         table = pa.concat_tables(groups) if groups else kept.empty_table()
-    if table.num_rows != metadata.num_rows or any(column.null_count for column in table.columns):
+    if table.num_rows != metadata.num_rows or any(table[n].null_count for n in names if n not in nullable):
         raise ValueError("it has nulls, or other rows than it says")
     return table.cast(kept)
 
@@ -138,8 +163,6 @@ def _group(reader: pq.ParquetFile, number: int, names: Sequence[str], strings: S
     return table
 
 
-def refused(path: Path, what: str, error: BaseException) -> FsbenchError:
+def refused(path: Path, what: str, error: BaseException, remedy: str = "evaluate again") -> FsbenchError:
     """The one line for a file that cannot be read as ``what``."""
-    return FsbenchError(
-        f"{path}: cannot be read as {what} ({plain(' '.join(str(error).split()))[:200]}): evaluate again"
-    )
+    return FsbenchError(f"{path}: cannot be read as {what} ({plain(' '.join(str(error).split()))[:200]}): {remedy}")

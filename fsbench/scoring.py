@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fsbench.counts import BACKGROUND, Confused, Row
-from fsbench.files import written_whole
 from fsbench.fold_lists import FoldLists
 from fsbench.intervals import Design, FloatArray, FoldCounts, Replicates, interval, over_folds, replicates
 from fsbench.manifest import Manifest
 from fsbench.metrics import benchmark_miou, score
+from fsbench.parquet import write_table
 from fsbench.protocols import Asks, Protocol
 from fsbench.record import ClassRecord, Confusion, FoldRecord, OtherScore
 from fsbench.scenes import SCORES, scene_replicates, scene_scores
@@ -227,5 +226,4 @@ def write_replicates(path: Path, drawn: Replicates) -> None:
     columns |= {f"fb_iou_fold{fold}": values for fold, values in drawn.fb_iou.items()}
     if drawn.mean_miou is not None and drawn.mean_fb_iou is not None:
         columns |= {"miou": drawn.mean_miou, "fb_iou": drawn.mean_fb_iou}
-    with written_whole(path) as temporary:
-        pq.write_table(pa.table(columns), temporary, compression="zstd")
+    write_table(path, pa.table(columns))

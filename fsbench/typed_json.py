@@ -30,7 +30,7 @@ def read_typed(path: Path, model: type[Typed], what: str, remedy: str, most: int
         raise FsbenchError(f"{path}: cannot be read ({error.strerror}): expected {what}: {remedy}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where, said = joined(first["loc"]) or "the file", plain(first["msg"])[:200]
+        where, said = joined(first["loc"]) or "the file", plain(first["msg"]).removeprefix("Value error, ")[:200]
         raise FsbenchError(f"{path}: is not {what} ({where}: {said}): {remedy}") from error
     except ValueError as error:
         raise FsbenchError(f"{path}: is not {what} ({plain(error)[:200]}): {remedy}") from error

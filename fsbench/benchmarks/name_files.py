@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fsbench.bounded import read_bytes
 from fsbench.errors import FsbenchError
-from fsbench.fold_lists import check_sample_id
+from fsbench.fold_lists import LONGEST_ID, check_sample_id
 
 LONGEST = 100
 """Characters that a name may have."""
@@ -53,6 +53,8 @@ def check_folder_name(place: str, name: str) -> str:
     check_name(place, name)
     if "/" in name or "\\" in name or name.startswith("."):
         raise FsbenchError(f"{place}: {name!r} is no name of a class folder: give the bare name, without a path")
+    if len(name.encode("utf-8", "replace")) > LONGEST_ID - len("/10"):
+        raise FsbenchError(f"{place}: {name[:20]!r}… is too long for a class folder: use at most {LONGEST_ID - 3} bytes")
     try:
         check_sample_id(f"{name}/1")
     except FsbenchError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,10 +118,9 @@ def test_verify_passes_and_finds_what_changed(raw: Path, built: Benchmark, tmp_p
     failed = {check.name: check.said for check in verify_benchmark(open_benchmark(built.folder, root=moved))}
     assert sample in failed["rebuilt lists"]
     assert sample in failed["areas"]
-    text = (built.folder / "benchmark.json").read_text()
-    copied = shutil.copytree(built.folder, tmp_path / "copied")
-    (copied / "benchmark.json").write_text(text.replace('"airplane"', '"plane"'))
-    failed = {check.name: check.said for check in verify_benchmark(open_benchmark(copied)) if not check.passed}
+    classes = tuple(replace(c, name=c.name.replace("airplane", "plane")) for c in built.lists.classes)
+    altered = replace(built, lists=replace(built.lists, classes=classes))
+    failed = {check.name: check.said for check in verify_benchmark(altered) if not check.passed}
     assert set(failed) == {"lists digest", "published lists"}
 
 
