@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from fsbench.bounded import append_regular
 from fsbench.errors import FsbenchError
 from fsbench.files import make_folder, sha256_text, written_whole
 from fsbench.parquet import Faulty, read_bounded, refused
@@ -180,17 +181,31 @@ class _Line(BaseModel):
     confused: list[Confused]
 
 
-def _lock(file: BinaryIO, path: Path) -> None:
-    """Keep other processes from the same log while this one is at work (where the system has such locks)."""
+def _lock(file: BinaryIO) -> bool:
+    """Lock an open log for this process (where the system has such locks); False where another one holds it."""
     try:
         import fcntl
     except ImportError:  # Windows
-        return
+        return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
-        raise FsbenchError(f"{path}: another run is at work here: wait for it, or choose another --out") from error
+    except BlockingIOError:
+        return False
+    return True
+
+
+def remove_log(path: Path) -> bool:
+    """Remove a log that no run is writing; returns False, and leaves it, where one is.
+
+    Call it, and open logs, one process at a time: another one may have opened the log just before it is removed.
+    """
+    if not path.exists():
+        return True
+    with append_regular(path) as file:
+        free = _lock(file)
+    if free:
+        path.unlink(missing_ok=True)
+    return free
 
 
 class CountLog:
@@ -209,7 +224,9 @@ class CountLog:
         make_folder(self.path.parent)
         try:
             self._file = self.path.open("ab")
-            _lock(self._file, self.path)
+            if not _lock(self._file):
+                self._file.close()
+                raise FsbenchError(f"{self.path}: another run is at work here: wait for it, or choose another --out")
             kept = self._kept_lines() or [self._run.encode() + b"\n"]
             if b"".join(kept) != self.path.read_bytes():
                 self._file.truncate(0)

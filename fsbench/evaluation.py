@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,7 @@ from fsbench.prediction_files import MANIFEST, begin_fold, fold_folder, remove_p
 from fsbench.progress import progress
 from fsbench.record import Environment, Record, Timings, joined_model, read_record, same_model, write_record
 from fsbench.scoring import compute_scores, confused_of, write_replicates
+from fsbench.shared_folder import RECORD, clear, log_path, predictions_in, record_digest, record_locked, tidy
 
 IfExists = Literal["resume", "error", "replace"]
 
@@ -93,69 +94,73 @@ def _chosen(folds: Sequence[int | str] | int | str) -> tuple[str, ...] | None:
 def run_plan(plan: Plan, if_exists: IfExists = "resume", *, save_predictions: bool = False) -> Record:
     """Run the folds of a plan that its record does not hold yet, and write the record; returns it.
 
+    Other runs may evaluate other folds of the record meanwhile: whoever ends joins its folds with those that are there.
     With ``save_predictions`` the masks that were counted are kept in ``predictions`` beside it.
 
-    Raises FsbenchError where ``if_exists`` is ``error`` and there is a record, or where the results folder holds
-    one of another manifest, benchmark or setting.
+    Raises FsbenchError where ``if_exists`` is ``error`` and there is a record, where another run evaluates one of the
+    folds, or where the results folder holds a record of another manifest, benchmark or setting.
     """
-    path = plan.folder / "record.json"
-    if if_exists == "error":
-        check_free(plan)
-    if if_exists == "replace":
-        for old in plan.folder.glob("*.partial.jsonl"):
-            old.unlink(missing_ok=True)
-        remove_predictions(_predictions(plan))
-    with _threads(plan.threads):
-        here = environment(plan.device, plan.threads, plan.questions.batch_size)
-        kept = None if if_exists == "replace" else _kept(plan, path, here)
-        todo = [fold for fold in plan.answers if kept is None or fold not in kept.folds]
-        if save_predictions and kept is not None:
-            _tell_missing(plan, kept)
-        if kept is not None and not todo:
-            said = f"fsbench: {path}: is there already, nothing was run (--if-exists replace runs it again)"
-            print(said, file=sys.stderr)  # noqa: T201
-            return kept
-        results, spent = _run_folds(plan, todo, here, save_predictions)
-    record = _finish(plan, path, here, results, spent, fresh=if_exists == "replace")
-    if save_predictions:
-        write_card(_predictions(plan), record.model)
+    path = plan.folder / RECORD
+    with ExitStack() as at_work:
+        with _threads(plan.threads):
+            here = environment(plan.device, plan.threads, plan.questions.batch_size)
+            with record_locked(plan.folder):
+                if if_exists == "error":
+                    check_free(plan)
+                if if_exists == "replace":
+                    clear(plan.folder)
+                before = record_digest(plan.folder)
+                kept = None if if_exists == "replace" else _kept(plan, path, here)
+                tidy(plan.folder, () if kept is None else kept.folds)
+                todo = [fold for fold in plan.answers if kept is None or fold not in kept.folds]
+                logs = {fold: at_work.enter_context(_log(plan, fold, here, save_predictions)) for fold in todo}
+            if save_predictions and kept is not None:
+                _tell_missing(plan, kept)
+            if kept is not None and not todo:
+                said = f"fsbench: {path}: is there already, nothing was run (--if-exists replace runs it again)"
+                print(said, file=sys.stderr)  # noqa: T201
+                return kept
+            results, spent = _run_folds(plan, logs, save_predictions)
+        with record_locked(plan.folder):
+            old = if_exists == "replace" and record_digest(plan.folder) == before
+            kept = None if old else _kept(plan, path, here)
+            record = _finish(plan, kept, here, results, spent, save_predictions)
+            at_work.close()
+            tidy(plan.folder, results)
     return record
-
-
-def _predictions(plan: Plan) -> Path:
-    return plan.folder / "predictions"
 
 
 def _tell_missing(plan: Plan, kept: Record) -> None:
     """Say of which folds that are asked, and were done before, no predictions were kept."""
     asked = [fold for fold in plan.answers if fold in kept.folds]
-    missing = [fold for fold in asked if not (fold_folder(_predictions(plan), fold) / MANIFEST).is_file()]
+    place = predictions_in(plan.folder)
+    missing = [fold for fold in asked if not (fold_folder(place, fold) / MANIFEST).is_file()]
     if missing:
-        said = f"fsbench: {_predictions(plan)}: lacks fold {', '.join(missing)}, evaluated before without predictions"
+        said = f"fsbench: {place}: lacks fold {', '.join(missing)}, evaluated before without predictions"
         print(f"{said}: --if-exists replace evaluates again and keeps them", file=sys.stderr)  # noqa: T201
 
 
 def check_free(plan: Plan) -> None:
     """Raise FsbenchError where the plan's record is there already."""
-    path = plan.folder / "record.json"
+    path = plan.folder / RECORD
     if path.exists():
         raise FsbenchError(f"{path}: is there already: use --if-exists resume or replace, or another --out")
 
 
 def _run_folds(
-    plan: Plan, todo: Sequence[str], here: Environment, save_predictions: bool
+    plan: Plan, logs: Mapping[str, CountLog], save_predictions: bool
 ) -> tuple[dict[str, FoldResult], Timings]:
     results: dict[str, FoldResult] = {}
     seconds = model_seconds = 0.0
     prepared: set[int] = set()
-    total = sum(len(plan.manifests[fold].questions) for fold in todo)
+    total = sum(len(plan.manifests[fold].questions) for fold in logs)
     with progress(f"{plan.model.name} · {plan.benchmark.title}", total) as advance:
-        for fold in todo:
+        for fold, log in logs.items():
             answers = plan.answers[fold]
             if id(answers) not in prepared:
                 prepared.add(id(answers))
                 answers.prepare(plan.device)
-            kept_in = fold_folder(_predictions(plan), fold)
+            kept_in = fold_folder(predictions_in(plan.folder), fold)
             run = FoldRun(
                 plan.benchmark,
                 plan.protocol,
@@ -165,12 +170,11 @@ def _run_folds(
                 plan.workers,
                 kept_in if save_predictions else None,
             )
-            with CountLog(_log_path(plan, fold), _run_key(plan, fold, here, save_predictions)) as log:
-                if save_predictions:
-                    begin_fold(kept_in, plan.drawn[fold].sha256, goes_on=bool(log.done))
-                else:
-                    remove_predictions(kept_in)
-                results[fold] = run_fold(run, log, advance)
+            if save_predictions:
+                begin_fold(kept_in, plan.drawn[fold].sha256, goes_on=bool(log.done))
+            else:
+                remove_predictions(kept_in)
+            results[fold] = run_fold(run, log, advance)
             seconds += sum(done.seconds for done in log.done.values())
             model_seconds += sum(done.model_seconds for done in log.done.values())
     answered = sum(len({row.number for row in of_fold.rows}) for of_fold in results.values())
@@ -199,13 +203,9 @@ def joined_timings(parts: Sequence[Timings], answered: int) -> Timings:
     )
 
 
-def _log_path(plan: Plan, fold: str) -> Path:
-    return plan.folder / f"fold{fold}.partial.jsonl"
-
-
-def _run_key(plan: Plan, fold: str, here: Environment, save_predictions: bool = False) -> dict[str, object]:
-    """What must be equal for the counts of a killed run to be gone on with."""
-    return ({"predictions": True} if save_predictions else {}) | {
+def _log(plan: Plan, fold: str, here: Environment, save_predictions: bool) -> CountLog:
+    """The log of a fold; its first line has what must be equal for the counts of a killed run to be kept."""
+    run = ({"predictions": True} if save_predictions else {}) | {
         "schema": "fsbench-counts-log/1",
         "manifest": plan.manifests[fold].sha256,
         "masks": plan.benchmark.digests.masks,
@@ -214,6 +214,7 @@ def _run_key(plan: Plan, fold: str, here: Environment, save_predictions: bool = 
         "protocol": plan.protocol.id,
         "environment": here.model_dump(mode="json"),
     }
+    return CountLog(log_path(plan.folder, fold), run)
 
 
 def _kept(plan: Plan, path: Path, here: Environment) -> Record | None:
@@ -252,10 +253,14 @@ def _kept(plan: Plan, path: Path, here: Environment) -> Record | None:
 
 
 def _finish(
-    plan: Plan, path: Path, here: Environment, results: dict[str, FoldResult], spent: Timings, *, fresh: bool
+    plan: Plan,
+    kept: Record | None,
+    here: Environment,
+    results: dict[str, FoldResult],
+    spent: Timings,
+    save_predictions: bool,
 ) -> Record:
-    """Join with what the folder holds by now (unless ``fresh``), score, and write: the record last."""
-    kept = None if fresh else _kept(plan, path, here)
+    """Join with the record that is ``kept``, score, and write; the record last: where it is, everything is there."""
     rows = {fold: result.rows for fold, result in results.items()}
     confused = {fold: result.confused for fold, result in results.items()}
     if kept is not None:
@@ -301,9 +306,9 @@ def _finish(
     )
     write_counts(plan.folder / "counts.parquet", everything)
     write_replicates(plan.folder / "bootstrap.parquet", scores.replicates)
+    if save_predictions:
+        write_card(predictions_in(plan.folder), record.model)
     write_record(plan.folder, record)
-    for fold in results:
-        _log_path(plan, fold).unlink(missing_ok=True)
     return record
 
 
