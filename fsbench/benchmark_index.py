@@ -39,7 +39,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class _Head(BaseModel):
+class Head(BaseModel):
     """What tells which kind of index a file is."""
 
     model_config = ConfigDict(strict=True, frozen=True)
@@ -136,10 +136,10 @@ class Index(_Strict):
 AnyIndex = TypeVar("AnyIndex", Index, BuilderIndex)
 
 
-def read_head(folder: Path) -> _Head:
+def read_head(folder: Path) -> Head:
     """Name and builder of a folder's index; raises FsbenchError for a file that is none or of another version."""
     path = folder / INDEX
-    head = read_typed(path, _Head, "the index of a benchmark", REMEDY)
+    head = read_typed(path, Head, "the index of a benchmark", REMEDY)
     if head.schema_ != SCHEMA:
         raise FsbenchError(f"{path}: schema is {plain(head.schema_)[:80]!r}, expected {SCHEMA!r}: {REMEDY}")
     return head

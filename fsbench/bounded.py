@@ -41,7 +41,8 @@ def _opener(path: Path) -> Callable[[str, int], int]:
 
     def opened(name: str, flags: int) -> int:
         descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+        if kind in (stat.S_IFREG, stat.S_IFDIR):  # Python itself says IsADirectoryError
             return descriptor
         os.close(descriptor)
         raise FsbenchError(f"{path}: is no regular file: give the file itself")

@@ -22,6 +22,7 @@ from fsbench.images import read_file
 
 _HEADER_BYTES = 128
 _MATRIX, _COMPRESSED = 14, 15  # element types: MathWorks, "MAT-File Level 5 File Format"
+_ARRAY_FLAGS = struct.pack("<II", 6, 8)  # the tag with which every array begins
 _LARGEST = 1 << 28  # bytes of a decompressed element; those of SBD have less than 1 << 21
 
 
@@ -55,8 +56,8 @@ def _prove_whole(data: bytes) -> None:
             raise _DamagedError("it ends inside an element")
         if kind == _COMPRESSED:
             _prove_checksum(content)
-        elif kind != _MATRIX:
-            raise _DamagedError(f"an element of type {kind}")
+        elif kind != _MATRIX or content[: len(_ARRAY_FLAGS)] != _ARRAY_FLAGS:
+            raise _DamagedError(f"an element of type {kind} that is no array")
         at += 8 + size
 
 
@@ -73,8 +74,9 @@ def _prove_checksum(content: bytes) -> None:
 def _segmentation(data: bytes) -> npt.NDArray[np.uint8]:
     from scipy.io import loadmat
 
+    file: Any = io.BytesIO(data)  # which loadmat takes, though its stubs know paths alone
     try:
-        said: dict[str, Any] = loadmat(io.BytesIO(data), variable_names=["GTcls"])
+        said: dict[str, Any] = loadmat(file, variable_names=["GTcls"])
         segmentation = said["GTcls"]["Segmentation"][0, 0]
     except (KeyError, IndexError, ValueError, TypeError, NotImplementedError, OverflowError, MemoryError) as error:
         raise _DamagedError("it holds no struct GTcls with a field Segmentation") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -55,7 +56,7 @@ def episodes(
     from fsbench.protocols import default_protocol, protocol_named
     from fsbench.registry import published_lists
 
-    lists = None if (Path(benchmark) / "benchmark.json").is_file() else published_lists(benchmark)
+    lists = None if os.path.lexists(Path(benchmark) / "benchmark.json") else published_lists(benchmark)
     present = None
     if lists is None:
         opened = open_benchmark(benchmark)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fsbench.benchmark import Benchmark, open_benchmark
+from fsbench.benchmark_index import read_head
 from fsbench.errors import FsbenchError
 from fsbench.home import built_benchmarks
 from fsbench.record import Record
@@ -37,7 +37,6 @@ def finder(given: Sequence[str], root: Path | None) -> Callable[[Record], Benchm
 
 def _name(folder: Path) -> str | None:
     try:
-        said = json.loads((folder / "benchmark.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_head(folder).name
+    except FsbenchError:
         return None
-    return said.get("name") if isinstance(said, dict) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -60,7 +61,7 @@ def chosen_boards(
 def name_of(benchmark: str) -> str:
     """The name of a benchmark that is given by name or folder."""
     folder = Path(benchmark).expanduser()
-    if not (folder / "benchmark.json").is_file():
+    if not os.path.lexists(folder / "benchmark.json"):
         return benchmark
     from fsbench.benchmark import open_benchmark
 

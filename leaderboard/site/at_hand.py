@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fsbench.benchmark import Benchmark, open_benchmark
+from fsbench.benchmark_index import Index, read_index
 from fsbench.errors import FsbenchError
 from fsbench.home import built_benchmarks
 from fsbench.record import Record
@@ -71,7 +71,7 @@ def _built() -> Iterator[tuple[tuple[str, str], Path]]:
     """Name and masks digest of each benchmark under ``FSBENCH_HOME``, and its folder; what is none is passed over."""
     for folder in built_benchmarks().values():
         try:
-            said = json.loads((folder / "benchmark.json").read_bytes())
-            yield (str(said["name"]), str(said["digests"]["masks"])), folder
-        except (OSError, ValueError, KeyError, TypeError):
+            said = read_index(folder, Index)
+        except FsbenchError:
             continue
+        yield (said.name, said.digests.masks), folder

@@ -75,7 +75,7 @@ def test_a_card_may_lie_beside_them(folder: Path, tiny: Benchmark, tmp_path: Pat
     record = run(folder, tiny, tmp_path)
     assert (record.model.name, record.model.revision, record.model.prompts) == ("named", "r2", "text")
     (folder / "card.json").write_text("{}")
-    assert "card.json: is no model card" in refusal(folder, tiny, tmp_path)
+    assert "card.json: is not a model card" in refusal(folder, tiny, tmp_path)
 
 
 def test_other_predictions_of_one_name_have_another_place(folder: Path, tiny: Benchmark, tmp_path: Path) -> None:
