@@ -24,10 +24,11 @@ from fsbench import __version__
 from fsbench.benchmark_index import INDEX, REMEDY, SCHEMA, BuilderIndex, Index, read_head, read_index, write_index
 from fsbench.bounded import plain, read_bytes
 from fsbench.errors import FsbenchError
-from fsbench.files import make_folder, sha256_file
+from fsbench.files import sha256_file
 from fsbench.fold_lists import FoldLists, Pair
 from fsbench.home import benchmark_folder
 from fsbench.images import LARGEST_IMAGE, read_image
+from fsbench.locks import building
 from fsbench.mask_table import FILE as MASKS
 from fsbench.mask_table import MaskRow, MaskTable, write_mask_table
 from fsbench.plugins import load, registered
@@ -214,33 +215,33 @@ def write_benchmark(
     ``masks``: with the format ``rle``, all of them in the order of the samples; ``builder``: the registered builder
     where it has another name than the benchmark.
     """
-    make_folder(folder)
-    (folder / INDEX).unlink(missing_ok=True)  # an old one must not stand beside new tables
-    if masks is not None:
-        write_mask_table(folder, masks)
-    write_samples(folder, samples, roots)
-    write_pairs(folder, lists, {name: areas_of(pairs, area) for name, pairs in lists.lists().items()})
-    tables = (SAMPLES, PAIRS) if masks is None else (SAMPLES, PAIRS, MASKS)
-    values = {
-        "name": lists.name,
-        "title": lists.title,
-        "partial": partial,
-        "counts": count_samples(samples),
-        "partition": lists.partition,
-        "mask_rule": lists.mask_rule,
-        "mask_format": mask_format,
-        "classes": [asdict(c) for c in lists.classes],
-        "folds": lists.folds,
-        "lists": {name: len(pairs) for name, pairs in lists.lists().items()},
-        "train_variants": list(lists.train),
-        "without_mask": lists.without_mask,
-        "digests": asdict(Digests(lists.digest(), masks_digest, sources_digest(samples))),
-        "roots": {name: str(path.resolve()) for name, path in roots.items()},
-        "builder": builder or lists.name,
-        "builder_version": __version__,
-        "files": {name: sha256_file(folder / name) for name in tables},
-    }
-    write_index(folder, Index, values)
+    with building(folder):
+        (folder / INDEX).unlink(missing_ok=True)  # an old one must not stand beside new tables
+        if masks is not None:
+            write_mask_table(folder, masks)
+        write_samples(folder, samples, roots)
+        write_pairs(folder, lists, {name: areas_of(pairs, area) for name, pairs in lists.lists().items()})
+        tables = (SAMPLES, PAIRS) if masks is None else (SAMPLES, PAIRS, MASKS)
+        values = {
+            "name": lists.name,
+            "title": lists.title,
+            "partial": partial,
+            "counts": count_samples(samples),
+            "partition": lists.partition,
+            "mask_rule": lists.mask_rule,
+            "mask_format": mask_format,
+            "classes": [asdict(c) for c in lists.classes],
+            "folds": lists.folds,
+            "lists": {name: len(pairs) for name, pairs in lists.lists().items()},
+            "train_variants": list(lists.train),
+            "without_mask": lists.without_mask,
+            "digests": asdict(Digests(lists.digest(), masks_digest, sources_digest(samples))),
+            "roots": {name: str(path.resolve()) for name, path in roots.items()},
+            "builder": builder or lists.name,
+            "builder_version": __version__,
+            "files": {name: sha256_file(folder / name) for name in tables},
+        }
+        write_index(folder, Index, values)
     return open_benchmark(folder)
 
 

@@ -22,9 +22,10 @@ from fsbench.benchmarks.coco_annotations import find_root
 from fsbench.benchmarks.coco_raw import Raw, list_differences, read_coco
 from fsbench.benchmarks.coco_remarks import SHOWN, skipped_remark, unreadable_remark
 from fsbench.errors import FsbenchError
-from fsbench.files import check_writable, sha256_text
+from fsbench.files import sha256_text
 from fsbench.fold_lists import ClassName, FoldLists
 from fsbench.home import home
+from fsbench.locks import building
 from fsbench.mask_table import MaskRow, rows_digest
 from fsbench.protocols import FILLPOLY, PNG, UNION
 from fsbench.truths import RLE
@@ -104,30 +105,30 @@ def build(
     default = lists.name if mask_rule == MaskRule.UNION else f"{lists.name}-{mask_rule.value}"
     out = home() / default if out is None else out
     root = find_root(root)
-    check_writable(out)
-    raw = read_coco(root, mask_rule.value, masks, partial=partial, workers=workers)
-    if raw.unreadable:
-        _remark(unreadable_remark(raw.unreadable))
-    if raw.skipped:
-        _remark(skipped_remark(raw.skipped))
-    faults = _without_mask(raw, lists) or list_differences(raw)
-    if faults:
-        files = ", ".join(map(str, raw.files))
-        raise FsbenchError(
-            f"{files}: the masks do not give the published lists ({len(faults)} pairs differ, first: "
-            f"{'; '.join(faults[:SHOWN])}): use the annotations of COCO as published"
+    with building(out):
+        raw = read_coco(root, mask_rule.value, masks, partial=partial, workers=workers)
+        if raw.unreadable:
+            _remark(unreadable_remark(raw.unreadable))
+        if raw.skipped:
+            _remark(skipped_remark(raw.skipped))
+        faults = _without_mask(raw, lists) or list_differences(raw)
+        if faults:
+            files = ", ".join(map(str, raw.files))
+            raise FsbenchError(
+                f"{files}: the masks do not give the published lists ({len(faults)} pairs differ, first: "
+                f"{'; '.join(faults[:SHOWN])}): use the annotations of COCO as published"
+            )
+        return write_benchmark(
+            out,
+            lists=lists,
+            roots={"root": root} if masks is None else {"root": root, "masks": masks},
+            mask_format=RLE,
+            samples=raw.samples,
+            area=raw.area,
+            masks_digest=rows_digest(raw.rows),
+            partial=not all(sample.present for sample in raw.samples),
+            masks=raw.rows,
         )
-    return write_benchmark(
-        out,
-        lists=lists,
-        roots={"root": root} if masks is None else {"root": root, "masks": masks},
-        mask_format=RLE,
-        samples=raw.samples,
-        area=raw.area,
-        masks_digest=rows_digest(raw.rows),
-        partial=not all(sample.present for sample in raw.samples),
-        masks=raw.rows,
-    )
 
 
 def verify(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:

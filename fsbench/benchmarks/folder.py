@@ -18,9 +18,9 @@ from fsbench.benchmark import Benchmark, write_benchmark
 from fsbench.benchmarks.own_classes import read_classes, read_folds
 from fsbench.benchmarks.own_files import find_samples, read_samples
 from fsbench.errors import FsbenchError
-from fsbench.files import check_writable
 from fsbench.fold_lists import ClassName, FoldLists, Pair
 from fsbench.home import home
+from fsbench.locks import building
 from fsbench.plugins import registered
 from fsbench.protocols import PROTOCOLS
 from fsbench.verification import Check, areas_check, check
@@ -58,35 +58,35 @@ def build(
     found, faults = find_samples(images, masks)
     if not found and not faults:
         raise FsbenchError(f"{images}: holds no photograph (.jpg, .png, …): give the right folder with --images")
-    out = check_writable(home() / name if out is None else out)
-    roots = {"root": images, "masks": masks}
-    total = len(found) + len(faults)
-    read = read_samples(found, lambda reference: _path(roots, reference), len(named), workers)
-    faults += read.faults
-    if faults:
-        more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-        said = f"{len(faults)} faults in {total} samples: {'; '.join(faults[:SHOWN])}{more}"
-        raise FsbenchError(f"{images}: {said}: mend the files and build again")
-    lists = _lists(name, named, in_folds, read.area)
-    photographs = Counter(class_id for _, class_id in read.area)
-    few = [c for c in named if photographs[c.id] < 2]
-    if few:
-        raise FsbenchError(
-            f"{classes}: {len(few)} of {len(named)} classes have fewer than 2 photographs, first {few[0].key!r} "
-            f"(label value {few[0].id + 1}, {photographs[few[0].id]}): 1-shot needs another one beside the query: add "
-            "photographs, or take the class out of file and masks"
+    with building(home() / name if out is None else out) as out:
+        roots = {"root": images, "masks": masks}
+        total = len(found) + len(faults)
+        read = read_samples(found, lambda reference: _path(roots, reference), len(named), workers)
+        faults += read.faults
+        if faults:
+            more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+            said = f"{len(faults)} faults in {total} samples: {'; '.join(faults[:SHOWN])}{more}"
+            raise FsbenchError(f"{images}: {said}: mend the files and build again")
+        lists = _lists(name, named, in_folds, read.area)
+        photographs = Counter(class_id for _, class_id in read.area)
+        few = [c for c in named if photographs[c.id] < 2]
+        if few:
+            raise FsbenchError(
+                f"{classes}: {len(few)} of {len(named)} classes have fewer than 2 photographs, first {few[0].key!r} "
+                f"(label value {few[0].id + 1}, {photographs[few[0].id]}): 1-shot needs another one beside the query: "
+                "add photographs, or take the class out of file and masks"
+            )
+        return write_benchmark(
+            out,
+            lists=lists,
+            roots=roots,
+            mask_format="label-map",
+            samples=read.samples,
+            area=read.area,
+            masks_digest=read.digest,
+            partial=False,
+            builder="folder",
         )
-    return write_benchmark(
-        out,
-        lists=lists,
-        roots=roots,
-        mask_format="label-map",
-        samples=read.samples,
-        area=read.area,
-        masks_digest=read.digest,
-        partial=False,
-        builder="folder",
-    )
 
 
 def verify(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:

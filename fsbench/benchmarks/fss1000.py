@@ -19,9 +19,10 @@ from fsbench.benchmarks.fss_lists import PUBLISHED_SHA256, all_keys, class_ids, 
 from fsbench.benchmarks.fss_names import plain_name
 from fsbench.benchmarks.name_files import check_folder_name, read_names
 from fsbench.errors import FsbenchError
-from fsbench.files import check_writable, sha256_text
+from fsbench.files import sha256_text
 from fsbench.fold_lists import ClassName, FoldLists, Pair
 from fsbench.home import home
+from fsbench.locks import building
 from fsbench.verification import Check, check
 
 EXAMPLE = "Example: fsbench build fss-1000 --root FSS-1000"
@@ -112,7 +113,6 @@ def build(
     """
     lists = published_lists() if classes is None else own_lists(read_names(classes, "class file", check_folder_name))
     tree_root = find_root(root)
-    out = check_writable(home() / lists.name if out is None else out)
     there = {c.key for c in lists.classes if (tree_root / c.key).is_dir()}
     tested = [lists.classes[class_id].key for class_id in lists.folds[FOLD]]
     absent = [] if partial else [key for key in tested if key not in there]
@@ -121,27 +121,29 @@ def build(
         for name, pairs in lists.lists().items()
         for sample, class_id in pairs
     ]
-    tree = read_samples(tree_root, wanted, workers, size=SIZE)
     first = f"{', '.join(absent[:3])}{', …' if len(absent) > 3 else ''}"
-    tree.check(
-        root,
-        "mend the files" + ("" if partial else ", add what is missing, or build from what is at hand with --partial"),
-        missing=f"{len(absent)} of {len(tested)} tested classes have no folder ({first})" if absent else "",
-    )
-    test = [sample for sample in tree.samples if sample.split == "val"]
-    if not any(sample.present for sample in test):
-        raise FsbenchError(f"{root}: not one sample of the {len(tested)} tested classes is there: check --root")
-    return write_benchmark(
-        out,
-        lists=lists,
-        roots={"root": tree_root},
-        mask_format="grey-128",
-        samples=tree.samples,
-        area=tree.area,
-        masks_digest=tree.masks_digest,
-        partial=not all(sample.present for sample in test),
-        builder=NAME,
-    )
+    mend = "mend the files" + ("" if partial else ", add what is missing, or build from what is at hand with --partial")
+    with building(home() / lists.name if out is None else out) as out:
+        tree = read_samples(tree_root, wanted, workers, size=SIZE)
+        tree.check(
+            root,
+            mend,
+            missing=f"{len(absent)} of {len(tested)} tested classes have no folder ({first})" if absent else "",
+        )
+        test = [sample for sample in tree.samples if sample.split == "val"]
+        if not any(sample.present for sample in test):
+            raise FsbenchError(f"{root}: not one sample of the {len(tested)} tested classes is there: check --root")
+        return write_benchmark(
+            out,
+            lists=lists,
+            roots={"root": tree_root},
+            mask_format="grey-128",
+            samples=tree.samples,
+            area=tree.area,
+            masks_digest=tree.masks_digest,
+            partial=not all(sample.present for sample in test),
+            builder=NAME,
+        )
 
 
 def verify(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:

@@ -20,9 +20,10 @@ from fsbench.benchmarks.pascal_lists import PUBLISHED_SHA256, Variant, text
 from fsbench.benchmarks.pascal_raw import MasksRead, read_masks, read_raw
 from fsbench.benchmarks.voc import find_voc
 from fsbench.errors import FsbenchError
-from fsbench.files import check_writable, sha256_text
+from fsbench.files import sha256_text
 from fsbench.fold_lists import ClassName, FoldLists
 from fsbench.home import home
+from fsbench.locks import building
 from fsbench.verification import Check, areas_check, check
 
 EXAMPLE = "Example: fsbench build pascal-5i --root VOCdevkit"
@@ -93,24 +94,24 @@ def build(
     lists = published_lists()
     out = home() / "pascal-5i" if out is None else out
     find_voc(root)
-    check_writable(out)
-    raw = read_raw(root, sbd, partial=partial, workers=workers)
-    differences = raw.masks.list_differences(lists)
-    if differences:
-        raise FsbenchError(
-            f"{root}: the masks do not give the published lists ({len(differences)} pairs differ, first: "
-            f"{'; '.join(differences[:3])}): use the masks of SegmentationClassAug, or --sbd with the official SBD"
+    with building(out):
+        raw = read_raw(root, sbd, partial=partial, workers=workers)
+        differences = raw.masks.list_differences(lists)
+        if differences:
+            raise FsbenchError(
+                f"{root}: the masks do not give the published lists ({len(differences)} pairs differ, first: "
+                f"{'; '.join(differences[:3])}): use the masks of SegmentationClassAug, or --sbd with the official SBD"
+            )
+        return write_benchmark(
+            out,
+            lists=lists,
+            roots=raw.roots,
+            mask_format="voc-label-map",
+            samples=raw.samples,
+            area=raw.masks.area,
+            masks_digest=raw.masks.digest,
+            partial=not all(sample.present for sample in raw.samples),
         )
-    return write_benchmark(
-        out,
-        lists=lists,
-        roots=raw.roots,
-        mask_format="voc-label-map",
-        samples=raw.samples,
-        area=raw.masks.area,
-        masks_digest=raw.masks.digest,
-        partial=not all(sample.present for sample in raw.samples),
-    )
 
 
 def verify(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:

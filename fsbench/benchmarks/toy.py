@@ -16,9 +16,10 @@ from fsbench.benchmark import Benchmark, write_benchmark
 from fsbench.benchmarks.class_folders import read_class_folders, sample_ids, verify_class_folders
 from fsbench.benchmarks.toy_classes import FOLDS
 from fsbench.benchmarks.toy_draw import write_sample
-from fsbench.files import check_writable, make_folder
+from fsbench.files import remove_cut_off
 from fsbench.fold_lists import ClassName, FoldLists, Pair
 from fsbench.home import home
+from fsbench.locks import building
 from fsbench.parallel import in_threads
 
 EXAMPLE = "Example: fsbench build toy"
@@ -58,24 +59,26 @@ def build(
     Raises FsbenchError where a folder cannot be written to.
     """
     lists = published_lists()
-    out = check_writable(home() / "toy" if out is None else out)
-    root = make_folder(out / "raw" if root is None else root)
-    keys = [c.key for c in lists.classes]
+    out = home() / "toy" if out is None else out
+    with building(out), building(out / "raw" if root is None else root) as root:
+        keys = [c.key for c in lists.classes]
+        for key in keys:
+            remove_cut_off(root / key)
 
-    def draw(sample: str) -> None:
-        key, n = sample.split("/")
-        write_sample(root, key, int(n))
+        def draw(sample: str) -> None:
+            key, n = sample.split("/")
+            write_sample(root, key, int(n))
 
-    for _ in in_threads(draw, [sample for key in keys for sample in sample_ids(key)], workers, "drawing"):
-        pass
-    tree = read_class_folders(root, keys, workers)
-    return write_benchmark(
-        out,
-        lists=lists,
-        roots={"root": root},
-        mask_format="grey-128",
-        samples=tree.samples,
-        area=tree.area,
-        masks_digest=tree.masks_digest,
-        partial=False,
-    )
+        for _ in in_threads(draw, [sample for key in keys for sample in sample_ids(key)], workers, "drawing"):
+            pass
+        tree = read_class_folders(root, keys, workers)
+        return write_benchmark(
+            out,
+            lists=lists,
+            roots={"root": root},
+            mask_format="grey-128",
+            samples=tree.samples,
+            area=tree.area,
+            masks_digest=tree.masks_digest,
+            partial=False,
+        )

@@ -20,9 +20,10 @@ from fsbench.benchmarks.pascal_lists import PUBLISHED_SHA256, text
 from fsbench.benchmarks.pascal_raw import read_masks, read_splits
 from fsbench.benchmarks.voc import MaskFolders, find_masks, find_voc
 from fsbench.errors import FsbenchError
-from fsbench.files import check_writable, sha256_text
+from fsbench.files import sha256_text
 from fsbench.fold_lists import FoldLists
 from fsbench.home import home
+from fsbench.locks import building
 from fsbench.verification import Check, areas_check, check
 
 EXAMPLE = "Example: fsbench build coco-20i-to-pascal-voc --root VOCdevkit"
@@ -76,24 +77,24 @@ def build(
     """
     voc = find_voc(root)
     folders = _val_masks(voc, sbd)
-    out = check_writable(home() / NAME if out is None else out)
-    raw = read_splits(root, folders, ("val",), partial=partial, workers=workers)
-    differences = raw.masks.list_differences(pascal5i.published_lists())
-    if differences:
-        raise FsbenchError(
-            f"{root}: the masks do not give the published lists ({len(differences)} pairs differ, first: "
-            f"{'; '.join(differences[:3])}): use the masks of SegmentationClass or SegmentationClassAug"
+    with building(home() / NAME if out is None else out) as out:
+        raw = read_splits(root, folders, ("val",), partial=partial, workers=workers)
+        differences = raw.masks.list_differences(pascal5i.published_lists())
+        if differences:
+            raise FsbenchError(
+                f"{root}: the masks do not give the published lists ({len(differences)} pairs differ, first: "
+                f"{'; '.join(differences[:3])}): use the masks of SegmentationClass or SegmentationClassAug"
+            )
+        return write_benchmark(
+            out,
+            lists=published_lists(),
+            roots=raw.roots,
+            mask_format="voc-label-map",
+            samples=raw.samples,
+            area=raw.masks.area,
+            masks_digest=raw.masks.digest,
+            partial=not all(sample.present for sample in raw.samples),
         )
-    return write_benchmark(
-        out,
-        lists=published_lists(),
-        roots=raw.roots,
-        mask_format="voc-label-map",
-        samples=raw.samples,
-        area=raw.masks.area,
-        masks_digest=raw.masks.digest,
-        partial=not all(sample.present for sample in raw.samples),
-    )
 
 
 def verify(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:
