@@ -18,6 +18,7 @@ from fsbench.benchmark import Benchmark
 from fsbench.captions import Field, fields, paragraph
 from fsbench.errors import FsbenchError
 from fsbench.files import check_writable, written_whole
+from fsbench.locks import one_writer
 from fsbench.painted_labels import INK, WHITE, Colour, Pixels, colour_of, fitted, paint
 from fsbench.parallel import in_threads
 from fsbench.truths import VOID, check_together
@@ -48,15 +49,16 @@ def chosen(benchmark: Benchmark, n: int, fold: str | None = None) -> tuple[list[
     """One sample of each of ``n`` equal stretches of the val list of ``fold`` (all folds for None); and of how many.
 
     Inside its stretch the i-th stands at the fraction i * 0.618… mod 1, so that lists in a regular order, ten samples a
-    class, are not asked for the first of ten each time. Only samples at hand count. Raises FsbenchError where there is
-    none, and for an unknown fold.
+    class, are not asked for the first of ten each time. Only samples at hand that have a mask count. Raises FsbenchError
+    where there is none, and for an unknown fold.
     """
     folds = list(benchmark.lists.folds) if fold is None else [benchmark.lists.check_fold(fold)]
     scenes = benchmark.lists.scenes
     classes: dict[str, dict[int, None]] = {}
     for name in folds:
         for sample, class_id in benchmark.lists.val[name]:
-            if sample in benchmark.present or (scenes and sample in scenes.tiles):
+            there = sample in benchmark.present and sample not in benchmark.lists.without_mask
+            if there or (scenes and sample in scenes.tiles):
                 classes.setdefault(sample, {})[class_id] = None
     if not classes:
         where = f"fold {fold}" if fold is not None else "any fold"
@@ -85,14 +87,15 @@ def contact_sheet(
         raise FsbenchError(f"{path}: expected the name of a file that ends in .png")
     samples, at_hand = chosen(benchmark, n, fold)
     check_writable(path.parent)
-    drawn = list(in_threads(lambda one: _card(benchmark, one), samples, workers, "pictures"))
-    title = benchmark.title + (f" · fold {fold}" if fold is not None else "")
-    said = f"{len(samples)} of {at_hand} val samples at hand, from all parts of the list"
-    if any(void for _, void in drawn):
-        said += "; grey: void, or several classes at once"
-    sheet = _sheet([card for card, _ in drawn], title, said)
-    with written_whole(path) as temporary:
-        sheet.save(temporary, format="PNG")
+    with one_writer(path):
+        drawn = list(in_threads(lambda one: _card(benchmark, one), samples, workers, "pictures"))
+        title = benchmark.title + (f" · fold {fold}" if fold is not None else "")
+        said = f"{len(samples)} of {at_hand} val samples at hand, from all parts of the list"
+        if any(void for _, void in drawn):
+            said += "; grey: void, or several classes at once"
+        sheet = _sheet([card for card, _ in drawn], title, said)
+        with written_whole(path) as temporary:
+            sheet.save(temporary, format="PNG")
     return len(samples), at_hand
 
 

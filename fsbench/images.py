@@ -1,8 +1,9 @@
 """Photographs and PNG masks from disk, the same way for every benchmark, with errors that name the file.
 
 A file is read once, as a whole, and only if it is a regular one of a bounded size; a PNG's checksums are compared
-before it is decoded (``png_chunks.py``). Where the bytes were read already, they are passed as ``data``. EXIF orientation is not applied: the field's code never does, and the masks were drawn on the pixels as stored.
-Everything here is safe to call from many threads; Pillow lets go of the GIL while it decodes.
+before it is decoded (``png_chunks.py``). Where the bytes were read already, they are passed as ``data``. EXIF
+orientation is not applied: the field's code never does, and the masks were drawn on the pixels as stored. Everything
+here is safe to call from many threads; Pillow lets go of the GIL while it decodes.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from fsbench.png_chunks import is_png, png_fault
 LARGEST_IMAGE = 256 * 2**20
 """Bytes of the largest image file that is read; photographs of the benchmarks have less than 1 MiB."""
 
-# What Pillow was seen to raise on 7000 damaged PNG and JPEG files (OSError, SyntaxError) or says that it raises.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+# What Pillow was seen to raise on 7000 damaged PNG and JPEG files (OSError, SyntaxError) and on 100,000 of ten formats
+# (AVIF's RuntimeError), or says that it raises.
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, Image.DecompressionBombError)
 _COLOUR_MODES = ("RGB", "L", "P", "CMYK", "YCbCr", "RGBA", "LA", "1")
 _JPEG_START = b"\xff\xd8"
 _JPEG_END = b"\xff\xd9"

@@ -53,7 +53,7 @@ def answers_sheet(plan: Plan, fold: str, numbers: Sequence[int], path: Path) -> 
     rows = []
     for question, episode, answer in zip(questions, episodes, answers, strict=True):
         image = plan.benchmark.image(question.query)
-        truth = plan.benchmark.truth(question.query, question.class_ids[0])
+        truth = plan.benchmark.shown_mask(question.query, question.class_ids[0])
         size = (image.shape[0], image.shape[1])
         mask = as_masks(answer, 1, size, size)[0]
         counts = count(mask, truth)

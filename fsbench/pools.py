@@ -39,12 +39,17 @@ def make_pool(
 ) -> tuple[Pool, int]:
     """The pool, and how many questions its pairs would give were none left out for too few images (0: not known)."""
     whole = lists.val[fold] if rule.train_lists is None else lists.train[rule.train_lists][fold]
-    pairs = [pair for pair in whole if present is None or pair[0] in present]
+    left_out = () if protocol.published_draw else lists.without_mask
+
+    def asked_of(sample: str) -> bool:
+        return (present is None or sample in present) and sample not in left_out
+
+    pairs = [pair for pair in whole if asked_of(pair[0])]
     beyond: Mapping[str, Sequence[Pair]] = lists.val if protocol.asks == "benchmark" else {fold: pairs}
     samples: dict[int, list[str]] = defaultdict(list)
     for of_fold in beyond.values():
         for sample, class_id in of_fold:
-            if present is None or sample in present:
+            if asked_of(sample):
                 samples[class_id].append(sample)
     if rule.draw == "scenes" and lists.scenes is not None:
         samples = defaultdict(list, {class_id: list(of_class) for class_id, of_class in lists.scenes.supports.items()})

@@ -23,7 +23,8 @@ from fsbench.environment import resolve_device
 from fsbench.errors import FsbenchError, ModelError
 from fsbench.images import read_file, read_image
 from fsbench.model import Episode, Model, Prompt
-from fsbench.prediction import BadAnswerError, as_labels
+from fsbench.prediction import BadAnswerError, read_answer
+from fsbench.remarks import ScoreWatch
 from fsbench.truths import MOST_TOGETHER
 
 if TYPE_CHECKING:
@@ -95,10 +96,11 @@ def segment(
     size = pixels.shape[0], pixels.shape[1]
     (answer,) = answers.answer([Asked(0, len(asked))], [_episode(pixels, asked)])
     try:
-        labels = as_labels(answer, len(asked), size, size)
+        read = read_answer(answer, len(asked), size, size)
     except BadAnswerError as error:
         raise ModelError(f"model {answers.card.name}: {error}") from error
-    return Segmentation(pixels, asked, labels, answers.card.name)
+    ScoreWatch(answers.card.name)(read.stats)
+    return Segmentation(pixels, asked, read.labels(), answers.card.name)
 
 
 def _asked(names: Sequence[str]) -> tuple[str, ...]:
@@ -137,7 +139,7 @@ def _pixels(image: str | Path | Pixels) -> Pixels:
 
 
 def _upright(data: bytes, pixels: Pixels) -> Pixels:
-    """``pixels`` of the photograph whose file is ``data``, turned as its EXIF orientation says (Exif 2.32, tag 0x0112)."""
+    """``pixels`` of the file ``data``, turned as its EXIF orientation says (Exif 2.32, tag 0x0112)."""
     from PIL import Image
 
     turn = Image.Transpose

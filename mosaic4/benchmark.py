@@ -6,10 +6,9 @@ says where the class folders lie on this machine. Mosaics are composed from them
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -18,14 +17,12 @@ import numpy.typing as npt
 import typer
 
 from fsbench import __version__
-from fsbench.benchmark import SCHEMA, Benchmark, Digests, Sample
+from fsbench.benchmark import Benchmark, Digests, Sample
 from fsbench.benchmarks.fss1000 import FOLD, find_root
-from fsbench.benchmarks.fss_lists import class_keys
 from fsbench.benchmarks.fss_names import plain_name
 from fsbench.benchmarks.name_files import check_folder_name, read_names
 from fsbench.draws import draw
 from fsbench.errors import FsbenchError
-from fsbench.files import write_text
 from fsbench.fold_lists import ClassName, FoldLists, Scenes
 from fsbench.home import home
 from fsbench.protocols import protocol_named
@@ -36,6 +33,7 @@ from mosaic4.compose import Mosaics
 from mosaic4.dataset import Dataset, Form, read_dataset
 from mosaic4.queries import absent_classes, mosaic_id, present_pairs, support_samples
 from mosaic4.recipe import Recipe
+from mosaic4.resample import SIDE
 from mosaic4.verification import verify_dataset
 
 EXAMPLE = "Example: fsbench build mosaic4 --root FSS-1000; with no data: fsbench build mosaic4 --recipe-only"
@@ -48,7 +46,10 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class MosaicBenchmark(Benchmark):
-    """A benchmark whose queries are the mosaics of ``dataset``, and whose other samples are their tiles."""
+    """A benchmark whose queries are the mosaics of ``dataset``; its other samples are the photographs they are made of.
+
+    Supports are shown as photographs, at their own size.
+    """
 
     dataset: Dataset
 
@@ -58,7 +59,7 @@ class MosaicBenchmark(Benchmark):
         return self.dataset.mosaics(self.roots["root"])
 
     def image(self, sample: str) -> Pixels:
-        """As ``Benchmark.image``, of a mosaic or of a tile."""
+        """As ``Benchmark.image``, of a mosaic or of a photograph."""
         return self.mosaics.image(int(sample)) if sample in self._classes else super().image(sample)
 
     def objects(self, query: str) -> Pixels:
@@ -66,11 +67,11 @@ class MosaicBenchmark(Benchmark):
         return self.mosaics.mask(int(query))
 
     def truth(self, sample: str, class_id: int) -> Pixels:
-        """As ``Benchmark.truth``, of a mosaic or of a tile."""
+        """As ``Benchmark.truth``, of a mosaic or of a photograph."""
         return self.labels(sample, (class_id,)) if sample in self._classes else super().truth(sample, class_id)
 
     def labels(self, sample: str, class_ids: Sequence[int]) -> Pixels:
-        """As ``Benchmark.labels``, of a mosaic or of a tile."""
+        """As ``Benchmark.labels``, of a mosaic or of a photograph."""
         if sample not in self._classes:
             return super().labels(sample, class_ids)
         places = [class_ids.index(c) + 1 if c in class_ids else 0 for c in self._classes[sample]]
@@ -88,7 +89,7 @@ class MosaicBenchmark(Benchmark):
 
 def mosaic_lists(recipe: Recipe) -> FoldLists:
     """Classes, pairs and scenes of a recipe; with classes of one's own it has a name and a title of its own."""
-    official = recipe.classes == class_keys("test") and len(recipe.samples) == 10 * len(recipe.classes)
+    official = recipe.samples == _official_samples()
     tiles = recipe.grid**2
     own = "" if official else f" layout [{len(recipe.classes)} own classes]"
     return FoldLists(
@@ -107,6 +108,11 @@ def mosaic_lists(recipe: Recipe) -> FoldLists:
             supports=support_samples(recipe),
         ),
     )
+
+
+@cache
+def _official_samples() -> tuple[str, ...]:
+    return recipe_of_classes().samples
 
 
 def published_lists() -> FoldLists:
@@ -151,16 +157,14 @@ def build(
     if out is None:
         out = home() / (lists.name + (f"-seed{seed}" if seed else ""))
     root = find_root(root)
-    dataset = build_dataset(root, out, recipe, form=form, workers=workers)
-    description = {
-        "schema": SCHEMA,
+    index = {
         "name": lists.name,
         "title": lists.title,
         "roots": {"root": str(root.resolve())},
         "builder": NAME,
         "builder_version": __version__,
     }
-    write_text(out / "benchmark.json", json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+    dataset = build_dataset(root, out, recipe, form=form, workers=workers, index=index)
     return _benchmark(out, {"root": root}, dataset, lists)
 
 
@@ -181,13 +185,14 @@ def open_folder(folder: Path, roots: Mapping[str, Path]) -> MosaicBenchmark:
 
 
 def _benchmark(folder: Path, roots: Mapping[str, Path], dataset: Dataset, lists: FoldLists) -> MosaicBenchmark:
-    recipe, (height, width) = dataset.recipe, dataset.tile
+    recipe = dataset.recipe
     ids = [mosaic_id(mosaic) for mosaic in range(len(recipe.mosaics))]
-    size = recipe.grid * height, recipe.grid * width
+    size = recipe.grid * SIDE, recipe.grid * SIDE
     samples = {query: Sample(query, "mosaic", *size, None, None, None, None) for query in ids}
     for tile in recipe.samples:
         image, mask = f"root:{tile}.jpg", f"root:{tile}.png"
-        samples[tile] = Sample(tile, "tile", height, width, image, mask, *dataset.hashes[tile])
+        own_size = dataset.sizes.get(tile, (SIDE, SIDE))
+        samples[tile] = Sample(tile, "tile", *own_size, image, mask, *dataset.hashes[tile])
     return MosaicBenchmark(
         folder=folder,
         roots=roots,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,13 +16,14 @@ from fsbench.errors import FsbenchError
 from fsbench.files import sha256_file
 from mosaic4 import croissant, png_folder
 from mosaic4.dataset import JSON, PARQUET, Dataset, dataset_json, libraries, recipe_table, write_table
+from mosaic4.described import described_files
 
 
 def files_beside_faults(folder: Path, dataset: Dataset, known: Sequence[str]) -> list[str]:
     """A line per fault; a file that stands in a line of ``known`` is not named again."""
     faults = [said for name, data in _expected(dataset).items() if (said := _difference(folder / name, data))]
     try:
-        hashes = croissant.described_files(folder)
+        hashes = described_files(folder)
     except FsbenchError as error:
         return [*faults, str(error)]
     for name, digest in hashes.items():
@@ -48,13 +50,15 @@ def _expected(dataset: Dataset) -> dict[str, bytes]:
 
 def _difference(path: Path, expected: bytes) -> str | None:
     try:
-        return None if path.read_bytes() == expected else f"{path} was altered"
+        return None if sha256_file(path) == hashlib.sha256(expected).hexdigest() else f"{path} was altered"
     except OSError as error:
         return f"{path} cannot be read ({error.strerror})"
+    except FsbenchError as error:
+        return str(error)
 
 
 def _sha256(path: Path) -> str | None:
     try:
         return sha256_file(path)
-    except OSError:
+    except (OSError, FsbenchError):
         return None

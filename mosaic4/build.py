@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+from fsbench.benchmark_index import BuilderIndex, write_index
 from fsbench.benchmarks.class_folders import sample_ids
 from fsbench.benchmarks.fss_lists import class_keys
 from fsbench.errors import FsbenchError
 from fsbench.files import write_text
+from fsbench.locks import building
 from fsbench.parallel import in_threads
 from mosaic4 import croissant, out_folder
 from mosaic4.compose import Mosaics
@@ -18,11 +21,11 @@ from mosaic4.digests import PixelHashes, all_digests, dataset_digest, decoder, s
 from mosaic4.parquet_shards import write_parquet_shards
 from mosaic4.png_folder import write_png_folder
 from mosaic4.recipe import Recipe
-from mosaic4.sources import read_sources
+from mosaic4.sources import Sources, read_sources
 
 
 def recipe_of_classes(classes: Iterable[str] | None = None, seed: int = 0, grid: int = 2) -> Recipe:
-    """The recipe of ten samples of each class, by default of the 240 official test classes; no data is needed.
+    """The recipe of all samples of each class, by default of the 240 official test classes; no data is needed.
 
     Raises FsbenchError where there is none.
     """
@@ -30,30 +33,49 @@ def recipe_of_classes(classes: Iterable[str] | None = None, seed: int = 0, grid:
     return recipe_for((sample for key in keys for sample in sample_ids(key)), seed, grid)
 
 
-def build(root: Path, out: Path, recipe: Recipe, *, form: Form = "recipe", workers: int | None = None) -> Dataset:
+def build(
+    root: Path,
+    out: Path,
+    recipe: Recipe,
+    *,
+    form: Form = "recipe",
+    workers: int | None = None,
+    index: Mapping[str, Any] | None = None,
+) -> Dataset:
     """Build ``recipe`` from the class folders in ``root`` into the folder ``out``, and give what was built.
 
     ``form``: ``recipe`` (``mosaic4.json``, ``recipe.parquet`` and ``croissant.json`` alone), ``png`` or ``parquet``.
-    The files are the same for any number of ``workers``; ``mosaic4.json`` is written last, and a killed build goes on
-    when it is started again. Raises FsbenchError for faults in the class folders, all in one, before anything is
-    written, and for an ``out`` that cannot be written to or is not ours.
+    ``index``: the values of a ``benchmark.json`` to write with them. The files are the same for any number of
+    ``workers``; ``mosaic4.json`` is written last, and the same build resumes a killed one. Raises FsbenchError for
+    faults in the class folders, all in one, before anything is written, for an ``out`` that cannot be written to or is
+    not ours, and where another build is at work there.
     """
     if form not in FORMS:
         raise FsbenchError(f"form {form!r}: expected one of {', '.join(FORMS)}")
-    tiles = read_sources(root, recipe, workers)
-    mosaics, hashes = Mosaics(recipe, tiles), tiles.hashes
+    sources = read_sources(root, recipe, workers)
+    with building(out):
+        return _write(out, recipe, sources, form, workers, index)
+
+
+def _write(
+    out: Path, recipe: Recipe, sources: Sources, form: Form, workers: int | None, index: Mapping[str, Any] | None
+) -> Dataset:
+    mosaics, hashes = Mosaics(recipe, sources.tiles), sources.hashes
     digest = dataset_digest(recipe, sources_digest(recipe, hashes))
     identity = {"form": form, "dataset": digest, "decoder": decoder(), "written_with": libraries()}
-    out_folder.begin(out, json.dumps(identity, sort_keys=True) + "\n")
-    if form == "png":
-        pixels = write_png_folder(out, mosaics, workers)
-    elif form == "parquet":
-        pixels = write_parquet_shards(out, mosaics, workers)
-    else:
-        pixels = hash_mosaics(mosaics, workers)
-    dataset = Dataset(recipe, hashes, form, all_digests(recipe, hashes, pixels), decoder(), libraries())
+    with out_folder.begin(out, json.dumps(identity, sort_keys=True)) as written:
+        if form == "png":
+            pixels = write_png_folder(out, mosaics, written, workers)
+        elif form == "parquet":
+            pixels = write_parquet_shards(out, mosaics, written, workers)
+        else:
+            pixels = hash_mosaics(mosaics, workers)
+    digests = all_digests(recipe, hashes, pixels)
+    dataset = Dataset(recipe, hashes, form, digests, decoder(), libraries(), sources.sizes)
     write_recipe(out, dataset)
     write_text(out / croissant.FILE, croissant.croissant_text(out, dataset))
+    if index is not None:
+        write_index(out, BuilderIndex, index)
     write_json(out, dataset)
     out_folder.finish(out)
     return dataset

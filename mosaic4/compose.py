@@ -1,4 +1,4 @@
-"""The pixels of a mosaic: tiles are copied, never resampled or blended.
+"""The pixels of a mosaic: tiles are copied, never blended.
 
 ``join_images`` and ``join_masks`` put tiles side by side. ``Mosaics`` does it for the mosaics of a recipe, as they are
 asked for.
@@ -13,7 +13,8 @@ import numpy as np
 
 from fsbench.errors import FsbenchError
 from mosaic4.recipe import Recipe
-from mosaic4.tiles import FOREGROUND, SIDE, Pixels, Tile, TileReader
+from mosaic4.resample import SIDE, Pixels
+from mosaic4.tiles import Tile, TileReader
 
 
 def join_images(images: Sequence[Pixels]) -> Pixels:
@@ -29,14 +30,14 @@ def join_images(images: Sequence[Pixels]) -> Pixels:
 
 
 def join_masks(masks: Sequence[Pixels]) -> Pixels:
-    """g x g masks, 8-bit grey 224 x 224, as uint8 224g x 224g: p + 1 where the grey at position p is >= 128, else 0.
+    """g x g masks, uint8 224 x 224 of 0 and 1, as uint8 224g x 224g: p + 1 where that at position p is 1, else 0.
 
     Raises FsbenchError as ``join_images`` does.
     """
     grid = _grid(masks, (SIDE, SIDE))
     labels = np.empty((grid * SIDE, grid * SIDE), np.uint8)
     for p, mask in enumerate(masks):
-        np.multiply(mask >= FOREGROUND, np.uint8(p + 1), out=labels[_place(p, grid)])
+        np.multiply(mask, np.uint8(p + 1), out=labels[_place(p, grid)])
     return labels
 
 

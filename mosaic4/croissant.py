@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from fsbench import __version__
-from fsbench.errors import FsbenchError
 from mosaic4.dataset import JSON, PARQUET, Dataset, dataset_json
+from mosaic4.described import FILE as FILE
 from mosaic4.parquet_shards import shard_paths
 from mosaic4.png_folder import METADATA
 
-FILE = "croissant.json"
 SPECIFIED = "2026-11-24"
 """When mosaic4-v1 was specified; a description holds no time of building, so that it is equal for all."""
 
@@ -92,16 +91,6 @@ def croissant_text(out: Path, dataset: Dataset) -> str:
         ],
     }
     return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
-
-
-def described_files(out: Path) -> dict[str, str]:
-    """File -> SHA-256 (hex), as ``croissant.json`` in ``out`` says; raises FsbenchError where it cannot be read."""
-    path = out / FILE
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        return {str(entry["@id"]): str(entry["sha256"]) for entry in said["distribution"] if "sha256" in entry}
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise FsbenchError(f"{path} cannot be read ({' '.join(str(error).split())})") from error
 
 
 def _file(name: str, data: bytes, encoding: str) -> dict[str, Any]:

@@ -8,23 +8,30 @@ so equal datasets built with equal library versions have equal files.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field
 
 from fsbench import __version__
 from fsbench.benchmarks.name_files import check_folder_name
+from fsbench.bounded import plain
 from fsbench.errors import FsbenchError
 from fsbench.files import write_text, written_whole
+from fsbench.parquet import Faulty, read_bounded
+from fsbench.typed_json import read_typed
 from mosaic4.compose import Mosaics
+from mosaic4.described import check_described
 from mosaic4.digests import Digests
 from mosaic4.recipe import NoRecipeError, Recipe, class_of, in_sample_order, make_recipe
-from mosaic4.tiles import SIDE, Hashes, TileReader
+from mosaic4.resample import LARGEST, SIDE, SMALLEST
+from mosaic4.sources import Size
+from mosaic4.tiles import Hashes, TileReader
 
 SCHEMA = "mosaic4/1"
 JSON = "mosaic4.json"
@@ -34,8 +41,8 @@ COLUMNS = pa.schema(
     + [(name, pa.string()) for name in ("sample", "class", "image_sha256", "mask_sha256")]
 )
 
-_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException)
-"""What reading an altered file was seen to raise."""
+MOST_ROWS = 2_000_000
+"""Rows of a recipe: 1000 classes of 10 samples on the largest grid are 160,000."""
 
 Form = Literal["recipe", "png", "parquet"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -45,6 +52,7 @@ FORMS: tuple[Form, ...] = get_args(Form)
 class Dataset:
     """A built Mosaic-4: ``hashes`` are sample id -> SHA-256 of photograph and mask.
 
+    ``sizes``: sample id -> height and width of its photograph where that is not 224 x 224, in sample order.
     ``decoder``: what decoded the photographs for the ``pixels`` digest. ``written_with``: library -> version, which
     decide the bytes of written files.
     """
@@ -55,11 +63,7 @@ class Dataset:
     digests: Digests
     decoder: str
     written_with: dict[str, str]
-
-    @property
-    def tile(self) -> tuple[int, int]:
-        """Height and width of a tile."""
-        return SIDE, SIDE
+    sizes: Mapping[str, Size]
 
     def mosaics(self, root: Path) -> Mosaics:
         """The mosaics, composed from the class folders in ``root``, of which no file may be altered."""
@@ -81,7 +85,7 @@ def libraries() -> dict[str, str]:
 
 def dataset_json(dataset: Dataset) -> str:
     """The text of ``mosaic4.json``."""
-    recipe, (height, width) = dataset.recipe, dataset.tile
+    recipe = dataset.recipe
     said = {
         "schema": SCHEMA,
         "name": recipe.name,
@@ -95,8 +99,9 @@ def dataset_json(dataset: Dataset) -> str:
             "samples": len(recipe.samples),
             "mosaics": len(recipe.mosaics),
         },
-        "tile": [height, width],
-        "size": [recipe.grid * height, recipe.grid * width],
+        "tile": [SIDE, SIDE],
+        "size": [recipe.grid * SIDE, recipe.grid * SIDE],
+        "resized": dataset.sizes,
         "classes": recipe.classes,
         "digests": asdict(dataset.digests),
         "decoder": dataset.decoder,
@@ -135,16 +140,70 @@ def write_json(folder: Path, dataset: Dataset) -> None:
     write_text(folder / JSON, dataset_json(dataset))
 
 
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+_Text = Annotated[str, Field(max_length=400)]
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Side = Annotated[int, Field(ge=SMALLEST, le=LARGEST)]
+
+
+class _Counts(_Strict):
+    classes: int
+    samples: int
+    mosaics: int
+
+
+class _Digests(_Strict):
+    recipe: _Sha256
+    sources: _Sha256
+    dataset: _Sha256
+    masks: _Sha256
+    pixels: _Sha256
+
+
+class _Said(_Strict):
+    """``mosaic4.json``."""
+
+    schema_: Literal["mosaic4/1"] = Field(alias="schema")
+    name: _Text
+    form: Form
+    grid: Literal[2, 3, 4]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    seed_used: _Text
+    order: _Text
+    counts: _Counts
+    tile: tuple[int, int]
+    size: tuple[int, int]
+    resized: dict[_Text, tuple[_Side, _Side]]
+    classes: tuple[_Text, ...]
+    digests: _Digests
+    decoder: _Text
+    written_with: dict[_Text, _Text]
+
+
 def read_dataset(folder: Path) -> Dataset:
-    """The dataset in a folder; raises FsbenchError, naming the file, where one is missing, broken or does not fit."""
-    said = _read_json(folder / JSON)
-    table = _read_recipe(folder / PARQUET)
+    """The dataset in a folder, whose files must have the hashes that ``croissant.json`` says.
+
+    Raises CheckFailedError for one that was altered, FsbenchError for one that is missing or does not fit the others.
+    """
+    dataset = read_unchecked(folder)
+    check_described(folder, (JSON, PARQUET))
+    return dataset
+
+
+def read_unchecked(folder: Path) -> Dataset:
+    """As ``read_dataset``, with no hash compared: for ``verify``, which lists everything that was altered."""
+    said = read_typed(folder / JSON, _Said, "a Mosaic-4", "build it again")
+    try:
+        table = read_bounded(folder / PARQUET, [COLUMNS], MOST_ROWS)
+    except Faulty as error:
+        raise FsbenchError(f"{folder / PARQUET}: cannot be read ({_one_line(error)}): build it again") from error
     try:
         dataset = _dataset(said, table)
-    except _DAMAGE as error:
+    except (ValueError, FsbenchError) as error:
         raise FsbenchError(f"{folder / JSON}: does not fit {PARQUET} ({_one_line(error)}): build it again") from error
-    for key in dataset.recipe.classes:
-        check_folder_name(str(folder / PARQUET), key)  # it becomes a path under the root
     if dataset.recipe.digest != dataset.digests.recipe:
         raise FsbenchError(
             f"{folder / PARQUET}: gives the recipe digest {dataset.recipe.digest}, but {folder / JSON} says "
@@ -153,30 +212,9 @@ def read_dataset(folder: Path) -> Dataset:
     return dataset
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        schema = said["schema"]
-    except _DAMAGE as error:
-        raise FsbenchError(f"{path}: is no whole Mosaic-4 ({_one_line(error)}): build it again") from error
-    if schema != SCHEMA:
-        raise FsbenchError(f"{path}: schema is {schema!r}, expected {SCHEMA!r}: build it again")
-    return dict(said)
-
-
-def _read_recipe(path: Path) -> pa.Table:
-    try:
-        table = pq.read_table(path, page_checksum_verification=True)
-    except _DAMAGE as error:
-        raise FsbenchError(f"{path}: cannot be read ({_one_line(error)}): build it again") from error
-    if table.schema != COLUMNS:
-        raise FsbenchError(f"{path}: its columns are not those of a recipe: build it again")
-    return table
-
-
-def _dataset(said: dict[str, Any], table: pa.Table) -> Dataset:
-    """Raises one of ``_DAMAGE`` where the two do not fit together."""
-    grid = int(said["grid"])
+def _dataset(said: _Said, table: pa.Table) -> Dataset:
+    """Raises ValueError or FsbenchError where the two do not fit together."""
+    grid = said.grid
     tiles = table["sample"].to_pylist()
     numbers = list(zip(table["mosaic"].to_pylist(), table["position"].to_pylist(), strict=True))
     if numbers != [divmod(row, grid**2) for row in range(len(tiles))] or len(tiles) % grid**2:
@@ -186,20 +224,23 @@ def _dataset(said: dict[str, Any], table: pa.Table) -> Dataset:
     if set(tiles) != set(samples):
         raise ValueError("not every position has the same samples")
     classes = tuple(dict.fromkeys(map(class_of, samples)))
-    recipe = Recipe(grid, int(said["seed"]), str(said["seed_used"]), classes, samples, mosaics)
-    if said["name"] != recipe.name or said["form"] not in FORMS or said["tile"] != [SIDE, SIDE]:
-        raise ValueError(f"name {said['name']!r}, form {said['form']!r}, tile {said['tile']!r}")
+    for key in classes:
+        check_folder_name(PARQUET, key)  # it becomes a path under the root
+    recipe = Recipe(grid, said.seed, said.seed_used, classes, samples, mosaics)
     pairs = zip(table["image_sha256"].to_pylist(), table["mask_sha256"].to_pylist(), strict=True)
-    return Dataset(
+    dataset = Dataset(
         recipe=recipe,
         hashes=dict(zip(tiles, pairs, strict=True)),
-        form=said["form"],
-        digests=Digests(**{name: str(digest) for name, digest in said["digests"].items()}),
-        decoder=str(said["decoder"]),
-        written_with={str(name): str(version) for name, version in said["written_with"].items()},
+        form=said.form,
+        digests=Digests(**said.digests.model_dump()),
+        decoder=said.decoder,
+        written_with=dict(said.written_with),
+        sizes={sample: size for sample, size in said.resized.items() if sample in set(samples)},
     )
+    if dataset_json(dataset) != json.dumps(said.model_dump(by_alias=True), indent=1, ensure_ascii=False) + "\n":
+        raise ValueError("its name, order, counts, sizes or classes are not those of the recipe")
+    return dataset
 
 
 def _one_line(error: BaseException) -> str:
-    missing = isinstance(error, KeyError)
-    return " ".join(str(error).split()) + (" is missing" if missing else "") or type(error).__name__
+    return plain(" ".join(str(error).split()))[:200] or type(error).__name__

@@ -10,7 +10,8 @@ from PIL import features
 
 from fsbench.files import sha256_text
 from mosaic4.recipe import Recipe
-from mosaic4.tiles import Hashes, Pixels
+from mosaic4.resample import Pixels
+from mosaic4.tiles import Hashes
 
 
 @dataclass(frozen=True)

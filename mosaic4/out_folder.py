@@ -1,47 +1,88 @@
-"""The folder that a build writes into: what a killed build left is gone on with, what is not ours is left alone.
+"""The folder that a build writes into: the same build resumes a killed one, and what is not ours is left alone.
 
-While a build runs, ``.mosaic4-building`` says in one text what is built and with which libraries. Files under a final
-name are whole, so the same build started again keeps those that are there. A finished build has no such file: building
-again writes everything again, so that it mends a folder that was altered.
+While a build runs, ``.mosaic4-building`` says in its first line what is built and with which libraries, and then lists
+the files that are done with their SHA-256. The same build started again keeps those that still have it. A finished
+build has no such file: building again writes everything again, so that it mends a folder that was altered.
 """
 
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
+from fsbench.bounded import read_bytes
 from fsbench.errors import FsbenchError
-from fsbench.files import check_writable, write_text
+from fsbench.files import sha256_file, write_text
 from mosaic4.dataset import JSON, PARQUET
 
 MARKER = ".mosaic4-building"
 FOLDERS = {"images": r"\d{6,}\.png", "masks": r"\d{6,}\.png", "data": r"test-\d{5}-of-\d{5}\.parquet"}
 """Folder -> names of the files that we write into it."""
 FILES = ("croissant.json", "metadata.jsonl", PARQUET)
+LARGEST_MARKER = 64 * 2**20
 GUESTS = ("benchmark.json", "README.md")
 """Written by others into a finished folder; left as they are."""
 
 
-def begin(out: Path, identity: str) -> None:
-    """Make ``out`` ready to be written: only whole files of a build of the same ``identity`` are left of ours.
+class WrittenFiles:
+    """The log of a build's files: which are done, with the SHA-256 (hex) they must have. Safe in many threads."""
+
+    def __init__(self, out: Path, log: BinaryIO, done: dict[str, str]) -> None:
+        self._out, self._log, self._done = out, log, done
+        self._writing = threading.Lock()
+
+    def keeps(self, path: Path) -> bool:
+        """Whether an earlier build finished this file, and it still has those bytes."""
+        digest = self._done.get(path.relative_to(self._out).as_posix())
+        try:
+            return digest is not None and sha256_file(path) == digest
+        except (OSError, FsbenchError):
+            return False
+
+    def add(self, path: Path, digest: str) -> None:
+        """Note a file that is about to be given its final name."""
+        with self._writing:
+            self._log.write(f"{digest} {path.relative_to(self._out).as_posix()}\n".encode())
+            self._log.flush()
+
+
+@contextmanager
+def begin(out: Path, identity: str) -> Iterator[WrittenFiles]:
+    """Make ``out`` ready to be written: only files of a build of the same ``identity``, one line, are left of ours.
 
     Raises FsbenchError for a folder that cannot be written to, or that holds files which no build of ours left; hidden
     files are passed over.
     """
-    check_writable(out)
     marker = out / MARKER
     try:
-        built = marker.read_text(encoding="utf-8", errors="replace") if marker.exists() else None
-        _check_free(out, ours=built is not None or (out / JSON).exists())
-        for path in _left(out, r"\.(?:(?:{})\.)?\d+\.tmp", (*FILES, JSON, MARKER)):
+        built, *done = _lines(marker)
+        _check_free(out, ours=bool(built) or (out / JSON).exists())
+        for path in _left(out, r"\.(?:(?:{})\.)?\d+\.tmp", (*FILES, *GUESTS, JSON, MARKER)):
             path.unlink()
         if built != identity:
+            done = []
             write_text(marker, "clearing\n")
             for path in _left(out, "(?:{})", (JSON, *FILES)):
                 path.unlink()
-            write_text(marker, identity)
+        matches = [re.fullmatch(r"([0-9a-f]{64}) (\S+)", line) for line in done]
+        known = {match[2]: match[1] for match in matches if match}
+        write_text(marker, "".join(f"{line}\n" for line in (identity, *(f"{d} {n}" for n, d in known.items()))))
+        with marker.open("ab") as log:
+            yield WrittenFiles(out, log, known)
     except OSError as error:
         raise FsbenchError(f"{error.filename}: cannot be removed ({error.strerror}): choose another --out") from error
+
+
+def _lines(marker: Path) -> list[str]:
+    """The lines of a marker, the last one perhaps cut off by a kill; one empty line where there is none."""
+    try:
+        return read_bytes(marker, LARGEST_MARKER).decode("utf-8", "replace").splitlines() or [""]
+    except FileNotFoundError:
+        return [""]
 
 
 def finish(out: Path) -> None:

@@ -14,14 +14,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fsbench.files import written_whole
+from fsbench.files import sha256_file, written_whole
 from fsbench.parallel import in_threads
 from mosaic4.compose import Mosaics
 from mosaic4.digests import PixelHashes
+from mosaic4.out_folder import WrittenFiles
 from mosaic4.png import encode_png
 from mosaic4.queries import mosaic_id
 from mosaic4.recipe import Recipe, class_of
-from mosaic4.tiles import Pixels
+from mosaic4.resample import Pixels
 
 PER_SHARD = 100
 
@@ -72,13 +73,13 @@ def write_shard(rows: Sequence[dict[str, Any]], sink: Path | pa.BufferOutputStre
     )
 
 
-def write_parquet_shards(out: Path, mosaics: Mosaics, workers: int | None = None) -> PixelHashes:
-    """Write all mosaics; shards that are there are kept. Gives the hashes of all pixels.
+def write_parquet_shards(out: Path, mosaics: Mosaics, written: WrittenFiles, workers: int | None = None) -> PixelHashes:
+    """Write all mosaics, but for shards that ``written`` keeps. Gives the hashes of all pixels.
 
     Raises FsbenchError where a mosaic cannot be read or a file not be written.
     """
     paths = shard_paths(out, len(mosaics))
-    wanted = [not path.exists() for path in paths]
+    wanted = [not written.keeps(path) for path in paths]
 
     def row(mosaic: int) -> tuple[Pixels, Pixels, dict[str, Any] | None]:
         image, mask = mosaics[mosaic]
@@ -91,7 +92,9 @@ def write_parquet_shards(out: Path, mosaics: Mosaics, workers: int | None = None
         if its_row is not None:
             rows.append(its_row)
         if rows and (len(rows) == PER_SHARD or mosaic + 1 == len(mosaics)):
-            with written_whole(paths[mosaic // PER_SHARD]) as temporary:
+            path = paths[mosaic // PER_SHARD]
+            with written_whole(path) as temporary:
                 write_shard(rows, temporary)
+                written.add(path, sha256_file(temporary))
             rows.clear()
     return hashes

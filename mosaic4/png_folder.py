@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from fsbench.files import write_text, written_whole
 from fsbench.parallel import in_threads
 from mosaic4.compose import Mosaics
 from mosaic4.digests import PixelHashes
+from mosaic4.out_folder import WrittenFiles
 from mosaic4.png import encode_png
 from mosaic4.queries import mosaic_id
 from mosaic4.recipe import Recipe, class_of
@@ -43,8 +45,8 @@ def metadata(recipe: Recipe) -> str:
     return "".join(lines)
 
 
-def write_png_folder(out: Path, mosaics: Mosaics, workers: int | None = None) -> PixelHashes:
-    """Write all mosaics, then ``metadata.jsonl``; files that are there are kept. Gives the hashes of all pixels.
+def write_png_folder(out: Path, mosaics: Mosaics, written: WrittenFiles, workers: int | None = None) -> PixelHashes:
+    """Write all mosaics, then ``metadata.jsonl``, but for files that ``written`` keeps; the hashes of all pixels.
 
     Raises FsbenchError where a mosaic cannot be read or a file not be written.
     """
@@ -52,9 +54,11 @@ def write_png_folder(out: Path, mosaics: Mosaics, workers: int | None = None) ->
     def write(mosaic: int) -> Tile:
         both = mosaics[mosaic]
         for path, pixels in zip(png_paths(out, mosaic), both, strict=True):
-            if not path.exists():
+            if not written.keeps(path):
+                data = encode_png(pixels)
                 with written_whole(path) as temporary:
-                    temporary.write_bytes(encode_png(pixels))
+                    temporary.write_bytes(data)
+                    written.add(path, hashlib.sha256(data).hexdigest())
         return both
 
     hashes = PixelHashes()

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fsbench.benchmarks.class_folders import FOREGROUND
+from fsbench.bounded import read_bytes
 from fsbench.errors import FsbenchError
+from fsbench.images import LARGEST_IMAGE, read_grey, read_image
 from fsbench.parallel import in_threads
 from mosaic4.recipe import Recipe, class_of
-from mosaic4.tiles import FOREGROUND, SIDE, BrokenImageError, KeptTiles, Pixels, decode_whole, tile_paths
+from mosaic4.resample import LARGEST, SIDE, SMALLEST, Pixels
+from mosaic4.tiles import Hashes, KeptTiles, Tile, as_tile, tile_paths
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+
+class Sources(NamedTuple):
+    """All samples of a recipe, read; ``sizes``: of the photographs that are not 224 x 224, in sample order."""
+
+    tiles: KeptTiles
+    hashes: Hashes
+    sizes: Mapping[str, Size]
 
 
 class _File(NamedTuple):
@@ -19,33 +34,35 @@ class _File(NamedTuple):
 
     sha256: str
     pixels: Pixels | None
-    fault: str | None
+    fault: str = ""
+
+    @property
+    def size(self) -> Size | None:
+        return None if self.pixels is None else (self.pixels.shape[0], self.pixels.shape[1])
 
 
-def read_sources(root: Path, recipe: Recipe, workers: int | None = None) -> KeptTiles:
-    """The tiles of a recipe, all read; ``hashes`` of the answer are those of their files, in sample order.
+def read_sources(root: Path, recipe: Recipe, workers: int | None = None) -> Sources:
+    """The samples of a recipe, all read and checked.
 
     Raises one FsbenchError that lists every file which cannot be used: one that is missing or cannot be read, a
-    photograph that is not 224 x 224, a mask of another size than its photograph, one with no foreground, and one whose
-    values are only 0 and 1.
+    photograph with a side under 112 or over 4096, a mask of another size than its photograph, one with no foreground,
+    and one whose values are only 0 and 1.
     """
-
-    def read(sample: str) -> tuple[_File, _File]:
-        image, mask = (_read(path, mode) for path, mode in zip(tile_paths(root, sample), ("RGB", "L"), strict=True))
-        return image, mask
-
     hashes: dict[str, tuple[str, str]] = {}
+    sizes: dict[str, Size] = {}
     tiles = KeptTiles(root, hashes)
     files: defaultdict[str, list[str]] = defaultdict(list)
-    read_files = in_threads(read, recipe.samples, workers, "samples")
-    for sample, (image, mask) in zip(recipe.samples, read_files, strict=True):
+    read_files = in_threads(lambda sample: _read_sample(root, sample), recipe.samples, workers, "samples")
+    for sample, (image, mask, tile) in zip(recipe.samples, read_files, strict=True):
         hashes[sample] = image.sha256, mask.sha256
         for fault in _image_faults(image):
             files[fault].append(f"{sample}.jpg")
-        for fault in _mask_faults(mask, image):
+        for fault in _mask_faults(mask, image, tile):
             files[fault].append(f"{sample}.png")
-        if image.pixels is not None and mask.pixels is not None:
-            tiles.keep(sample, (image.pixels, mask.pixels))
+        if tile is not None:
+            tiles.keep(sample, tile)
+        if image.size is not None and image.size != (SIDE, SIDE):
+            sizes[sample] = image.size
     if files:
         bad = len({file for those in files.values() for file in those})
         listed = "; ".join(f"{fault}: {', '.join(_short(those, recipe))}" for fault, those in files.items())
@@ -53,7 +70,7 @@ def read_sources(root: Path, recipe: Recipe, workers: int | None = None) -> Kept
             f"{root}: {bad} of {2 * len(hashes)} files cannot be used: {listed}: mend the files, give --root the "
             "folder that holds the class folders, or --classes FILE with classes of your own"
         )
-    return tiles
+    return Sources(tiles, hashes, sizes)
 
 
 def _short(files: Sequence[str], recipe: Recipe) -> list[str]:
@@ -64,47 +81,59 @@ def _short(files: Sequence[str], recipe: Recipe) -> list[str]:
     return list(dict.fromkeys(f"{class_of(f)}/*" if class_of(f) in whole else f for f in files))
 
 
-def _read(path: Path, mode: str) -> _File:
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        return _File("", None, "no plain file")
+def _read_sample(root: Path, sample: str) -> tuple[_File, _File, Tile | None]:
+    """Photograph, mask, and the tile where they make one."""
+    paths = tile_paths(root, sample)
+    image, mask = _read(paths[0], read_image), _read(paths[1], read_grey)
+    if image.pixels is None or mask.pixels is None or image.size != mask.size or _image_faults(image):
+        return image, mask, None
+    return image, mask, as_tile(image.pixels, mask.pixels)
+
+
+def _read(path: Path, decode: Callable[[Path, bytes], Pixels]) -> _File:
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, LARGEST_IMAGE)
     except FileNotFoundError:
         return _File("", None, "missing")
     except OSError as error:
         return _File("", None, f"cannot be read ({error.strerror})")
+    except FsbenchError as error:
+        return _File("", None, _without(path, error))
     digest = hashlib.sha256(data).hexdigest()
     try:
-        return _File(digest, decode_whole(data, mode), None)
-    except BrokenImageError as error:
-        return _File(digest, None, f"cannot be read ({error})")
+        return _File(digest, decode(path, data))
+    except FsbenchError as error:
+        return _File(digest, None, _without(path, error))
+
+
+def _without(path: Path, error: FsbenchError) -> str:
+    """What an error says is wrong, without the file that it names and the remedy."""
+    return str(error).removeprefix(f"{path}: ").rpartition(": ")[0]
 
 
 def _image_faults(image: _File) -> list[str]:
-    if image.pixels is None:
-        return [image.fault or "cannot be read"]
-    return [] if _size(image) == (SIDE, SIDE) else [f"tile of {_written(image)}, expected {SIDE} x {SIDE}"]
+    if image.size is None:
+        return [image.fault]
+    height, width = image.size
+    if min(height, width) >= SMALLEST and max(height, width) <= LARGEST:
+        return []
+    return [f"photograph of {height} x {width}, expected sides of {SMALLEST} to {LARGEST}"]
 
 
-def _mask_faults(mask: _File, image: _File) -> list[str]:
-    """A mask whose photograph is no tile is not blamed for being as large as one."""
+def _mask_faults(mask: _File, image: _File, tile: Tile | None) -> Iterator[str]:
     if mask.pixels is None:
-        return [mask.fault or "cannot be read"]
-    faults = []
-    if _size(mask) not in (_size(image), (SIDE, SIDE)):
-        faults.append(f"mask of {_written(mask)}, its photograph is {_written(image)}")
+        yield mask.fault
+        return
+    if image.size not in (None, mask.size):
+        yield f"mask of {_written(mask)}, its photograph is {_written(image)}"
     most = int(mask.pixels.max())
     if most == 1:
-        faults.append("mask with values of only 0 and 1, expected 0 and 255")
+        yield "mask with values of only 0 and 1, expected 0 and 255"
     elif most < FOREGROUND:
-        faults.append(f"mask with no foreground ({FOREGROUND} or more)")
-    return faults
-
-
-def _size(file: _File) -> tuple[int, ...]:
-    """Height and width; those of a tile where the file cannot be decoded."""
-    return (SIDE, SIDE) if file.pixels is None else file.pixels.shape[:2]
+        yield f"mask with no foreground ({FOREGROUND} or more)"
+    elif tile is not None and not tile[1].any():
+        yield f"mask with no foreground left at {SIDE} x {SIDE}"
 
 
 def _written(file: _File) -> str:
-    return " x ".join(map(str, _size(file)))
+    return " x ".join(map(str, file.size or ()))

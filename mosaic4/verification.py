@@ -12,7 +12,7 @@ from fsbench.verification import Check
 from mosaic4.beside import files_beside_faults
 from mosaic4.build import hash_mosaics
 from mosaic4.compose import Mosaics
-from mosaic4.dataset import JSON, PARQUET, Dataset, libraries, read_dataset, recipe_for
+from mosaic4.dataset import JSON, PARQUET, Dataset, libraries, read_unchecked, recipe_for
 from mosaic4.digests import PixelHashes, dataset_digest, decoder, sources_digest
 from mosaic4.out_folder import strangers
 from mosaic4.queries import mosaic_id
@@ -27,7 +27,7 @@ def verify_dataset(folder: Path, root: Path, workers: int | None = None) -> list
     warning: photographs decode a little differently with another JPEG decoder. Raises FsbenchError where ``folder``
     holds no Mosaic-4 that can be read.
     """
-    dataset = read_dataset(folder)
+    dataset = read_unchecked(folder)
     return list(_checks(folder, dataset, root, workers))
 
 

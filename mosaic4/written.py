@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fsbench.bounded import open_regular, read_bytes
 from fsbench.errors import FsbenchError
+from fsbench.images import read_grey, read_image
 from fsbench.parallel import in_threads
 from mosaic4.compose import Mosaics
 from mosaic4.dataset import Dataset
@@ -23,7 +25,10 @@ from mosaic4.parquet_shards import PER_SHARD, SCHEMA, shard_paths, shard_row, wr
 from mosaic4.png import encode_png
 from mosaic4.png_folder import png_paths
 from mosaic4.queries import mosaic_id
-from mosaic4.tiles import BrokenImageError, Pixels, decode_whole
+from mosaic4.resample import Pixels
+
+LARGEST_SHARD = 2**30
+"""Bytes of the largest written file; 100 mosaics of 16 tiles have about 200 MiB."""
 
 
 def mosaic_files(folder: Path, dataset: Dataset) -> set[Path]:
@@ -117,9 +122,10 @@ def _row_faults(
 def _rows(path: Path) -> list[dict[str, Any]] | str:
     """The rows of a shard, or what is wrong with it."""
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
+        with open_regular(path) as file:
+            table = pq.read_table(file, page_checksum_verification=True)
         rows: list[dict[str, Any]] = table.to_pylist()
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, ValueError, FsbenchError, pa.ArrowException) as error:
         return f"cannot be read ({' '.join(str(error).split())[:200]})"
     if not table.schema.equals(SCHEMA) or table.schema.metadata != SCHEMA.metadata:
         return "has other columns than a shard"
@@ -150,16 +156,18 @@ def _uncomposed(mosaic: int, error: FsbenchError) -> str:
     return f"mosaic {mosaic_id(mosaic)} cannot be compared ({error})"
 
 
-def _decoded(data: bytes | None, mode: str) -> Pixels | None:
+def _decoded(data: bytes | None, mode: Literal["RGB", "L"]) -> Pixels | None:
     """The pixels of a written PNG; None for one that cannot be read."""
+    if data is None:
+        return None
     try:
-        return None if data is None else decode_whole(data, mode)
-    except BrokenImageError:
+        return (read_image if mode == "RGB" else read_grey)(Path("PNG"), data)
+    except FsbenchError:
         return None
 
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
-    except OSError:
+        return read_bytes(path, LARGEST_SHARD)
+    except (OSError, FsbenchError):
         return None

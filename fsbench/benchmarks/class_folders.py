@@ -1,9 +1,10 @@
 """Reads trees in the layout of FSS-1000: ``<class>/<n>.jpg`` with its mask ``<class>/<n>.png``, n = 1..10.
 
 A mask is 8-bit grey, and 128 or more is the class. Everything that is wrong with a tree is listed in one error
-before anything is written: a missing or unreadable file, a photograph of another size than is asked for, a mask of
-another size than its photograph, a mask with no foreground, and a mask whose values are only 0 and 1 (some copies of
-FSS-1000 have these).
+before anything is written: a missing or unreadable file, a mask of another size than its photograph, a mask with no
+foreground, and a mask whose values are only 0 and 1 (some copies of FSS-1000 have these). Only what stands in the place
+of a mask that the release lacks (``fss_lists.WITHOUT_MASK``) may be any image. Other files, such as the stray ``.jpeg``
+ones of FSS-1000, are no samples.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from fsbench.benchmark import Benchmark, Sample
+from fsbench.benchmarks.fss_lists import WITHOUT_MASK
 from fsbench.benchmarks.photographs import read_photograph
 from fsbench.errors import FsbenchError
-from fsbench.files import sha256_file
 from fsbench.fold_lists import Pair, check_sample_id
-from fsbench.images import read_grey
+from fsbench.images import read_file, read_grey
 from fsbench.parallel import in_threads
+from fsbench.prediction import resize_nearest
 from fsbench.verification import Check, areas_check, check
 
 PER_CLASS = 10
+FOREGROUND = 128
+"""The grey value from which a pixel of a mask is the class."""
 SHOWN = 5
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
-
 
 class Wanted(NamedTuple):
     """A sample to be read. ``optional``: it is no fault if its files are missing; the sample is not at hand then."""
@@ -79,27 +80,26 @@ def sample_ids(class_key: str) -> list[str]:
 
 
 def read_class_folders(
-    root: Path, classes: Sequence[str], workers: int | None = None, *, size: Size | None = None
+    root: Path, classes: Sequence[str], workers: int | None = None
 ) -> ClassFolders:
     """Index the tree of ``classes`` (class id: place in ``classes``); raises FsbenchError listing what is wrong."""
     wanted = [Wanted(sample, class_id) for class_id, key in enumerate(classes) for sample in sample_ids(key)]
-    tree = read_samples(root, wanted, workers, size=size)
+    tree = read_samples(root, wanted, workers)
     tree.check(root, "mend the files, or give --root the folder that holds the class folders")
     return tree
 
 
 def read_samples(
-    root: Path, wanted: Sequence[Wanted], workers: int | None = None, *, size: Size | None = None
+    root: Path, wanted: Sequence[Wanted], workers: int | None = None
 ) -> ClassFolders:
     """Index ``wanted`` in its order; what is wrong with a sample is a line in ``faults``.
 
-    ``size``: what all photographs must have, None for any. The digest is over the masks at hand: a line
-    ``sample height width`` each, then a byte 0 or 1 per pixel.
+    The digest is over the masks at hand: a line ``sample height width`` each, then a byte 0 or 1 per pixel.
     """
 
     def read(item: Wanted) -> _Read | Sample | str:
         try:
-            return _read(root, item, size)
+            return _read(root, item)
         except FsbenchError as error:
             return str(error)
 
@@ -135,7 +135,7 @@ def verify_class_folders(benchmark: Benchmark, workers: int | None = None) -> It
     yield areas_check(benchmark, tree.area, frozenset(sample.id for sample in tree.samples))
 
 
-def _read(root: Path, item: Wanted, size: Size | None) -> _Read | Sample:
+def _read(root: Path, item: Wanted) -> _Read | Sample:
     image, mask = root / f"{item.sample}.jpg", root / f"{item.sample}.png"
     missing = [path for path in (image, mask) if not path.is_file()]
     if missing and item.optional:
@@ -143,16 +143,11 @@ def _read(root: Path, item: Wanted, size: Size | None) -> _Read | Sample:
     if missing:
         raise FsbenchError(f"{missing[0]} is missing")
     height, width, image_sha256 = read_photograph(image)
-    if size and (height, width) != size:
-        raise FsbenchError(f"{image} is {height} x {width}, expected {size[0]} x {size[1]}")
-    grey = read_grey(mask)
-    if grey.shape != (height, width):
-        raise FsbenchError(f"{mask} is {grey.shape[0]} x {grey.shape[1]}, its photograph {height} x {width}")
-    foreground = grey >= 128
-    area = int(np.count_nonzero(foreground))
-    if area == 0:
-        only = "holds only 0 and 1, expected 0 and 255" if grey.max() == 1 else "has no foreground (128 or more)"
-        raise FsbenchError(f"{mask} {only}")
+    mask_bytes = read_file(mask)
+    foreground = read_grey(mask, mask_bytes) >= FOREGROUND
+    if item.sample not in WITHOUT_MASK:
+        _check_mask(mask, mask_bytes, foreground, (height, width))
+    area = int(np.count_nonzero(resize_nearest(foreground, (height, width))))
     entry = Sample(
         id=item.sample,
         split=item.split,
@@ -161,7 +156,18 @@ def _read(root: Path, item: Wanted, size: Size | None) -> _Read | Sample:
         image=f"root:{item.sample}.jpg",
         mask=f"root:{item.sample}.png",
         image_sha256=image_sha256,
-        mask_sha256=sha256_file(mask),
+        mask_sha256=hashlib.sha256(mask_bytes).hexdigest(),
     )
-    head = f"{item.sample} {height} {width}\n".encode()
+    head = f"{item.sample} {foreground.shape[0]} {foreground.shape[1]}\n".encode()
     return _Read(entry, item.class_id, area, head + foreground.tobytes())
+
+
+def _check_mask(path: Path, data: bytes, foreground: npt.NDArray[np.bool_], size: tuple[int, int]) -> None:
+    """Raise FsbenchError for a mask of another size than its photograph's, and for one with no foreground."""
+    if foreground.shape != size:
+        height, width = foreground.shape
+        raise FsbenchError(f"{path} is {height} x {width}, its photograph {size[0]} x {size[1]}")
+    if not foreground.any():
+        binary = read_grey(path, data).max() == 1
+        only = "holds only 0 and 1, expected 0 and 255" if binary else f"has no foreground ({FOREGROUND} or more)"
+        raise FsbenchError(f"{path} {only}")

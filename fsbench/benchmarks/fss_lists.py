@@ -24,6 +24,10 @@ PUBLISHED_SHA256: dict[ListName, str] = {
 }
 """List name -> SHA-256 (hex) of the published file."""
 
+WITHOUT_MASK = ("peregine_falcon/8",)
+"""Samples of which the only release has no mask: ``peregine_falcon/8.png`` is a photograph of 480 x 960
+(HKUSTCV/FSS-1000, issues 8 and 23). Whatever a copy holds in its place, everyone is asked the same questions."""
+
 
 def published_text(name: ListName) -> str:
     """The published file, a class name a line; raises FsbenchError for an unknown list."""

@@ -69,20 +69,12 @@ def test_a_mask_may_be_a_colour_picture_of_greys(tree: Path, mode: str) -> None:
     assert read_class_folders(tree, KEYS, workers=1).masks_digest == grey.masks_digest
 
 
-def refusal(tree: Path, size: tuple[int, int] | None = SIZE) -> str:
+def refusal(tree: Path) -> str:
     with pytest.raises(FsbenchError) as caught:
-        read_class_folders(tree, KEYS, workers=1, size=size)
+        read_class_folders(tree, KEYS, workers=1)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(f"{tree}: ")
     return str(caught.value)
-
-
-def test_another_size_is_refused_where_one_is_asked_for(tree: Path) -> None:
-    assert read_class_folders(tree, KEYS, workers=1, size=SIZE).faults == ()
-    said = refusal(tree, (16, 12))
-    assert "20 of 20 samples cannot be used" in said
-    assert f"{tree / 'apple' / '1.jpg'} is 12 x 16, expected 16 x 12" in said
-    assert "; and 15 more" in said
 
 
 def test_every_fault_is_said_in_one_line(tree: Path) -> None:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from fsbench.errors import FsbenchError
 from mosaic4.compose import Mosaics, join_images, join_masks
 from mosaic4.recipe import make_recipe
+from mosaic4.resample import SIDE, Pixels
 from mosaic4.sources import read_sources
-from mosaic4.tiles import SIDE, BrokenImageError, KeptTiles, Pixels, TileReader, decode
+from mosaic4.tiles import KeptTiles, TileReader, as_tile
 from tests.mosaic4.drawn_folders import KEYS, draw_folders
 
 RECIPE = make_recipe([f"{key}/{n}" for key in KEYS for n in range(1, 11)])
@@ -25,7 +22,7 @@ RECIPE = make_recipe([f"{key}/{n}" for key in KEYS for n in range(1, 11)])
 def random_tiles(seed: int, tiles: int) -> tuple[list[Pixels], list[Pixels]]:
     random = np.random.RandomState(seed)
     images = [random.randint(0, 256, (SIDE, SIDE, 3)).astype(np.uint8) for _ in range(tiles)]
-    return images, [random.randint(0, 256, (SIDE, SIDE)).astype(np.uint8) for _ in range(tiles)]
+    return images, [random.randint(0, 2, (SIDE, SIDE)).astype(np.uint8) for _ in range(tiles)]
 
 
 @pytest.mark.parametrize("grid", [2, 3, 4])
@@ -40,13 +37,13 @@ def test_tiles_are_copied_to_their_places(grid: int) -> None:
         for x in range(0, grid * SIDE, 7):
             p = y // SIDE * grid + x // SIDE
             assert image[y, x].tolist() == images[p][y % SIDE, x % SIDE].tolist()
-            assert mask[y, x] == (p + 1 if masks[p][y % SIDE, x % SIDE] >= 128 else 0)
+            assert mask[y, x] == (p + 1 if masks[p][y % SIDE, x % SIDE] else 0)
 
 
 def test_grey_of_128_is_the_object_and_127_is_not() -> None:
     greys = np.arange(256, dtype=np.uint8).repeat(SIDE * SIDE // 256)
     mask = np.resize(greys, (SIDE, SIDE))
-    joined = join_masks([mask] * 4)
+    joined = join_masks([as_tile(np.zeros((SIDE, SIDE, 3), np.uint8), mask)[1]] * 4)
     assert np.array_equal(joined[SIDE:, SIDE:], np.where(mask.astype(int) > 127, 4, 0))
     assert set(np.unique(joined)) == {0, 1, 2, 3, 4}
 
@@ -88,7 +85,7 @@ def test_kept_tiles_are_the_same_and_read_once(folders: Path, monkeypatch: pytes
     plain = Mosaics(RECIPE, TileReader(folders))
     expected = [plain[i] for i in range(len(plain))]
     kept = Mosaics(RECIPE, KeptTiles(folders, read_sources(folders, RECIPE).hashes))
-    filled = Mosaics(RECIPE, read_sources(folders, RECIPE))
+    filled = Mosaics(RECIPE, read_sources(folders, RECIPE).tiles)
     assert all(np.array_equal(a, b) for i, both in enumerate(expected) for a, b in zip(kept[i], both, strict=True))
     monkeypatch.setattr(TileReader, "_read", lambda *_: pytest.fail("read again"))
     for i, both in enumerate(expected):
@@ -98,7 +95,7 @@ def test_kept_tiles_are_the_same_and_read_once(folders: Path, monkeypatch: pytes
 
 def test_no_more_are_kept_than_there_is_room_for(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mosaic4.tiles.KEPT", 7)
-    tiles = read_sources(folders, RECIPE)
+    tiles = read_sources(folders, RECIPE).tiles
     read: list[str] = []
     plain = TileReader.image
     monkeypatch.setattr(TileReader, "image", lambda reader, sample: read.append(sample) or plain(reader, sample))
@@ -125,19 +122,5 @@ def test_an_altered_missing_or_broken_tile_is_refused_and_named(suffix: str, tmp
     assert "was altered" in said(known=True)
     path.write_bytes(whole[: len(whole) // 2])
     assert "cannot be read" in said(known=False)
-    with io.BytesIO(whole) as file, Image.open(file) as image:
-        image.resize((100, 90)).save(path)
-    assert "is 90 x 100 (height x width), expected 224 x 224" in said(known=False)
     path.unlink()
     assert "No such file" in said(known=True)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10**6), st.binary(max_size=4))
-def test_damaged_bytes_are_refused_or_decoded_never_a_crash(place: int, junk: bytes) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(buffer, "PNG")
-    data = buffer.getvalue()
-    place %= len(data)
-    with suppress(BrokenImageError):
-        assert decode(data[:place] + junk + data[place + 1 :], "L").ndim == 2

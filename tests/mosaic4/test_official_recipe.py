@@ -18,9 +18,9 @@ from mosaic4.build import recipe_of_classes
 from tests.mosaic4.naive_recipe import naive_recipe
 
 DIGESTS = {
-    2: "7a6023e0d2146dc8ae90a35f2c38a1385c22505cf394b2ffe2b7829fd9dbd255",
-    3: "a35ba5834f364b0bb056fd0c33baae7d40c11b4d2a07d364b3c55e107189bcad",
-    4: "0bfd50e1b7f2617b04747642e20c2700afe456cafbfe46e5af307abc939fd993",
+    2: "f6985e6135bafb0af3a88a3f3fe1ae6f35de9fdac63971f985411741bb2cd82b",
+    3: "eab3116ddd3180c4e4a05be17e16951b09bb20f73e625ffef66ee19f3900d2e2",
+    4: "0b7c7cbeb557561d2668dc45d9f6d21adf9c0449548a6b1015d4f763f5ead739",
 }
 """Grid -> digest of the official recipe with seed 0."""
 
@@ -44,8 +44,9 @@ def test_digest_of_the_official_recipe(grid: int) -> None:
 
 def test_it_is_the_first_attempt_without_a_repair() -> None:
     official = recipe_of_classes()
-    assert (len(official.classes), len(official.mosaics)) == (240, 2400)
-    expected = naive_recipe([sample for key in class_keys("test") for sample in sample_ids(key)], 0, 2)
+    assert (len(official.classes), len(official.mosaics)) == (240, 2399)
+    samples = {sample for key in class_keys("test") for sample in sample_ids(key)} - {"peregine_falcon/8"}
+    expected = naive_recipe(sorted(samples), 0, 2)
     assert (expected.seed_string, expected.repairs) == ("0", 0)
     text = "".join(f"{i} {' '.join(mosaic)}\n" for i, mosaic in enumerate(expected.mosaics))
     assert sha256(text.encode()).hexdigest() == DIGESTS[2]

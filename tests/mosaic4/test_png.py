@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mosaic4.png import encode_png
-from mosaic4.tiles import Pixels
+from mosaic4.resample import Pixels
 
 
 def check(pixels: Pixels) -> None:

@@ -17,9 +17,9 @@ from mosaic4.near_names import GROUPS, near
 from mosaic4.recipe import Recipe, class_of
 
 OFFICIAL = {
-    0: "efb9ce499680e347dc6f3f085702ea0f57cf5b3f9f39e68a5b79ea9dbffb4d5e",
-    1: "cd581989f2ac3804f941e9c99485bf5dd9a05ac395516e4a04b51aaff30be7db",
-    5: "3b8dc63e903efe03d15d98d4e298dd21e38053b8363cdfa88b932bf87b9e8485",
+    0: "ce19272fc20ad6bf55f9631bf34bc1d82768d2508f75d36524cf3208f91215a5",
+    1: "6297989a2b55ad01fc1bf9da4122cbe62e4937ac67f65698d5e82eba315c148c",
+    5: "121ed215d79a81b9d98d0bc1a9b8b39635612774de1f9118f98a9f12c4549040",
 }
 """Shots -> SHA-256 of the official manifest at seed 0, as ``fsbench episodes mosaic4 -k K | sha256sum`` prints it."""
 
@@ -33,7 +33,7 @@ def asked(lists: FoldLists, shots: int = 0, seed: int = 0) -> Manifest:
 def naive_lines(recipe: Recipe, benchmark: str, shots: int, seed: int) -> str:
     """The manifest, written down from the specification."""
     classes = sorted({class_of(sample) for sample in recipe.samples}, key=str.encode)
-    samples = {key: [f"{key}/{n}" for n in range(1, 11)] for key in classes}
+    samples = {key: [f"{key}/{n}" for n in range(1, 11) if (key, n) != ("peregine_falcon", 8)] for key in classes}
     lines = []
     for i, tiles in enumerate(recipe.mosaics):
         present = [class_of(tile) for tile in tiles]
@@ -62,7 +62,7 @@ def naive_lines(recipe: Recipe, benchmark: str, shots: int, seed: int) -> str:
 def test_official_manifest(shots: int) -> None:
     lists = published_lists()
     manifest = asked(lists, shots)
-    assert (lists.name, lists.title, len(manifest.questions)) == ("mosaic4", "Mosaic-4", 12000)
+    assert (lists.name, lists.title, len(manifest.questions)) == ("mosaic4", "Mosaic-4", 11995)
     assert manifest.text() == naive_lines(recipe_of_classes(), "mosaic4", shots, 0)
     assert manifest.sha256 == OFFICIAL[shots]
 
@@ -93,7 +93,7 @@ def test_no_support_stands_in_its_mosaic_and_the_absent_class_is_absent() -> Non
         else:
             assert question.source in tiles
             assert class_of(str(question.source)) == keys[question.class_ids[0]]
-    assert absent == 2400
+    assert absent == 2399
 
 
 def test_where_every_class_is_in_the_mosaic_no_absent_one_is_asked() -> None:
@@ -133,4 +133,4 @@ def test_other_protocols_of_ours_ask_mosaics_too() -> None:
 def test_the_lists_digest_binds_recipe_and_absent_classes() -> None:
     digests = {mosaic_lists(recipe_of_classes(OWN, seed)).digest() for seed in range(3)}
     assert len(digests) == 3
-    assert published_lists().digest() == "8b3cd5fe44dc6f4ff0d8895e8fa9888a1e21f5d5e2e650a044f81534f50aadca"
+    assert published_lists().digest() == "8f7d2cc432f9f9d906689bbe8898c58c2433896d62a97121d79055fe2b8ba32e"

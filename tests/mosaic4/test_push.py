@@ -334,7 +334,7 @@ def test_the_card_of_the_official_dataset_says_how_to_make_it_again(mosaic: Mosa
 
     def card(seed: int, grid: int) -> str:
         return card_text(
-            Dataset(recipe_of_classes(None, seed, grid), {}, "recipe", drawn.digests, drawn.decoder, {}), REPO
+            Dataset(recipe_of_classes(None, seed, grid), {}, "recipe", drawn.digests, drawn.decoder, {}, {}), REPO
         )
 
     assert "fsbench build mosaic4 --root FSS-1000\n" in card(0, 2)

@@ -17,7 +17,7 @@ from mosaic4 import digests, tiles
 from mosaic4.build import build
 from mosaic4.dataset import FORMS, Form
 from mosaic4.recipe import make_recipe
-from mosaic4.tiles import Pixels
+from mosaic4.resample import Pixels
 from mosaic4.verification import verify_dataset
 from tests.mosaic4.drawn_folders import draw_folders
 
