@@ -19,6 +19,7 @@ from fsbench.evaluation import joined_timings
 from fsbench.intervals import Replicates
 from fsbench.record import OtherScore, Record, joined_model, same_model, write_record
 from fsbench.scoring import IMAGEWISE, Scores, write_replicates
+from fsbench.shared_folder import RECORD, record_locked, tidy
 from fsbench.stored import Stored, read_replicates, read_stored
 
 FREE = frozenset(
@@ -46,8 +47,7 @@ def merge_records(paths: Sequence[Path], out: Path) -> Record:
                 )
             owner[fold] = part
     place = out / first.record.folder()
-    if (place / "record.json").exists():
-        raise FsbenchError(f"{place / 'record.json'}: is there already: choose another --out")
+    _check_free(place)
     order = [fold for fold in first.record.benchmark.folds if fold in owner]
     rows = {fold: owner[fold].rows[fold] for fold in order}
     everything = [row for of_fold in rows.values() for row in of_fold]
@@ -73,10 +73,18 @@ def merge_records(paths: Sequence[Path], out: Path) -> Record:
         merged, replicates = merged.model_copy(update=update), scores.replicates
     else:
         replicates = _join_replicates(parts, order)
-    write_counts(place / "counts.parquet", everything)
-    write_replicates(place / "bootstrap.parquet", replicates)
-    write_record(place, merged)
+    with record_locked(place):
+        _check_free(place)
+        tidy(place, ())
+        write_counts(place / "counts.parquet", everything)
+        write_replicates(place / "bootstrap.parquet", replicates)
+        write_record(place, merged)
     return merged
+
+
+def _check_free(place: Path) -> None:
+    if (place / RECORD).exists():
+        raise FsbenchError(f"{place / RECORD}: is there already: choose another --out")
 
 
 def _check_same(path_a: Path, a: Record, path_b: Path, b: Record) -> None:

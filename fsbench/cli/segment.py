@@ -34,6 +34,7 @@ def segment(
 
     from fsbench.cli.evaluate import options_for
     from fsbench.files import check_writable
+    from fsbench.locks import one_writer
     from fsbench.overlay import share_text, write_labels, write_overlay
     from fsbench.segmenting import segment as ask
 
@@ -50,11 +51,12 @@ def segment(
     for path in written:
         check_writable(path.parent)
     options = options_for(model, [model], option or [])
-    with redirect_stdout(sys.stderr) if as_json else nullcontext():  # a model may print; JSON must stay whole
-        found = ask(model, photograph, names, device=device, options=options)
-    write_overlay(out, found)
-    if labels is not None:
-        write_labels(labels, found)
+    with one_writer(out), one_writer(labels):
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():  # a model may print; JSON must stay whole
+            found = ask(model, photograph, names, device=device, options=options)
+        write_overlay(out, found)
+        if labels is not None:
+            write_labels(labels, found)
     if as_json:
         height, width = found.labels.shape
         said = {"model": found.model, "height": height, "width": width, "shares": found.shares(), "overlay": str(out)}

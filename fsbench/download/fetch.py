@@ -113,8 +113,8 @@ def fetch(archive: Archive, urls: Sequence[str], folder: Path, patience: Patienc
                 f"{archive.name}: not downloaded; tried {', '.join(failures)}: {kept if part.size else ''}"
                 "name another host with --mirror URL, or fetch the file by hand and give it with --archive FILE"
             )
-        part.path.replace(path)
         part.state.unlink(missing_ok=True)
+        part.path.replace(path)
     say(f"  {archive.name}: {spelled(archive.size)}, checksum right")
     return path
 

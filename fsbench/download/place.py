@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from fsbench.download.disk import writing
 from fsbench.errors import FsbenchError
+from fsbench.files import remove_cut_off
 
 WORK = ".downloads"
 
@@ -37,6 +38,7 @@ def work_folder(root: Path) -> Iterator[Path]:
                 f"{root}: another download works here: wait for its end, or choose another --root"
             ) from error
     try:
+        remove_cut_off(work)
         yield work
     finally:
         lock.release()

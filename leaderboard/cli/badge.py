@@ -22,9 +22,11 @@ def badge(
     out: Annotated[Path | None, typer.Option(help="File to write. Default: standard output.")] = None,
 ) -> None:
     """Write a badge of a model's mIoU, with what is partial, modified or contaminated said in it."""
+    from fsbench.locks import one_writer
     from leaderboard.cli.chosen import chosen_boards, read_told, the_row
     from leaderboard.cli.export import write_out
     from leaderboard.render.badge import badge as drawn
 
-    board, row = the_row(chosen_boards(read_told(results), benchmark, shots, protocol, model))
-    write_out(drawn(board, row), out)
+    with one_writer(out):
+        board, row = the_row(chosen_boards(read_told(results), benchmark, shots, protocol, model))
+        write_out(drawn(board, row), out)

@@ -28,18 +28,19 @@ def build(
     from leaderboard.boards import make_boards
     from leaderboard.cli.chosen import read_told
     from leaderboard.site.at_hand import find_benchmarks
-    from leaderboard.site.build import build_site, check_target, page_count
+    from leaderboard.site.build import build_site, check_target, one_build, page_count
     from leaderboard.site.gallery_view import Galleries
     from leaderboard.site.pages import Site
 
-    check_target(out, results)
-    read = read_told(results)
-    if not read.entries:
-        raise FsbenchError(f"{results}: holds no record that can be shown: evaluate again, or give another folder")
-    site = Site(read, make_boards(read.entries), with_published)
-    galleries = Galleries(find_benchmarks(site, benchmark or (), root))
-    with progress("pages", page_count(site)) as advance:
-        built = build_site(site, out, advance, galleries)
+    with one_build(out):
+        check_target(out, results)
+        read = read_told(results)
+        if not read.entries:
+            raise FsbenchError(f"{results}: holds no record that can be shown: evaluate again, or give another folder")
+        site = Site(read, make_boards(read.entries), with_published)
+        galleries = Galleries(find_benchmarks(site, benchmark or (), root))
+        with progress("pages", page_count(site)) as advance:
+            built = build_site(site, out, advance, galleries)
     typer.echo(
         f"{out}: {built.pages} pages of {len(read.entries)} records on {len(site.boards)} boards "
         f"({built.files} files, {built.size / 1e6:.1f} MB). Open {out / 'index.html'}."

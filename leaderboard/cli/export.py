@@ -49,6 +49,7 @@ def export(
 ) -> None:
     """Write the tables of a benchmark: ranks with ranges, per fold scores with intervals, what a person chooses by."""
     from fsbench.errors import FsbenchError
+    from fsbench.locks import one_writer
     from leaderboard.cli.chosen import chosen_boards, read_told
     from leaderboard.published import published_for
 
@@ -59,17 +60,18 @@ def export(
         )
     if by is not None and as_format is Format.MODEL_INDEX:
         raise FsbenchError("--by: a model card has no place for it: use --format markdown, csv, latex or json")
-    found = read_told(results)
-    boards = chosen_boards(found, benchmark, shots, protocol, model)
-    if by is not None:
-        from leaderboard.cli.parts import read_parts
-        from leaderboard.render.parts import parts_text
+    with one_writer(out):
+        found = read_told(results)
+        boards = chosen_boards(found, benchmark, shots, protocol, model)
+        if by is not None:
+            from leaderboard.cli.parts import read_parts
+            from leaderboard.render.parts import parts_text
 
-        text = parts_text(read_parts(boards, by.value, benchmark), by.value, as_format.value)
-    else:
-        rows = published_for(boards[0].benchmark.name, shots) if with_published else []
-        text = _text(found, boards, [row for row in rows if protocol in (None, row.protocol)], as_format)
-    write_out(text, out)
+            text = parts_text(read_parts(boards, by.value, benchmark), by.value, as_format.value)
+        else:
+            rows = published_for(boards[0].benchmark.name, shots) if with_published else []
+            text = _text(found, boards, [row for row in rows if protocol in (None, row.protocol)], as_format)
+        write_out(text, out)
 
 
 def _text(found: Results, boards: list[Board], published: list[PublishedRow], as_format: Format) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
@@ -18,7 +19,7 @@ from typing import Any
 from jinja2 import Environment
 
 from fsbench.errors import FsbenchError
-from fsbench.files import make_folder
+from fsbench.locks import beside, locked
 from leaderboard.render.csv_text import csv_text
 from leaderboard.site import board_page, compare_page, model_page, overview
 from leaderboard.site.gallery_view import Galleries
@@ -40,6 +41,13 @@ class Built:
     size: int
 
 
+@contextmanager
+def one_build(out: Path) -> Iterator[None]:
+    """Keep other builds from the site ``out``; raises FsbenchError where one is at work there."""
+    with locked(beside(out), out, remove=True):
+        yield
+
+
 def check_target(out: Path, results: Path) -> None:
     """Raises FsbenchError where ``out`` holds anything but a site of ours, or where the records lie in it."""
     place = out.resolve()
@@ -59,15 +67,22 @@ def build_site(
 
     ``galleries``: makes the pictures, where benchmarks are at hand.
     """
-    check_target(out, site.results.folder)
     place = out.resolve()
-    make_folder(place.parent)
+    with one_build(out):
+        check_target(out, site.results.folder)
+        return Built(out, *_replace(site, place, out, advance, galleries or Galleries()))
+
+
+def _replace(
+    site: Site, place: Path, out: Path, advance: Callable[[int], None], galleries: Galleries
+) -> tuple[int, int, int]:
+    """Write the site beside ``place`` and move it there; gives what ``_write`` does. ``out``: as the user named it."""
     new, old = (place.with_name(f".{place.name}.{end}") for end in ("new", "old"))
     try:
         _restore(old, place)
         for left in (new, old):
             _clear(left)
-        built = _write(site, new, advance, galleries or Galleries())
+        built = _write(site, new, advance, galleries)
         if place.exists():
             place.replace(old)
         new.replace(place)
@@ -76,9 +91,9 @@ def build_site(
         raise FsbenchError(f"{out}: cannot be written ({error.strerror or error}): choose another --out") from error
     finally:
         _restore(old, place)
-        if (new / MARKER).is_file():
-            shutil.rmtree(new, ignore_errors=True)
-    return Built(out, *built)
+        with suppress(OSError):
+            _clear(new)
+    return built
 
 
 def _restore(old: Path, place: Path) -> None:
@@ -90,9 +105,17 @@ def _restore(old: Path, place: Path) -> None:
 def _clear(left: Path) -> None:
     """Remove what a killed build left, or the site that was replaced; nothing that no build wrote."""
     if left.exists():
-        if not (left / MARKER).is_file():
+        marker = left / MARKER
+        others = [path for path in left.iterdir() if path != marker]
+        if others and not marker.is_file():
             raise FsbenchError(f"{left}: is in the way and no build wrote it: move it away")
-        shutil.rmtree(left)
+        for path in others:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        marker.unlink(missing_ok=True)  # last, so that what a kill leaves is known to be ours
+        left.rmdir()
 
 
 def page_count(site: Site) -> int:
