@@ -49,15 +49,16 @@ def chosen(benchmark: Benchmark, n: int, fold: str | None = None) -> tuple[list[
     """One sample of each of ``n`` equal stretches of the val list of ``fold`` (all folds for None); and of how many.
 
     Inside its stretch the i-th stands at the fraction i * 0.618… mod 1, so that lists in a regular order, ten samples a
-    class, are not asked for the first of ten each time. Only samples at hand count. Raises FsbenchError where there is
-    none, and for an unknown fold.
+    class, are not asked for the first of ten each time. Only samples at hand that have a mask count. Raises FsbenchError
+    where there is none, and for an unknown fold.
     """
     folds = list(benchmark.lists.folds) if fold is None else [benchmark.lists.check_fold(fold)]
     scenes = benchmark.lists.scenes
     classes: dict[str, dict[int, None]] = {}
     for name in folds:
         for sample, class_id in benchmark.lists.val[name]:
-            if sample in benchmark.present or (scenes and sample in scenes.tiles):
+            there = sample in benchmark.present and sample not in benchmark.lists.without_mask
+            if there or (scenes and sample in scenes.tiles):
                 classes.setdefault(sample, {})[class_id] = None
     if not classes:
         where = f"fold {fold}" if fold is not None else "any fold"
