@@ -49,8 +49,8 @@ def chosen(benchmark: Benchmark, n: int, fold: str | None = None) -> tuple[list[
     """One sample of each of ``n`` equal stretches of the val list of ``fold`` (all folds for None); and of how many.
 
     Inside its stretch the i-th stands at the fraction i * 0.618… mod 1, so that lists in a regular order, ten samples a
-    class, are not asked for the first of ten each time. Only samples at hand that have a mask count. Raises FsbenchError
-    where there is none, and for an unknown fold.
+    class, are not asked for the first of ten each time. Only samples at hand that have a mask count. Raises
+    FsbenchError where there is none, and for an unknown fold.
     """
     folds = list(benchmark.lists.folds) if fold is None else [benchmark.lists.check_fold(fold)]
     scenes = benchmark.lists.scenes
