@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
+import numpy as np
 from pydantic import ValidationError
 
 from fsbench.bounded import read_bytes
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Evidence = Literal["counts", "predictions", "rerun"]
+
+ONE_EACH = "one tensor or numpy array per episode"
 
 
 class Asked(NamedTuple):
@@ -93,19 +96,19 @@ class ModelAnswers:
         which = f"episode {numbers[0]}" if len(numbers) == 1 else f"episodes {numbers[0]} to {numbers[-1]}"
         with (
             torch.inference_mode(),
-            foreign(f"model {self.card.name}, {which}: expected one tensor per episode, but segment raised"),
+            foreign(f"model {self.card.name}, {which}: expected {ONE_EACH}, but segment raised"),
         ):
             answers = self.model.segment(episodes)
-            given = list(answers) if isinstance(answers, Sequence | torch.Tensor) else None
+            given = list(answers) if isinstance(answers, Sequence | torch.Tensor | np.ndarray) else None
         if given is None:
             raise ModelError(
                 f"model {self.card.name}, {which}: segment returned {type(answers).__name__}, expected a sequence "
-                "of one tensor per episode"
+                f"of {ONE_EACH}"
             )
         if len(given) != len(episodes):
             raise ModelError(
                 f"model {self.card.name}, {which}: segment returned {len(given)} answers to {len(episodes)} "
-                "episodes, expected one tensor per episode"
+                f"episodes, expected {ONE_EACH}"
             )
         return given
 

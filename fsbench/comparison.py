@@ -19,6 +19,7 @@ from fsbench.intervals import REPLICATES, Design, FloatArray, FoldCounts, Replic
 from fsbench.intervals import replicates as resample
 from fsbench.permutation import SWAPS, permutation_test
 from fsbench.progress import progress
+from fsbench.remarks import remark_lines
 from fsbench.same_questions import check_same_questions
 from fsbench.scoring import asked_as, fold_counts
 from fsbench.stored import Stored, read_replicates, read_stored, scorable
@@ -215,6 +216,7 @@ def _remarks(a: Stored, b: Stored, folds: list[str], design: Design | None) -> t
     for name, side in (("A", a), ("B", b)):
         if side.record.model.contaminated:
             remarks.append(f"{name} was trained on classes of the tested folds (contaminated).")
+        remarks += [f"{name}: {line}" for line in remark_lines(side.record)]
     if a.record.modified:
         remarks.append(f"{a.record.protocol_title}: {', '.join(a.record.modified)}.")
     if a.record.benchmark.partial:

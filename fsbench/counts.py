@@ -22,6 +22,7 @@ from fsbench.bounded import append_regular
 from fsbench.errors import FsbenchError
 from fsbench.files import make_folder, sha256_text, written_whole
 from fsbench.parquet import Faulty, read_bounded, refused
+from fsbench.score_stats import ScoreStats
 
 SCHEMA = pa.schema(
     [("fold", pa.string()), ("number", pa.int32()), ("query", pa.string()), ("image", pa.string())]
@@ -161,12 +162,15 @@ class Confused(NamedTuple):
 
 
 class DoneBatch(NamedTuple):
-    """A batch in the log: its rows, seconds of wall time, seconds spent in the model, and its confusion counts."""
+    """A batch in the log: its rows, seconds of wall time, seconds spent in the model, its confusion counts, and what
+    its scores are like.
+    """
 
     rows: list[Row]
     seconds: float
     model_seconds: float
     confused: list[Confused]
+    scores: ScoreStats
 
 
 class _Line(BaseModel):
@@ -179,6 +183,7 @@ class _Line(BaseModel):
     seconds: float
     model_seconds: float
     confused: list[Confused]
+    scores: ScoreStats
 
 
 def _lock(file: BinaryIO) -> bool:
@@ -248,7 +253,7 @@ class CountLog:
                 said = _Line.model_validate_json(line)
             except ValidationError:
                 break  # cut by a kill, or damaged: what comes behind it is asked again
-            self.done[said.batch] = DoneBatch(said.rows, said.seconds, said.model_seconds, said.confused)
+            self.done[said.batch] = DoneBatch(said.rows, said.seconds, said.model_seconds, said.confused, said.scores)
             kept.append(line if line.endswith(b"\n") else line + b"\n")
         return kept
 

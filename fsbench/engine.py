@@ -11,11 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from fsbench.answers import Answers, Asked
 from fsbench.benchmark import Benchmark
@@ -25,27 +24,36 @@ from fsbench.errors import ModelError
 from fsbench.manifest import Manifest, Question
 from fsbench.metrics import Counts, count
 from fsbench.model import Episode
-from fsbench.prediction import BadAnswerError, Size, as_labels, as_masks, resize_nearest
+from fsbench.prediction import BadAnswerError, Labels, Masks, Size, read_answer, resize_nearest
 from fsbench.prediction_files import prediction_file, write_prediction
 from fsbench.protocols import Protocol
 from fsbench.scenes import count_scene, fits
+from fsbench.score_stats import NO_SCORES, ScoreStats, total
 from fsbench.together import added, confusion, counts_of, sparse
 
-Masks = npt.NDArray[np.bool_]
-Labels = npt.NDArray[np.uint8]
+ENOUGH = 8
+"""Episodes after which it can be said what a model's scores are like."""
 
 
 @dataclass(frozen=True)
 class FoldResult:
-    """The counts of one fold: rows by episode and class, and the confusion where classes are asked together."""
+    """The counts of one fold: rows by episode and class, and the confusion where classes are asked together.
+
+    ``scores``: what the scores are like that were counted.
+    """
 
     rows: list[Row]
     confused: list[Confused]
+    scores: ScoreStats = NO_SCORES
 
 
 @dataclass(frozen=True)
 class FoldRun:
-    """One fold to run: its questions, who answers, and how. ``predictions``: the folder in which masks are kept."""
+    """One fold to run: its questions, who answers, and how.
+
+    ``predictions``: the folder in which masks are kept. ``watch``: told what the fold's scores are like so far, after
+    every batch from the ``ENOUGH``-th episode on.
+    """
 
     benchmark: Benchmark
     protocol: Protocol
@@ -54,6 +62,7 @@ class FoldRun:
     batch_size: int
     workers: int
     predictions: Path | None = None
+    watch: Callable[[ScoreStats], None] = lambda scores: None
 
     @property
     def one_class(self) -> bool:
@@ -77,7 +86,8 @@ def run_fold(run: FoldRun, log: CountLog, advance: Callable[[int], None]) -> Fol
         pool.shutdown(wait=True, cancel_futures=True)
     rows = [row for batch in batches for row in log.done[batch.index].rows]
     confused = added(log.done[batch.index].confused for batch in batches)
-    return FoldResult(sorted(rows, key=lambda row: row.number), confused)
+    scores = total(log.done[batch.index].scores for batch in batches)
+    return FoldResult(sorted(rows, key=lambda row: row.number), confused, scores)
 
 
 def _is_done(run: FoldRun, batch: Batch, log: CountLog) -> bool:
@@ -111,6 +121,8 @@ def _run_batches(
     ahead = run.workers + 1
     loading = deque(pool.submit(_load, run, batch) for batch in todo[:ahead])
     counting: deque[tuple[Batch, float, Future[FoldResult]]] = deque()
+    so_far = total(done.scores for done in log.done.values())
+    answered = len(run.manifest.questions) - sum(len(batch.numbers) for batch in todo)
     clock = time.perf_counter()
 
     def keep_oldest() -> None:
@@ -118,7 +130,7 @@ def _run_batches(
         batch, model_seconds, counted = counting.popleft()
         done = counted.result()
         now = time.perf_counter()
-        log.append(batch.index, DoneBatch(done.rows, now - clock, model_seconds, done.confused))
+        log.append(batch.index, DoneBatch(done.rows, now - clock, model_seconds, done.confused, done.scores))
         clock = now
         advance(len(batch.numbers))
 
@@ -127,9 +139,12 @@ def _run_batches(
         if position + ahead < len(todo):
             loading.append(pool.submit(_load, run, todo[position + ahead]))
         began = time.perf_counter()
-        masks = answer_batch(run, batch, episodes)
+        masks, scores = _answer(run, batch, episodes)
         model_seconds = time.perf_counter() - began
-        counting.append((batch, model_seconds, pool.submit(_keep_and_count, run, batch, masks)))
+        counting.append((batch, model_seconds, pool.submit(_keep_and_count, run, batch, masks, scores)))
+        so_far, answered = total([so_far, scores]), answered + len(batch.numbers)
+        if answered >= ENOUGH:
+            run.watch(so_far)
         while len(counting) > ahead:
             keep_oldest()
     while counting:
@@ -157,28 +172,34 @@ def answer_batch(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> lis
 
     Raises ModelError for an answer that is none.
     """
+    return _answer(run, batch, episodes)[0]
+
+
+def _answer(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> tuple[list[Masks | Labels], ScoreStats]:
     questions = _questions(run, batch)
     asked = [Asked(n, len(question.class_ids)) for n, question in zip(batch.numbers, questions, strict=True)]
-    read: Callable[[object, int, Size, Size], Masks | Labels] = as_masks if run.one_class else as_labels
-    answers = []
+    masks: list[Masks | Labels] = []
+    scores = []
     for number, question, answer in zip(batch.numbers, questions, run.answers.answer(asked, episodes), strict=True):
         own, target = _sizes(run, question)
         try:
-            answers.append(read(answer, len(question.class_ids), own, target))
+            read = read_answer(answer, len(question.class_ids), own, target)
         except BadAnswerError as error:
             fold = run.manifest.fold
             raise ModelError(
                 f"model {run.answers.card.name}, fold {fold} episode {number} (query {question.query}): {error}"
             ) from error
-    return answers
+        masks.append(read.masks() if run.one_class else read.labels())
+        scores.append(read.stats)
+    return masks, total(scores)
 
 
-def _keep_and_count(run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels]) -> FoldResult:
+def _keep_and_count(run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels], scores: ScoreStats) -> FoldResult:
     if run.predictions is not None:
         for number, question, answer in zip(batch.numbers, _questions(run, batch), answers, strict=True):
             mask = answer[0] if run.one_class else answer
             write_prediction(prediction_file(run.predictions, number), mask, len(question.class_ids))
-    return count_batch(run, batch, answers)
+    return replace(count_batch(run, batch, answers), scores=scores)
 
 
 def count_batch(run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels]) -> FoldResult:

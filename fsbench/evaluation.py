@@ -22,6 +22,7 @@ from fsbench.plan import Plan, Questions, make_plan
 from fsbench.prediction_files import MANIFEST, begin_fold, fold_folder, remove_predictions, write_card
 from fsbench.progress import progress
 from fsbench.record import Environment, Record, Timings, joined_model, read_record, same_model, write_record
+from fsbench.remarks import ScoreWatch, remarks_on, with_remarks
 from fsbench.scoring import compute_scores, confused_of, write_replicates
 from fsbench.shared_folder import RECORD, clear, log_path, predictions_in, record_digest, record_locked, tidy
 
@@ -153,6 +154,7 @@ def _run_folds(
     results: dict[str, FoldResult] = {}
     seconds = model_seconds = 0.0
     prepared: set[int] = set()
+    watch = ScoreWatch(plan.model.name)
     total = sum(len(plan.manifests[fold].questions) for fold in logs)
     with progress(f"{plan.model.name} · {plan.benchmark.title}", total) as advance:
         for fold, log in logs.items():
@@ -169,12 +171,14 @@ def _run_folds(
                 plan.questions.batch_size,
                 plan.workers,
                 kept_in if save_predictions else None,
+                watch,
             )
             if save_predictions:
                 begin_fold(kept_in, plan.drawn[fold].sha256, goes_on=bool(log.done))
             else:
                 remove_predictions(kept_in)
             results[fold] = run_fold(run, log, advance)
+            watch(results[fold].scores)
             seconds += sum(done.seconds for done in log.done.values())
             model_seconds += sum(done.model_seconds for done in log.done.values())
     answered = sum(len({row.number for row in of_fold.rows}) for of_fold in results.values())
@@ -263,6 +267,7 @@ def _finish(
     """Join with the record that is ``kept``, score, and write; the record last: where it is, everything is there."""
     rows = {fold: result.rows for fold, result in results.items()}
     confused = {fold: result.confused for fold, result in results.items()}
+    remarks = {fold: remarks_on(result.scores) for fold, result in results.items()}
     if kept is not None:
         earlier = [row for row in read_counts(plan.folder / "counts.parquet") if row.fold in kept.folds]
         if rows_digest(earlier) != kept.counts_sha256:
@@ -270,6 +275,7 @@ def _finish(
         for fold, said in kept.folds.items():
             rows.setdefault(fold, [row for row in earlier if row.fold == fold])
             confused.setdefault(fold, confused_of(said))
+            remarks.setdefault(fold, said.remarks)
         here = joined(kept.environment, here)
         answered = sum(len({row.number for row in of_fold}) for of_fold in rows.values())
         spent = joined_timings([kept.timings, spent], answered)
@@ -294,7 +300,7 @@ def _finish(
         seed=plan.questions.seed,
         run=plan.questions.run,
         limit=plan.questions.limit,
-        folds=scores.folds,
+        folds=with_remarks(scores.folds, remarks),
         miou=scores.miou,
         fb_iou=scores.fb_iou,
         ci95=scores.ci95,

@@ -17,11 +17,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from torch import Tensor
 
 Prompts = Literal["none", "text", "mask", "both"]
@@ -121,14 +122,16 @@ class ModelCard(BaseModel):
 class Model(Protocol):
     """The contract of a model.
 
-    ``segment`` answers a batch of episodes, one tensor per episode, in their order. A tensor is either a float
-    score map K x H' x W' of any size (K prompts; foreground where > 0; with several prompts the label is the largest
-    positive score), which the engine resizes bilinearly to the protocol's size before it thresholds, or a bool mask
-    K x H x W of the query's own size or the protocol's, which is resized by nearest neighbour, never blended.
-    Episodes of the same image arrive together.
+    ``segment`` answers a batch of episodes, one tensor or numpy array per episode, in their order; one N x K x H x W
+    for the whole batch will do. An answer is either a float score map K x H' x W' of any size (K prompts; foreground
+    where > 0; with several prompts the label is the largest positive score), which the engine resizes bilinearly to the
+    protocol's size before it thresholds, or a mask K x H x W (bool, or integers 0 and 1) of the query's own size or the
+    protocol's, which is resized by nearest neighbour, never blended. Episodes of the same image arrive together.
     """
 
     @property
     def card(self) -> ModelCard: ...
 
-    def segment(self, episodes: Sequence[Episode]) -> Sequence[Tensor]: ...
+    def segment(
+        self, episodes: Sequence[Episode]
+    ) -> Sequence[Tensor | npt.NDArray[Any]] | Tensor | npt.NDArray[Any]: ...

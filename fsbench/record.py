@@ -12,7 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from fsbench.bounded import check_json, joined, plain, read_bytes
 from fsbench.errors import FsbenchError
@@ -34,6 +42,7 @@ from fsbench.record_fields import (
     Modification,
     OptionName,
     ProtocolId,
+    Remark,
     Run,
     ScoreName,
     Seed,
@@ -130,6 +139,7 @@ class FoldRecord(_Strict):
     ``episodes``: those counted. ``left_out``: classes with no sample. ``vanished_replicates``: bootstrap
     replicates in which a class lost its last sample. ``other``: scores beside the mIoU; where classes are asked
     together, ``others`` are those asked beside the fold's and the background, and ``confusion`` counts them all.
+    ``remarks``: see ``Remark``; not written where there are none, as in records of earlier versions.
     """
 
     miou: Fraction | None
@@ -145,6 +155,14 @@ class FoldRecord(_Strict):
     other: dict[ScoreName, OtherScore] = Field(default_factory=dict, max_length=100)
     others: dict[Text, ClassRecord] = Field(default_factory=dict, max_length=MOST_TOGETHER)
     confusion: Confusion | None = None
+    remarks: Annotated[tuple[Remark, ...], Field(max_length=1)] = ()
+
+    @model_serializer(mode="wrap")
+    def _leave_out_no_remarks(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        said: dict[str, Any] = serialize(self)
+        if not self.remarks:
+            said.pop("remarks", None)
+        return said
 
 
 class Environment(_Strict):

@@ -6,7 +6,7 @@ of ``plan.RANGES``.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -44,6 +44,8 @@ ProtocolId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9@._-]{0,79}$"), Afte
 Modification = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9=._-]{0,79}$"), AfterValidator(_is_no_path)]
 ScoreName = Annotated[str, Field(pattern=r"^[a-z0-9_.]{1,40}$")]
 OptionName = Annotated[str, Field(max_length=100)]
+Remark = Literal["probabilities"]
+"""What the counts of a fold do not show. ``probabilities``: its scores look like some, see ``ScoreStats``."""
 
 
 def check_training(fold: str, training: TrainingCard) -> None:

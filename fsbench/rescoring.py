@@ -17,6 +17,7 @@ from fsbench.intervals import interval
 from fsbench.metrics import Empty
 from fsbench.progress import progress
 from fsbench.record import OtherScore
+from fsbench.remarks import remark_lines
 from fsbench.scoring import IMAGEWISE, Scores
 from fsbench.stored import Stored, read_stored
 
@@ -158,4 +159,4 @@ def _remarks(stored: Stored, folds: Mapping[str, RescoredFold], average: Average
         remarks.append(
             f"{stored.record.benchmark.title}: a part of the benchmark; not comparable with the whole one's."
         )
-    return tuple(remarks)
+    return (*remarks, *remark_lines(stored.record))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from fsbench.metrics import benchmark_miou, score
 from fsbench.parquet import Faulty, read_bounded, refused
 from fsbench.protocols import PROTOCOLS, Protocol
 from fsbench.record import FoldRecord, Record, read_record
+from fsbench.remarks import with_remarks
 from fsbench.scenes import fits, scene_scores
 from fsbench.scoring import Scores, compute_scores, confused_of, fold_counts
 
@@ -82,7 +83,7 @@ class Stored:
         return [row for row in self.rows[fold] if self.one_class or row.class_id == BACKGROUND]
 
     def scores(self, protocol: Protocol, *, imagewise: bool) -> Scores:
-        """All scores under ``protocol``, which may differ from the record's in ``empty``.
+        """All scores under ``protocol``, which may differ from the record's in ``empty``, with the record's remarks.
 
         Unless the record is ``whole``, the intervals in the result are of another design and mean nothing. Raises
         FsbenchError for counts that no score can be made of.
@@ -113,7 +114,9 @@ class Stored:
         }
         confused = {fold: confused_of(of_fold) for fold, of_fold in said.folds.items()}
         with scorable(self.path):
-            return compute_scores(self.lists, manifests, self.rows, protocol, confused, imagewise=imagewise)
+            scores = compute_scores(self.lists, manifests, self.rows, protocol, confused, imagewise=imagewise)
+        remarks = {fold: of_fold.remarks for fold, of_fold in said.folds.items()}
+        return replace(scores, folds=with_remarks(scores.folds, remarks))
 
 
 def read_stored(path: Path) -> Stored:

@@ -20,6 +20,7 @@ from fsbench.fold_lists import FoldLists
 from fsbench.protocols import ANY, PROTOCOLS, Protocol
 from fsbench.record import Record, RecordedBenchmark
 from fsbench.registry import published_lists
+from fsbench.remarks import remark_lines
 from leaderboard.ranking import rank_ranges, ranks, separable
 from leaderboard.results import Entry, fold_scores
 from leaderboard.text import visible
@@ -60,6 +61,11 @@ class Row:
     def record(self) -> Record:
         """The record, or that of the first run."""
         return self.entries[0].record
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What its records say about the answers beside the scores, one sentence each."""
+        return tuple(dict.fromkeys(line for entry in self.entries for line in remark_lines(entry.record)))
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def _scores(record: Record) -> dict[str, Any]:
     """Every score by name: of the mean, of folds, of classes."""
     found: dict[str, Any] = {"mean": _of(record)}
     for fold, said in record.folds.items():
-        numbers = {"episodes": said.episodes, "left_out": list(said.left_out)}
+        numbers = {"episodes": said.episodes, "left_out": list(said.left_out), "remarks": list(said.remarks)}
         found[f"fold {fold}"] = _of(said) | numbers | {f"class {key}": c.iou for key, c in said.classes.items()}
     return found
 

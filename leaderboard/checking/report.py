@@ -10,6 +10,7 @@ from pathlib import Path
 from fsbench.errors import FsbenchError
 from fsbench.protocols import PROTOCOLS
 from fsbench.record import read_record
+from fsbench.remarks import remark_lines
 from leaderboard.checking import card, masks, pixels, place, questions, scores
 from leaderboard.checking.submission import Desk, NotCheckableError, Submission
 from leaderboard.known_issues import issues_of
@@ -90,7 +91,7 @@ def check_submission(path: Path, desk: Desk) -> Report:
             sub.failed.add(name)
         outcomes.append(outcome)
     notes = [f"known issue: {said}" for said in issues_of(record)]
-    notes += card.notes(sub)
+    notes += [*card.notes(sub), *remark_lines(record)]
     twin, name = desk.seen.setdefault(record.counts_sha256, (sub.path, record.model.name))
     if name != record.model.name:
         notes.append(f"the counts are those of {twin}, to the last pixel")

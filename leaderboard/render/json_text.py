@@ -78,6 +78,7 @@ def _row(row: Row) -> dict[str, Any]:
         "rank_range": None if row.rank_range is None else list(row.rank_range),
         "separable_from_best": row.from_best,
         "marks": list(row.marks),
+        "remarks": list(row.remarks),
         "model": {
             "name": model.name,
             "revision": model.revision,

@@ -226,7 +226,7 @@ def board_notes(board: Board) -> list[str]:
     left_out = [f"{key} (fold {fold})" for fold, said in first.folds.items() for key in said.left_out]
     if left_out:
         notes.append(f"Classes with no sample, left out of the mean: {', '.join(left_out)}.")
-    return notes
+    return [*notes, *(line for row in board.rows for line in row.remarks)]
 
 
 def _training_notes(board: Board) -> list[str]:
