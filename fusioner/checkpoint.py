@@ -1,12 +1,14 @@
 """A trained Fusioner on disk: ``RUN/fold{f}/`` with ``model.safetensors``, whose header says what it is, and its card.
 
 No weight of a frozen encoder is in it: their names and digests are, and they must be the same where it is used.
-Nothing is unpickled, and nothing is taken for granted: the file may come from a stranger.
+Nothing is unpickled, and nothing is taken for granted: the file may come from a stranger. Where ``training.json`` is
+beside them, weights and card must be the ones it names. Without it the card's digest still proves the weights, but
+nothing proves the card.
 """
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,10 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from fsbench.bounded import joined, plain
 from fsbench.errors import FsbenchError
 from fsbench.files import sha256_file
 from fsbench.model import ModelCard
-from fsbench.training.state import read_tensors
+from fsbench.training.report import CARD, CHECKPOINT, REPORT, check_finished
+from fsbench.training.tensors import read_tensors
+from fsbench.typed_json import read_typed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +36,8 @@ KEY = "fusioner"
 """Under which the header of ``model.safetensors`` holds the text of ``Meta``."""
 LARGEST = 2 * 2**30
 """Bytes of a file of weights; the paper's model has 0.2 GB."""
+LARGEST_CARD = 2**20
+"""Bytes of a card; those we write have some 2 KB."""
 
 Name = Annotated[str, Field(max_length=400)]
 Encoder = Annotated[str, Field(max_length=400, pattern="^[^=]+$")]
@@ -118,27 +125,34 @@ def sizes_of(config: FusionConfig) -> Sizes:
 def read_checkpoint(folder: Path) -> tuple[Meta, dict[str, Tensor], ModelCard]:
     """What a checkpoint is, its weights on the CPU, and its card.
 
-    Raises FsbenchError, one line, for a folder that holds none, a file that was altered since its card was written, and
-    weights that are not those of the sizes it names.
+    Raises FsbenchError, one line, for a folder that holds none, a file that was altered since its card or report was
+    written, and weights that are not those of the sizes it names.
     """
-    weights = folder / "model.safetensors"
-    if not weights.is_file():
-        raise FsbenchError(f"{weights}: is missing: expected the folder of a fold, as fsbench train writes RUN/fold0")
-    if weights.stat().st_size > LARGEST:
-        raise FsbenchError(f"{weights}: is larger than {LARGEST >> 30} GiB, which no Fusioner is")
-    card = _read_card(folder / "card.json")
-    try:
-        tensors, header = read_tensors(weights)
-    except (FsbenchError, RecursionError) as error:
-        raise FsbenchError(f"{weights}: is no safetensors file, or a damaged one: train again, or copy it") from error
-    meta = _read_meta(weights, header)
+    weights, beside = folder / CHECKPOINT, folder / CARD
+    digest = _digest(weights)
+    if os.path.lexists(folder / REPORT):
+        check_finished(folder)
+    card = read_typed(beside, ModelCard, "a model card", "copy it from where the weights were trained", LARGEST_CARD)
     said = card.training.get("*")
-    if said is None or said.checkpoint_sha256 != sha256_file(weights):
-        raise FsbenchError(f"{weights}: was altered, or is not of {folder / 'card.json'}: train again, or copy both")
+    if said is None or {said.checkpoint_sha256, card.weights_sha256} != {digest}:
+        raise FsbenchError(f"{weights}: was altered, or is not of {beside}: train again, or copy both")
+    tensors, header = read_tensors(weights, "train again, or copy it")
+    meta = _read_meta(weights, header)
     if sorted(said.training_classes) != sorted(meta.trained_on):
-        raise FsbenchError(f"{folder / 'card.json'}: names other training classes than the weights: copy both again")
+        raise FsbenchError(f"{beside}: names other training classes than the weights: copy both again")
     check_weights(weights, meta, tensors)
     return meta, tensors, card
+
+
+def _digest(weights: Path) -> str:
+    """SHA-256 (hex) of the weights' file; raises FsbenchError where it is missing, no regular file, or too large."""
+    try:
+        return sha256_file(weights, LARGEST)
+    except FileNotFoundError as error:
+        said = "expected the folder of a fold, as fsbench train writes RUN/fold0"
+        raise FsbenchError(f"{weights}: is missing: {said}") from error
+    except OSError as error:
+        raise FsbenchError(f"{weights}: cannot be read ({error.strerror}): mend its permissions or disk") from error
 
 
 def _read_meta(path: Path, header: Mapping[str, str]) -> Meta:
@@ -148,21 +162,12 @@ def _read_meta(path: Path, header: Mapping[str, str]) -> Meta:
     except (KeyError, TypeError) as error:
         raise FsbenchError(f"{path}: is no Fusioner: its header says nothing of one") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = " ".join(".".join(str(part)[:80] for part in first["loc"]).split())
-        raise FsbenchError(f"{path}: is no {SCHEMA}: {where or 'header'}: {first['msg'][:200]}") from error
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where, said = joined(first["loc"]) or "header", plain(first["msg"])[:200]
+        raise FsbenchError(f"{path}: is no {SCHEMA}: {where}: {said}") from error
     except FsbenchError as error:
         raise FsbenchError(f"{path}: is no Fusioner: {error}") from error
     return meta
-
-
-def _read_card(path: Path) -> ModelCard:
-    try:
-        return ModelCard.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise FsbenchError(f"{path}: cannot be read ({error.strerror}): expected it beside the weights") from error
-    except (ValueError, RecursionError) as error:
-        raise FsbenchError(f"{path}: is no model card ({' '.join(str(error).split())[:200]})") from error
 
 
 def check_weights(path: Path, meta: Meta, tensors: Mapping[str, Tensor]) -> None:

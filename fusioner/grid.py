@@ -6,18 +6,18 @@ counts as done only if it is the row's: another recipe, or a record of other che
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from fsbench.errors import FsbenchError
 from fsbench.record import Record, read_record
 from fsbench.registry import published_lists
-from fsbench.training.output import read_report
+from fsbench.training.report import REPORT, Report, read_report
 from fusioner.published import COCO, FOLDS, PASCAL, TRANSFER, Published
 
 PROTOCOLS = {PASCAL: "fusioner", COCO: "fusioner", TRANSFER: "fsbench-v1"}
@@ -89,14 +89,12 @@ class Grid:
     def state(self, row: Published) -> State:
         """How far a row is, by what lies in its folder; raises FsbenchError for a report or record that is none."""
         run = self.folder(row)
-        reports = {
-            fold: read_report(path) for fold in FOLDS if (path := run / f"fold{fold}" / "training.json").is_file()
-        }
+        reports = {fold: read_report(path) for fold in FOLDS if os.path.lexists(path := run / f"fold{fold}" / REPORT)}
         others = {fold: why for fold, report in reports.items() if (why := _another(report, row))}
         ours = {fold: report for fold, report in reports.items() if fold not in others}
         remarks = [f"{run}/fold{fold} is of another run ({why})" for fold, why in others.items()]
         whole = published_lists(row.trained_on)
-        titles = dict.fromkeys(str(report["benchmark"]["title"]) for report in ours.values())
+        titles = dict.fromkeys(report.benchmark.title for report in ours.values())
         remarks += [f"trained on {title}" for title in titles if whole is not None and title != whole.title]
         found = self._record(row, ours) if len(ours) == len(FOLDS) else None
         where, record = found or (None, None)
@@ -136,11 +134,11 @@ class Grid:
         if self.device != "auto":
             yield from ("--device", self.device)
 
-    def _record(self, row: Published, reports: Mapping[str, Mapping[str, Any]]) -> tuple[Path, Record] | None:
+    def _record(self, row: Published, reports: Mapping[str, Report]) -> tuple[Path, Record] | None:
         """The record of all folds of these checkpoints; the protocol's own before a modified one."""
         questions = f"{PROTOCOLS[row.benchmark]}-0shot-s0"
         found = sorted((self.folder(row) / "results").glob(f"*/*/{row.benchmark}/{questions}*/record.json"))
-        checkpoints = {fold: report["checkpoint_sha256"] for fold, report in reports.items()}
+        checkpoints = {fold: report.checkpoint_sha256 for fold, report in reports.items()}
         for path in sorted(found, key=lambda path: len(path.parent.name)):
             record = read_record(path)
             trained = {fold: said.checkpoint_sha256 for fold, said in record.model.training.items()}
@@ -149,7 +147,7 @@ class Grid:
         return None
 
 
-def _another(report: Mapping[str, Any], row: Published) -> str | None:
+def _another(report: Report, row: Published) -> str | None:
     """In what a report's run differs from the row's; None where it is the row's."""
     wanted: dict[str, str | None] = {
         "visual": row.visual,
@@ -159,14 +157,10 @@ def _another(report: Mapping[str, Any], row: Published) -> str | None:
         "prompts": PROMPTS,
     }
     wanted |= dict.fromkeys(CHANGES)
-    benchmark = report.get("benchmark")
-    options = report.get("options")
-    if not isinstance(benchmark, dict) or not isinstance(options, dict):
-        return "its report says nothing of it"
     for name, value in wanted.items():
-        if options.get(name) != value:
-            return f"{name} {options.get(name)}"
-    said = benchmark.get("train_list")
+        if report.options.get(name) != value:
+            return f"{name} {report.options.get(name)}"
+    said = report.benchmark.train_list
     return None if said == TRAIN_LISTS[row.trained_on] else f"train list {said}"
 
 

@@ -128,21 +128,20 @@ def _flags(function: Any) -> dict[str, inspect.Parameter]:
 
 def report(folders: list[Path]) -> None:
     """Say what was trained and what can be done with it (on the first rank)."""
-    import json
     import os
 
     if os.environ.get("RANK", "0") != "0":
         return
     from rich.console import Console
 
+    from fsbench.training.report import REPORT, read_report
+
     console = Console(highlight=False, soft_wrap=True)
     for folder in folders:
-        said = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-        chosen = said["epochs"][said["selected_epoch"]]
-        score = chosen["scores"][said["selected_by"]]
+        said = read_report(folder / REPORT)
         console.print(
-            f"fold {said['fold']}: {said['selected_by']} {score:.4f} on held-out photographs after epoch "
-            f"{said['selected_epoch'] + 1} of {len(said['epochs'])}",
+            f"fold {said.fold}: {said.selected_by} {said.selected_score:.4f} on held-out photographs after epoch "
+            f"{said.selected_epoch + 1} of {len(said.epochs)}",
             markup=False,
         )
         console.print(f"  checkpoint: {folder}", markup=False)

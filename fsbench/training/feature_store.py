@@ -19,7 +19,6 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -30,7 +29,7 @@ from fsbench.home import home
 from fsbench.progress import progress
 from fsbench.training.leases import Lease, leased_by_others
 from fsbench.training.ranks import Ranks
-from fsbench.training.state import read_tensors, write_tensors
+from fsbench.training.tensors import read_sealed, read_tensors, write_sealed
 
 if TYPE_CHECKING:
     import torch
@@ -137,7 +136,7 @@ class Features:
 
     def __init__(self, store: FeatureStore, keys: Sequence[str], compute: Compute, dtype: torch.dtype) -> None:
         self._store, self._keys, self._compute, self._dtype = store, keys, compute, dtype
-        self._sound: set[str] = set()
+        self._sound: dict[str, tuple[int, ...]] = {}
         self._making = threading.Lock()
 
     def __len__(self) -> int:
@@ -146,14 +145,18 @@ class Features:
     def __getitem__(self, place: int) -> dict[str, Tensor]:
         """A feature's tensors, not to be written to; one that is damaged or gone is made anew."""
         key = self._keys[place]
-        tensors = _read(self._store.path(key), key, checked=key in self._sound)
+        path = self._store.path(key)
+        there = _identity(path)
+        tensors = _read(path, key, checked=there is not None and self._sound.get(key) == there)
         if tensors is None:
             with self._making:
                 self.make([place], None, anew=True)
-            tensors = _read(self._store.path(key), key, checked=False)
-            if tensors is None:
-                raise FsbenchError(f"{self._store.path(key)}: cannot be read back: check the disk, or use --features")
-        self._sound.add(key)
+            there = _identity(path)
+            tensors = _read(path, key, checked=False)
+            if tensors is None or there is None:
+                raise FsbenchError(f"{path}: cannot be read back: check the disk, or use --features")
+        if there is not None:
+            self._sound[key] = there
         return tensors
 
     def make(self, places: Sequence[int], room: _Room | None, *, anew: bool = False) -> None:
@@ -171,7 +174,7 @@ class Features:
             }
             if room is not None:
                 room.take(sum(tensor.nbytes for tensor in kept.values()))
-            write_tensors(path, kept, {"key": self._keys[place], "sha256": checksum(kept)})
+            write_sealed(path, kept, {"key": self._keys[place]})
 
 
 class _Room:
@@ -222,26 +225,22 @@ HEADER = 512
 """Bytes that a file has beside its tensors, at most, for a few tensors."""
 
 
-def checksum(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 (hex) over names, formats, shapes and bytes."""
-    import torch
-
-    digest = sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
 def _read(path: Path, key: str, *, checked: bool) -> dict[str, Tensor] | None:
-    """The tensors of a file; None where it is gone or damaged. ``checked``: its bytes were looked at before."""
+    """The tensors of a file; None where it is gone or damaged. ``checked``: this very file was sound before."""
     try:
-        tensors, said = read_tensors(path)
+        tensors, header = (read_tensors if checked else read_sealed)(path)
     except FsbenchError:
         return None
-    if said.get("key") != key or not (checked or said.get("sha256") == checksum(tensors)):
+    return tensors if header.get("key") == key else None
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    """What changes when a file is written to or replaced; None where it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
         return None
-    return tensors
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _touch(path: Path) -> None:

@@ -13,7 +13,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from fsbench.bounded import read_bytes
 from fsbench.files import write_text
+
+MOST_KEYS = 64 * 2**20
+"""Bytes of a list of keys: a million of them."""
 
 
 class Lease:
@@ -48,10 +52,17 @@ def leased_by_others(folder: Path, own: Lease | None) -> frozenset[str]:
         try:
             lock.acquire()
         except Timeout:
-            if listed.is_file():
-                keys |= set(listed.read_text(encoding="utf-8").split())
+            keys |= _keys(listed)
             continue
         listed.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         lock.release()
     return frozenset(keys)
+
+
+def _keys(listed: Path) -> set[str]:
+    """The keys of a lease; none where it has not been written yet, or its run has just ended."""
+    try:
+        return set(read_bytes(listed, MOST_KEYS).decode("ascii", "replace").split())
+    except FileNotFoundError:
+        return set()

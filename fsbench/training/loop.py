@@ -8,6 +8,7 @@ carries over is in one file. When it is written has no influence on the result.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -22,9 +23,10 @@ from fsbench.training.bar import training_bar
 from fsbench.training.logs import Logs
 from fsbench.training.precision import Precision
 from fsbench.training.ranks import Ranks
-from fsbench.training.state import Epoch, Reached, load_state, save_state, write_tensors
+from fsbench.training.state import Epoch, Reached, load_state, save_state
 from fsbench.training.step import Stepped, Stepper, holding
 from fsbench.training.task import Task
+from fsbench.training.tensors import read_sealed, write_sealed
 
 if TYPE_CHECKING:
     import torch
@@ -56,8 +58,8 @@ class Conditions:
 def train(task: Task, under: Conditions) -> Reached:
     """Train to the end, from the state on disk if there is one; the best weights are then in ``best_weights``.
 
-    Raises FsbenchError for a state of another run, a loss that is no number, a task without steps, and where
-    ``validate`` does not give the score that selects.
+    Raises FsbenchError for a state that was altered or is of another run, a loss that is no number, a task without
+    steps, and where ``validate`` does not give finite scores with the one that selects.
     """
     if min(task.epochs, task.steps_per_epoch, task.validate_every) < 1:
         raise FsbenchError(
@@ -80,9 +82,11 @@ class _Loop:
         self.state = under.folder / "state.safetensors"
         self.reached = Reached()
         self.unseen: list[Stepped] = []
-        if self.state.exists():
+        if os.path.lexists(self.state):
             self.reached = load_state(self.state, under.run, task.module, task.optimizers, self.stepper.average)
             self.precision.restore(self.reached.scaler)
+            if self.reached.best_epoch is not None:  # now rather than after hours of training
+                read_sealed(best_weights(under.folder, self.reached))
         under.ranks.wait()  # nobody writes before all have read
         self.saved_at = time.monotonic()
 
@@ -148,7 +152,7 @@ class _Loop:
                 improved = best is None or scores[task.selects] > best
                 if improved:
                     reached.best_epoch = epoch
-                    write_tensors(best_weights(self.under.folder, reached), task.module.state_dict(), {})
+                    write_sealed(best_weights(self.under.folder, reached), task.module.state_dict(), {})
         reached.epochs.append(Epoch(epoch=epoch, loss=loss, scores=scores))
         logs.add({"epoch/loss": loss, **{f"epoch/{name}": value for name, value in scores.items()}}, epoch)
         return improved
@@ -159,9 +163,10 @@ class _Loop:
         self.task.module.eval()
         with torch.no_grad(), self.precision.autocast():
             scores = {name: float(value) for name, value in self.task.validate().items()}
-        if not math.isfinite(scores.get(self.task.selects, math.nan)):
+        if self.task.selects not in scores or not all(map(math.isfinite, scores.values())):
             raise FsbenchError(
-                f"{self.under.title}: validating gave {scores}, without a number for {self.task.selects}"
+                f"{self.under.title}: validating gave {scores}: expected finite numbers, one of them for "
+                f"{self.task.selects}"
             )
         return scores
 

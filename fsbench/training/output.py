@@ -1,32 +1,30 @@
 """The files of a trained fold, each whole or not there, and the one run that may write them.
 
 ``model.safetensors`` has the weights, ``card.json`` the model's card with the fold's training, ``training.json`` the
-recipe, the scores of every epoch and the environment; it is written last, so where it is, the fold is done.
+recipe, the scores of every epoch, the environment and the digests (``report.py``); it is written last, so where it
+is, the fold is done.
 ``state/`` is there only while the fold is being trained, ``tensorboard/`` has the logs.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from fsbench.environment import peak_memory_mib
 from fsbench.errors import FsbenchError
-from fsbench.files import check_writable, sha256_file, write_text
+from fsbench.files import remove_cut_off, sha256_file, write_text
+from fsbench.locks import LOCK, building
 from fsbench.model import ModelCard
 from fsbench.training.loop import best_weights
 from fsbench.training.ranks import Ranks
-from fsbench.training.state import Reached, read_tensors, write_tensors
+from fsbench.training.report import CARD, CHECKPOINT, REPORT, write_report
+from fsbench.training.state import Reached
 from fsbench.training.task import Setup, Task
-
-SCHEMA = "fsbench-training/1"
-LOCK = ".lock"
+from fsbench.training.tensors import read_sealed, write_tensors
 
 
 def check_free(folders: Iterable[Path]) -> None:
@@ -38,13 +36,11 @@ def check_free(folders: Iterable[Path]) -> None:
 
 def finish(folder: Path, task: Task, setup: Setup, reached: Reached, said: Mapping[str, Any]) -> None:
     """Write the checkpoint, the card and the report, in this order; then the state is not needed any more."""
-    state = folder / "state"
-    weights, _ = read_tensors(best_weights(state, reached))
-    checkpoint = folder / "model.safetensors"
+    weights, _ = read_sealed(best_weights(folder / "state", reached))
+    checkpoint, card = folder / CHECKPOINT, folder / CARD
     write_tensors(checkpoint, weights, task.metadata)
     digest = sha256_file(checkpoint)
-    card = _card(task, setup, digest)
-    write_text(folder / "card.json", card.model_dump_json(indent=1) + "\n")
+    write_text(card, _card(task, setup, digest).model_dump_json(indent=1) + "\n")
     data = setup.data
     report = {
         **said,
@@ -59,12 +55,20 @@ def finish(folder: Path, task: Task, setup: Setup, reached: Reached, said: Mappi
         "steps": reached.step,
         "selected_by": task.selects,
         "selected_epoch": reached.best_epoch,
-        "epochs": [epoch.model_dump() for epoch in reached.epochs],
+        "epochs": reached.epochs,
         "checkpoint_sha256": digest,
+        "checkpoint_bytes": checkpoint.stat().st_size,
+        "card_sha256": sha256_file(card),
         "timings": {"seconds": round(reached.seconds, 1), "peak_memory_mib": peak_memory_mib()},
     }
-    write_text(folder / "training.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    shutil.rmtree(state)
+    write_report(folder, report)
+    remove_state(folder)
+
+
+def remove_state(folder: Path) -> None:
+    """Remove what only a run at work needs; it stays where a run was killed right behind its report."""
+    if (folder / "state").is_dir():
+        shutil.rmtree(folder / "state")
 
 
 def _card(task: Task, setup: Setup, digest: str) -> ModelCard:
@@ -88,35 +92,19 @@ def _card(task: Task, setup: Setup, digest: str) -> ModelCard:
 
 @contextmanager
 def alone(folder: Path, ranks: Ranks) -> Iterator[None]:
-    """Keep other runs from the same folder while this one is at work."""
+    """Keep other runs from the same folder while this one is at work; remove what killed ones were writing."""
     if not ranks.first:
         yield
         return
-    lock = FileLock(check_writable(folder) / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise FsbenchError(f"{folder}: another run is at work here: wait for it, or choose another --out") from error
-    try:
+    with building(folder):
+        remove_cut_off(folder / "state")
         yield
-    finally:
-        lock.release()
 
 
 def clear(folder: Path) -> None:
     """Remove what an earlier run left; the report first, so that no half of a run looks whole."""
-    for name in ("training.json", "card.json", "model.safetensors"):
+    for name in (REPORT, CARD, CHECKPOINT):
         (folder / name).unlink(missing_ok=True)
     for name in ("state", "tensorboard"):
         if (folder / name).exists():
             shutil.rmtree(folder / name)
-
-
-def read_report(path: Path) -> dict[str, Any]:
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise FsbenchError(f"{path}: cannot be read ({error}): use --if-exists replace") from error
-    if not isinstance(said, dict) or said.get("schema") != SCHEMA:
-        raise FsbenchError(f"{path}: is no {SCHEMA} report: use --if-exists replace")
-    return said

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,9 +19,10 @@ from fsbench.registry import foreign
 from fsbench.training.data import HELD_OUT, training_data
 from fsbench.training.feature_store import FeatureStore
 from fsbench.training.loop import Conditions, train
-from fsbench.training.output import SCHEMA, alone, check_free, clear, finish, read_report
+from fsbench.training.output import alone, check_free, clear, finish, remove_state
 from fsbench.training.precision import resolve_precision
 from fsbench.training.ranks import Ranks, all_ranks
+from fsbench.training.report import REPORT, SCHEMA, check_finished
 from fsbench.training.state import check_same_run
 from fsbench.training.task import Setup, Trainer
 
@@ -120,8 +123,7 @@ def _train_fold(
         drop_novel_images=request.drop_novel_images,
         held_out=request.held_out,
     )
-    report = folder / "training.json"
-    state = folder / "state"
+    report = folder / REPORT
     precision = resolve_precision(request.precision, device)
     said: dict[str, Any] = {
         "schema": SCHEMA,
@@ -140,10 +142,11 @@ def _train_fold(
         "conditions": {"device": device.type, "precision": precision, "threads": threads, "ranks": ranks.size},
     }
     replaced = request.if_exists == "replace"
-    if report.exists() and not replaced:
-        was = read_report(report)
-        check_same_run(report, {name: was.get(name) for name in said}, said)
+    if os.path.lexists(report) and not replaced:
+        was = check_finished(folder).contents()
+        check_same_run(report, {name: was[name] for name in said}, said)
         if ranks.first:
+            remove_state(folder)
             _say(f"{report}: is there already, nothing was run (--if-exists replace runs it again)")
         return
     ranks.wait()
@@ -155,9 +158,10 @@ def _train_fold(
         with foreign(f"trainer {request.trainer}, fold {fold}: raised"):
             task = trainer.task(setup, **request.options)
             run = {**said, "recipe": dict(task.recipe), "metadata": dict(task.metadata)}
+            run = json.loads(json.dumps(run, allow_nan=False))
             under = Conditions(
                 run=run,
-                folder=state,
+                folder=folder / "state",
                 title=f"{task.card.name} · {request.benchmark.title} · fold {fold}",
                 seed=request.seed,
                 device=device,
@@ -177,7 +181,8 @@ def _plain(value: Any) -> Any:
     """An option's value as JSON has it."""
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
-    return value if value is None or isinstance(value, bool | int | float) else str(value)
+    plain = isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value))
+    return value if value is None or plain else str(value)
 
 
 def _say(text: str) -> None:

@@ -1,7 +1,7 @@
 """Where a training is, on disk: one safetensors file with every tensor, and the rest as JSON in its header.
 
-One file is whole or not there, so weights, moments and step can never be of two moments. Nothing is pickled: the
-optimizers' states are laid out as named tensors and numbers.
+One file is whole or not there, so weights, moments and step can never be of two moments; it is sealed, so an altered
+byte is noticed. Nothing is pickled: the optimizers' states are laid out as named tensors and numbers.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fsbench.errors import FsbenchError
-from fsbench.files import written_whole
+from fsbench.training.tensors import read_sealed, write_sealed
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
 SCHEMA = "fsbench-training-state/1"
-HEADER = "fsbench"
 
 
 class Epoch(BaseModel):
@@ -75,33 +74,6 @@ def restore_optimizer(
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
-    """A safetensors file, whole or not at all: the same bytes for the same tensors and header.
-
-    Each tensor is stored by itself, whatever it shares memory with. The header is one JSON text under ``fsbench``,
-    because safetensors writes several in an order that changes from call to call.
-    """
-    import torch
-    from safetensors.torch import save_file
-
-    alone = {name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
-             for name, tensor in tensors.items()}  # fmt: skip
-    with written_whole(path) as temporary:
-        save_file(alone, temporary, metadata={HEADER: json.dumps(header, sort_keys=True)})
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors (on the CPU, memory-mapped) and header; raises FsbenchError for a file that is none."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "pt") as file:
-            header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
-    except (OSError, ValueError, SafetensorError) as error:
-        raise FsbenchError(f"{path}: cannot be read ({error}): use --if-exists replace") from error
-
-
 def save_state(
     path: Path,
     run: Mapping[str, Any],
@@ -119,7 +91,7 @@ def save_state(
         tensors |= {f"optimizer{place}.{name}": tensor for name, tensor in of_optimizer.items()}
         reached.numbers.append(numbers)
     header = {"schema": SCHEMA, "run": json.dumps(run, sort_keys=True), "reached": reached.model_dump_json()}
-    write_tensors(path, tensors, header)
+    write_sealed(path, tensors, header)
 
 
 def load_state(
@@ -131,9 +103,9 @@ def load_state(
 ) -> Reached:
     """Put module, optimizers and ``average`` where ``save_state`` left them; returns how far that was.
 
-    Raises FsbenchError for a file that is damaged or of another run, and says what differs.
+    Raises FsbenchError for a file that is damaged, altered or of another run, and says what differs.
     """
-    tensors, header = read_tensors(path)
+    tensors, header = read_sealed(path)
     try:
         if header.get("schema") != SCHEMA:
             raise FsbenchError(f"{path}: schema is {header.get('schema')!r}, expected {SCHEMA!r}: --if-exists replace")

@@ -67,7 +67,7 @@ class Task:
     ``randomness.generator`` alone. ``loss(data)``: under autocast, with the module in training mode; torch's own
     generators are seeded for each step, so that dropout is the same after a kill.
 
-    ``validate()``: scores, computed on rank 0 alone with the module in evaluation mode, without gradients, every
+    ``validate()``: finite scores, computed on rank 0 alone with the module in evaluation mode, without gradients, every
     ``validate_every`` epochs and after the last one. ``selects``: the one whose largest value chooses the weights that
     are kept. ``clip_norm``: the largest norm of the gradients together. ``average(step)``: the decay of a moving
     average of the weights, which is then what is validated and kept; None for none.

@@ -15,7 +15,7 @@ import pytest
 
 from fsbench.benchmark import Benchmark, open_benchmark
 from fsbench.training.run import Request, train_folds
-from fsbench.training.state import read_tensors
+from fsbench.training.tensors import read_tensors
 from tests.fsbench import tiny_trainer
 
 OPTIONS = {"epochs": 3, "dropout": 0.3, "average": True, "pause": 0.01}
@@ -43,7 +43,7 @@ def finish(benchmark: Benchmark, out: Path, **changes: Any) -> dict[str, Any]:
     assert process.exitcode == 0
     folder = out / "fold1"
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert set(files) == {"model.safetensors", "card.json", "training.json", ".lock"}
+    assert set(files) == {"model.safetensors", "card.json", "training.json"}
     report = json.loads(files.pop("training.json"))
     report.pop("timings")
     return {**files, "training.json": report}

@@ -13,7 +13,7 @@ import torch
 
 from fsbench.benchmark import Benchmark
 from fsbench.training.run import Request, train_folds
-from fsbench.training.state import read_tensors
+from fsbench.training.tensors import read_tensors
 from tests.fsbench import tiny_trainer
 from tests.fsbench.tiny_trainer import announced
 

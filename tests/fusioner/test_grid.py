@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +19,8 @@ from fsbench.model import TrainingCard
 from fsbench.protocols import PROTOCOLS
 from fsbench.record import read_record, write_record
 from fsbench.registry import published_lists
+from fsbench.training.report import write_report
+from fsbench.training.state import Epoch
 from fusioner import grid, trainer
 from fusioner.cli import app as fusioner_app
 from fusioner.encoders import catalogue
@@ -38,6 +40,32 @@ def _command_is_there() -> None:
         from fsbench.cli.main import add_sibling
 
         add_sibling("fusioner", fusioner_app)
+
+
+def report(folder: Path, *, options: Mapping[str, Any], benchmark: Mapping[str, str], checkpoint_sha256: str) -> None:
+    """Write a training report that says this, and elsewhere as little as it may."""
+    data = {"train_pairs": 9, "train_images": 9, "held_out_pairs": 1, "held_out_images": 1, "images_refused": 0}
+    values = {
+        "trainer": "fusioner",
+        "options": dict(options),
+        "seed": 0,
+        "fold": "0",
+        "benchmark": {"lists": "0", "drop_novel_images": False, "held_out": 0.1, "data": "0", **benchmark},
+        "conditions": {},
+        "recipe": {},
+        "metadata": {},
+        "environment": {},
+        "data": {**data, "novel_images_dropped": "no"},
+        "steps": 1,
+        "selected_by": "miou",
+        "selected_epoch": 0,
+        "epochs": [Epoch(epoch=0, loss=1.0, scores={"miou": 0.5})],
+        "checkpoint_sha256": checkpoint_sha256,
+        "checkpoint_bytes": 1,
+        "card_sha256": digest("card"),
+        "timings": {},
+    }
+    write_report(folder, values)
 
 
 class Runner:
@@ -63,13 +91,9 @@ class Runner:
         for fold in folds:
             folder = Path(flag["--out"]) / f"fold{fold}"
             folder.mkdir(parents=True, exist_ok=True)
-            report = {
-                "schema": "fsbench-training/1",
-                "options": {**given, "size": None, "views": None, "epochs": None, "batch_size": None, **options},
-                "benchmark": {"title": self.title, "train_list": flag["--train-list"]},
-                "checkpoint_sha256": digest(str(folder)),
-            }
-            (folder / "training.json").write_text(json.dumps(report))
+            of_paper = {**given, "size": None, "views": None, "epochs": None, "batch_size": None, **options}
+            on = {"title": self.title, "train_list": flag["--train-list"]}
+            report(folder, options=of_paper, benchmark=on, checkpoint_sha256=digest(str(folder)))
 
     def evaluate(self, command: list[str]) -> None:
         flag = dict(zip(command[1::2], command[2::2], strict=True))
@@ -268,13 +292,18 @@ def test_a_record_of_other_checkpoints_is_not_the_rows(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, runner: Runner
 ) -> None:
     rows_in_json(capsys, "table1", "--row", 1, "--out", tmp_path, "--run")
-    (report,) = tmp_path.glob("*/*/fold3/training.json")
-    said = json.loads(report.read_text())
-    report.write_text(json.dumps({**said, "checkpoint_sha256": digest("trained again")}))
+    (path,) = tmp_path.glob("*/*/fold3/training.json")
+    said = json.loads(path.read_text())
+    on = {name: said["benchmark"][name] for name in ("title", "train_list")}
+    report(path.parent, options=said["options"], benchmark=on, checkpoint_sha256=digest("trained again"))
     (row,) = rows_in_json(capsys, "table1", "--row", 1, "--out", tmp_path)
     assert ([command["done"] for command in row["commands"]], row["measured"]) == ([True, False], None)
-    report.write_text("{")
-    assert "training.json: cannot be read" in refusal(capsys, "fusioner", "grid", "table1", "--out", tmp_path)
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
+    assert "training.json: is not a training report (the file: it was altered" in refusal(
+        capsys, "fusioner", "grid", "table1", "--out", tmp_path
+    )
+    path.write_text("{")
+    assert "training.json: is not a training report" in refusal(capsys, "fusioner", "grid", "table1", "--out", tmp_path)
 
 
 def test_refusals(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,8 +31,8 @@ from fsbench.record import Record
 from fsbench.training.data import training_data
 from fsbench.training.feature_store import FeatureStore
 from fsbench.training.ranks import Ranks
-from fsbench.training.state import read_tensors
 from fsbench.training.task import Setup
+from fsbench.training.tensors import read_tensors
 from fusioner import trainer
 from fusioner.encoders import TEXT_NAMES, VISUAL_NAMES, text_spec, visual_spec
 from fusioner.looking import Looking
@@ -76,7 +76,7 @@ def test_as_published_but_small(tiny: Benchmark, tmp_path: Path, fusion: str) ->
 
 
 def test_what_a_run_leaves_says_what_it_is(trained: Path) -> None:
-    assert {path.name for path in trained.iterdir()} == {"model.safetensors", "card.json", "training.json", ".lock"}
+    assert {path.name for path in trained.iterdir()} == {"model.safetensors", "card.json", "training.json"}
     said = report(trained)
     assert said["recipe"] == json.loads(json.dumps(asdict(tiny_recipe())))
     assert (said["selected_by"], said["steps"]) == ("held-out mIoU", 8)
