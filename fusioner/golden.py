@@ -4,12 +4,15 @@ A golden file is an ``.npz`` with ``meta`` (a dictionary spelled out: ``d_model`
 ``target``, ``temperature``, ``visual_dim``, ``text_dim``; grid and target are one number, or two: height, width),
 ``visual`` (B x N x Dv), ``text`` (B x K x Dt), every parameter under its name in the released code, and the outputs:
 ``fused_visual`` (B x N x d), ``fused_text`` (B x K x d), ``decoded`` (B x d x H x W), ``logits`` (B x K x H x W). All
-of them are floats. With K > 1, all classes passed together. Nothing in it is executed or unpickled.
+of them are floats. With K > 1, all classes passed together. Nothing in it is executed or unpickled, and no array is
+made before its size is known to be that of its bytes.
 """
 
 from __future__ import annotations
 
 import ast
+import io
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -21,12 +24,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fsbench.bounded import check_size, open_regular, plain
 from fsbench.errors import CheckFailedError, FsbenchError
 from fusioner.decoder import full_size
 from fusioner.fusion import FusionConfig
 from fusioner.model import Fusioner
 
 TOLERANCE = 1e-4
+LARGEST = 4 * 2**30
+"""Bytes of all arrays of a golden file together; those of the paper's model have some 0.4 GB."""
+LONGEST_META = 10_000
+"""Characters of ``meta``."""
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_DAMAGE = (OSError, ValueError, EOFError, SyntaxError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 OUTPUTS = ("fused_visual", "fused_text", "decoded", "logits")
 SIZES = ("d_model", "layers", "heads", "visual_dim", "text_dim")
 
@@ -84,26 +94,59 @@ def check(path: Path, found: Mapping[str, float]) -> None:
 
 def _arrays(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """``meta``, and all other arrays, of a file that may be anything."""
-    if not path.is_file():
-        raise FsbenchError(f"{path}: no such file: give a golden .npz file")
     try:
-        with path.open("rb") as file:
-            stored = np.load(file, allow_pickle=False)
-            if not isinstance(stored, np.lib.npyio.NpzFile):
-                raise FsbenchError(f"{path}: one array and no .npz archive: give a golden .npz file")
-            arrays = {name: stored[name] for name in stored.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise FsbenchError(f"{path}: no readable .npz archive of arrays: give a golden .npz file") from error
-    try:
-        meta = ast.literal_eval(str(arrays.pop("meta", "")))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        meta = None
-    if not isinstance(meta, dict):
+        with open_regular(path) as file:
+            check_size(path, file, LARGEST)
+            with zipfile.ZipFile(file) as archive:
+                arrays = _members(path, archive)
+    except FileNotFoundError as error:
+        raise FsbenchError(f"{path}: no such file: give a golden .npz file") from error
+    except _DAMAGE as error:
+        said = plain(getattr(error, "strerror", None) or error)[:200] or type(error).__name__
+        raise FsbenchError(f"{path}: no readable .npz archive of arrays ({said}): give a golden .npz file") from error
+    meta = _meta(arrays.pop("meta", None))
+    if meta is None:
         raise FsbenchError(f"{path}: has no meta with a dictionary of sizes: give a golden file of the released code")
     for name, array in arrays.items():
         if not np.issubdtype(array.dtype, np.floating):
             raise FsbenchError(f"{path}: {name} is {array.dtype}: expected floats")
     return meta, {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
+
+
+def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays of an archive, at most ``LARGEST`` bytes; a member is read up to the size that the archive names."""
+    members = archive.infolist()
+    size = sum(member.file_size for member in members)
+    if size > LARGEST:
+        raise FsbenchError(f"{path}: its arrays have {size} bytes, at most {LARGEST} are read: check what it is")
+    names = [plain(member.filename.removesuffix(".npy"))[:80] for member in members]
+    if len(set(names)) < len(names):
+        raise FsbenchError(f"{path}: holds an array twice: give a golden file of the released code")
+    return {name: _array(archive.read(member)) for name, member in zip(names, members, strict=True)}
+
+
+def _array(data: bytes) -> np.ndarray[Any, Any]:
+    """The array of a ``.npy`` file; raises ValueError where it is none, holds objects, or has another size."""
+    file = io.BytesIO(data)
+    read_header = _HEADERS.get(np.lib.format.read_magic(file))
+    if read_header is None:
+        raise ValueError("an array is of a version other than 1.0 and 2.0")
+    shape, by_columns, dtype = read_header(file)
+    start = file.tell()
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(data) - start:
+        raise ValueError("an array has another size than its header names")
+    return np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if by_columns else "C")
+
+
+def _meta(array: np.ndarray[Any, Any] | None) -> dict[str, Any] | None:
+    """The dictionary that is spelled out; None where there is none."""
+    if array is None or array.dtype.kind != "U" or array.size != 1 or array.itemsize > 4 * LONGEST_META:
+        return None
+    try:
+        found = ast.literal_eval(str(array))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _pair(path: Path, meta: Mapping[str, Any], key: str) -> tuple[int, int]:

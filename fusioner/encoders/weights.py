@@ -2,25 +2,36 @@
 
 A file is looked for in this order: the path that was given, ``FSBENCH_HOME/encoders/NAME/FILE``, the hub's cache, the
 hub. Where there is no network (or ``HF_HUB_OFFLINE=1``) one line says which file to put where.
+
+A damaged file is refused where anything tells: the checksums in a PyTorch archive, the hashes by which the hub's cache
+names its files. Other formats have none; a checkpoint keeps the encoder's digest and is bound to those weights.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from struct import error as StructError  # noqa: N812
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from fsbench.bounded import check_size, open_regular, plain, read_bytes
 from fsbench.errors import FsbenchError
+from fsbench.files import sha256_file
 from fsbench.home import home
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+LARGEST = 32 * 2**30
+"""Bytes of a file of weights; timm's largest have some 8 GB."""
+LARGEST_TEXT = 256 * 2**20
+"""Bytes of a file of any other kind, a vocabulary or a configuration."""
 INSIDE = ("state_dict", "model", "teacher")
 """Keys under which checkpoints of training runs hold the weights (torch's examples and MoCo v3; timm; DINO)."""
 
@@ -72,7 +83,26 @@ def fetch(source: Source) -> Path:
         raise _nowhere(source, _first_line(error.__cause__ or error)) from error
     if not (folder / source.file).is_file():
         raise _nowhere(source, f"{source.repo} has no {source.file} or only part of it was fetched")
+    for path in folder.iterdir():
+        if path.is_file():
+            _check_cached(path.resolve())
     return folder
+
+
+def _check_cached(blob: Path) -> None:
+    """Raise FsbenchError where a file of the hub's cache is not the one it is named by: SHA-256, or git's hash."""
+    from huggingface_hub.utils.sha import git_hash
+
+    found = blob.name
+    try:
+        if re.fullmatch("[0-9a-f]{64}", blob.name):
+            found = sha256_file(blob, LARGEST)
+        elif re.fullmatch("[0-9a-f]{40}", blob.name):
+            found = git_hash(read_bytes(blob, LARGEST_TEXT))
+    except OSError as error:
+        raise FsbenchError(f"{blob}: cannot be read ({error.strerror}): mend its permissions or disk") from error
+    if found != blob.name:
+        raise FsbenchError(f"{blob}: was altered (its name is not its hash): delete it, and it is fetched anew")
 
 
 def _nowhere(source: Source, why: str) -> FsbenchError:
@@ -85,32 +115,50 @@ def _nowhere(source: Source, why: str) -> FsbenchError:
 def read(path: Path) -> dict[str, Tensor]:
     """Name -> tensor of a checkpoint: safetensors, or a PyTorch file that holds nothing but tensors and plain values.
 
-    Raises FsbenchError for a file that is neither (a TorchScript archive, say, which is a program).
+    Raises FsbenchError for a file that is neither (a TorchScript archive, say, which is a program), that is damaged, or
+    that is no regular file.
     """
+    try:
+        with open_regular(path) as file:
+            check_size(path, file, LARGEST)
+            return _safetensors(path) if path.suffix == ".safetensors" else _state_dict(path, file)
+    except OSError as error:
+        said = error.strerror or _first_line(error)
+        raise FsbenchError(f"{path}: cannot be read ({said}): mend its permissions, or fetch it anew") from error
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise FsbenchError(f"{path}: is no safetensors file ({_first_line(error)}): fetch it anew") from error
+
+
+def _state_dict(path: Path, file: BinaryIO) -> dict[str, Tensor]:
     import torch
 
     # Where torch keeps the class; the pickle module itself is not imported in this house.
     from torch._weights_only_unpickler import UnpicklingError  # type: ignore[attr-defined]
 
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise FsbenchError(f"{path}: is no safetensors file ({_first_line(error)}): fetch it anew") from error
     malformed = (
         UnpicklingError,
         RuntimeError,
         EOFError,
         LookupError,
         AttributeError,
+        AssertionError,
         TypeError,
         ValueError,
+        MemoryError,
         StructError,
+        zipfile.BadZipFile,
     )
     try:
+        if file.read(4) == b"PK\x03\x04":
+            _check_archive(path, file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that it looks like TorchScript: it is refused below
             loaded = torch.load(path, map_location="cpu", weights_only=True)
@@ -127,6 +175,19 @@ def read(path: Path) -> dict[str, Tensor]:
     if not tensors:
         raise FsbenchError(f"{path}: holds no named tensors: expected a state dict, or one under {', '.join(INSIDE)}")
     return tensors
+
+
+def _check_archive(path: Path, file: BinaryIO) -> None:
+    """Raise ValueError or BadZipFile for a damaged archive, whose checksums torch does not compare, or a bomb."""
+    with zipfile.ZipFile(file) as archive:
+        records = archive.infolist()
+        if any(record.compress_type != zipfile.ZIP_STORED for record in records):
+            raise ValueError("records are compressed, as those of TorchScript are and those of torch.save are not")
+        if sum(record.file_size for record in records) > path.stat().st_size:
+            raise ValueError("records together are larger than the file")
+        damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"record {damaged} is damaged")
 
 
 def under(weights: Mapping[str, Tensor], *prefixes: str) -> dict[str, Tensor]:
@@ -186,4 +247,4 @@ def _is_counter(name: str) -> bool:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(" .:")
+    return plain((str(error).strip() or type(error).__name__).splitlines()[0].rstrip(" .:"))[:300]
