@@ -190,4 +190,5 @@ def _recorded_benchmark(benchmark: Benchmark) -> RecordedBenchmark:
         sources_sha256=benchmark.digests.sources,
         folds=tuple(benchmark.lists.folds),
         builder_version=benchmark.builder_version,
+        without_mask=benchmark.lists.without_mask,
     )

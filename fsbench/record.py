@@ -83,7 +83,10 @@ class RecordedModel(ModelCard):
 
 
 class RecordedBenchmark(_Strict):
-    """Which benchmark was asked. ``present`` of ``total`` val samples were at hand; ``folds`` are all it has."""
+    """Which benchmark was asked. ``present`` of ``total`` val samples were at hand; ``folds`` are all it has.
+
+    ``without_mask``: as in ``FoldLists``; not written where there are none.
+    """
 
     name: FolderName
     title: Text
@@ -98,6 +101,14 @@ class RecordedBenchmark(_Strict):
     sources_sha256: Sha256
     folds: Annotated[tuple[FoldName, ...], Field(min_length=1, max_length=MOST_FOLDS)]
     builder_version: Text
+    without_mask: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
+
+    @model_serializer(mode="wrap")
+    def _leave_out_no_samples(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        said: dict[str, Any] = serialize(self)
+        if not self.without_mask:
+            said.pop("without_mask", None)
+        return said
 
 
 class ClassRecord(_Strict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
+from fsbench.protocols import PROTOCOLS
 from fsbench.record import FoldRecord, Record
 from fsbench.record_fields import Remark
 from fsbench.score_stats import ScoreStats
@@ -37,6 +38,16 @@ def remarks_on(scores: ScoreStats) -> tuple[Remark, ...]:
 def with_remarks(folds: Mapping[str, FoldRecord], remarks: Mapping[str, Sequence[Remark]]) -> dict[str, FoldRecord]:
     """The folds with their remarks, which do not follow from counts."""
     return {fold: said.model_copy(update={"remarks": tuple(remarks[fold])}) for fold, said in folds.items()}
+
+
+def benchmark_lines(record: Record) -> list[str]:
+    """What must be said of the samples that the release has no mask of; one sentence, or none."""
+    if not record.benchmark.without_mask:
+        return []
+    said = f"{', '.join(record.benchmark.without_mask)}: the release has no mask of it"
+    if record.protocol in PROTOCOLS and PROTOCOLS[record.protocol].published_draw:
+        return [f"{said}; kept, with the file in the mask's place read as the original code read it."]
+    return [f"{said}; left out."]
 
 
 def remark_lines(record: Record) -> list[str]:

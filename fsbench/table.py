@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fsbench.protocols import PROTOCOLS
 from fsbench.record import Record
-from fsbench.remarks import remark_lines
+from fsbench.remarks import benchmark_lines, remark_lines
 from fsbench.scene_table import remarks as scene_remarks
 from fsbench.scene_table import scenes_table
 
@@ -152,4 +152,4 @@ def _remarks(record: Record) -> list[str]:
     left_out = [f"{key} (fold {fold})" for fold, f in record.folds.items() for key in f.left_out]
     if left_out:
         remarks.append(f"classes with no sample, left out of the mean: {', '.join(left_out)}.")
-    return remarks + remark_lines(record)
+    return remarks + benchmark_lines(record) + remark_lines(record)

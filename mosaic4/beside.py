@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ from mosaic4.described import described_files
 def files_beside_faults(folder: Path, dataset: Dataset, known: Sequence[str]) -> list[str]:
     """A line per fault; a file that stands in a line of ``known`` is not named again."""
     faults = [said for name, data in _expected(dataset).items() if (said := _difference(folder / name, data))]
+    faults += list(_metadata_faults(folder, dataset, known)) if dataset.form == "png" else []
     try:
         hashes = described_files(folder)
     except FsbenchError as error:
@@ -39,13 +40,30 @@ def files_beside_faults(folder: Path, dataset: Dataset, known: Sequence[str]) ->
 def _expected(dataset: Dataset) -> dict[str, bytes]:
     """File -> bytes, for those that are known without reading them."""
     expected = {JSON: dataset_json(dataset).encode()}
-    if dataset.form == "png":
-        expected[png_folder.METADATA] = png_folder.metadata(dataset.recipe).encode()
     if dataset.written_with == libraries():
         sink = pa.BufferOutputStream()
         write_table(recipe_table(dataset.recipe, dataset.hashes), sink)
         expected[PARQUET] = sink.getvalue().to_pybytes()
     return expected
+
+
+def _metadata_faults(folder: Path, dataset: Dataset, known: Sequence[str]) -> Iterator[str]:
+    """What is wrong with ``metadata.jsonl``, and the PNGs that do not have the hashes in it."""
+    mosaics = len(dataset.recipe.mosaics)
+    try:
+        hashes = png_folder.written_hashes(folder)
+        expected = png_folder.metadata(dataset.recipe, hashes) if len(hashes) == mosaics else ""
+    except FsbenchError as error:
+        yield str(error)
+        return
+    said = _difference(folder / png_folder.METADATA, expected.encode())
+    if said:
+        yield said
+        return
+    for mosaic, of_files in enumerate(hashes):
+        for path, digest in zip(png_folder.png_paths(folder, mosaic), of_files, strict=True):
+            if not any(str(path) in fault for fault in known) and _sha256(path) != digest:
+                yield f"{path} was altered, or its hash in {folder / png_folder.METADATA} was"
 
 
 def _difference(path: Path, expected: bytes) -> str | None:

@@ -35,13 +35,13 @@ class WrittenFiles:
         self._out, self._log, self._done = out, log, done
         self._writing = threading.Lock()
 
-    def keeps(self, path: Path) -> bool:
-        """Whether an earlier build finished this file, and it still has those bytes."""
+    def kept(self, path: Path) -> str | None:
+        """The SHA-256 of a file that an earlier build finished and that still has those bytes, else None."""
         digest = self._done.get(path.relative_to(self._out).as_posix())
         try:
-            return digest is not None and sha256_file(path) == digest
+            return digest if digest is not None and sha256_file(path) == digest else None
         except (OSError, FsbenchError):
-            return False
+            return None
 
     def add(self, path: Path, digest: str) -> None:
         """Note a file that is about to be given its final name."""

@@ -79,7 +79,7 @@ def write_parquet_shards(out: Path, mosaics: Mosaics, written: WrittenFiles, wor
     Raises FsbenchError where a mosaic cannot be read or a file not be written.
     """
     paths = shard_paths(out, len(mosaics))
-    wanted = [not written.keeps(path) for path in paths]
+    wanted = [written.kept(path) is None for path in paths]
 
     def row(mosaic: int) -> tuple[Pixels, Pixels, dict[str, Any] | None]:
         image, mask = mosaics[mosaic]

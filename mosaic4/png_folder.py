@@ -1,15 +1,18 @@
 """Writes the mosaics as a PNG folder that Hugging Face ``imagefolder`` reads as it is.
 
 ``images/000123.png`` and ``masks/000123.png`` with ``metadata.jsonl``: a line per mosaic with ``file_name``,
-``mask_file_name``, the mosaic's number, and class and sample of each tile.
+``mask_file_name``, the mosaic's number, class and sample of each tile, and the SHA-256 of both files.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+from fsbench.bounded import read_bytes
+from fsbench.errors import FsbenchError
 from fsbench.files import write_text, written_whole
 from fsbench.parallel import in_threads
 from mosaic4.compose import Mosaics
@@ -18,9 +21,14 @@ from mosaic4.out_folder import WrittenFiles
 from mosaic4.png import encode_png
 from mosaic4.queries import mosaic_id
 from mosaic4.recipe import Recipe, class_of
+from mosaic4.resample import Pixels
 from mosaic4.tiles import Tile
 
 METADATA = "metadata.jsonl"
+LARGEST_METADATA = 256 * 2**20
+
+Hashes = tuple[str, str]
+"""SHA-256 (hex) of an image's and a mask's file."""
 
 
 def png_paths(out: Path, mosaic: int) -> tuple[Path, Path]:
@@ -29,10 +37,10 @@ def png_paths(out: Path, mosaic: int) -> tuple[Path, Path]:
     return out / "images" / name, out / "masks" / name
 
 
-def metadata(recipe: Recipe) -> str:
-    """The text of ``metadata.jsonl``."""
+def metadata(recipe: Recipe, hashes: Sequence[Hashes]) -> str:
+    """The text of ``metadata.jsonl``; ``hashes``: SHA-256 (hex) of each mosaic's image and mask file."""
     lines = []
-    for mosaic, samples in enumerate(recipe.mosaics):
+    for mosaic, (samples, (image_sha256, mask_sha256)) in enumerate(zip(recipe.mosaics, hashes, strict=True)):
         image, mask = png_paths(Path(), mosaic)
         line = {
             "file_name": image.as_posix(),
@@ -40,9 +48,23 @@ def metadata(recipe: Recipe) -> str:
             "mosaic": mosaic,
             "classes": [class_of(sample) for sample in samples],
             "samples": samples,
+            "image_sha256": image_sha256,
+            "mask_sha256": mask_sha256,
         }
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     return "".join(lines)
+
+
+def written_hashes(folder: Path) -> list[Hashes]:
+    """The hashes that ``metadata.jsonl`` in ``folder`` gives; raises FsbenchError where it cannot be read."""
+    path = folder / METADATA
+    try:
+        lines = [json.loads(line) for line in read_bytes(path, LARGEST_METADATA).splitlines()]
+        return [(str(line["image_sha256"]), str(line["mask_sha256"])) for line in lines]
+    except OSError as error:
+        raise FsbenchError(f"{path} cannot be read ({error.strerror})") from error
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise FsbenchError(f"{path} was altered") from error
 
 
 def write_png_folder(out: Path, mosaics: Mosaics, written: WrittenFiles, workers: int | None = None) -> PixelHashes:
@@ -51,18 +73,30 @@ def write_png_folder(out: Path, mosaics: Mosaics, written: WrittenFiles, workers
     Raises FsbenchError where a mosaic cannot be read or a file not be written.
     """
 
-    def write(mosaic: int) -> Tile:
-        both = mosaics[mosaic]
-        for path, pixels in zip(png_paths(out, mosaic), both, strict=True):
-            if not written.keeps(path):
-                data = encode_png(pixels)
-                with written_whole(path) as temporary:
-                    temporary.write_bytes(data)
-                    written.add(path, hashlib.sha256(data).hexdigest())
-        return both
+    def write(mosaic: int) -> tuple[Tile, Hashes]:
+        image, mask = mosaics[mosaic]
+        of_image, of_mask = (
+            _write(path, p, written) for path, p in zip(png_paths(out, mosaic), (image, mask), strict=True)
+        )
+        return (image, mask), (of_image, of_mask)
 
-    hashes = PixelHashes()
-    for image, mask in in_threads(write, range(len(mosaics)), workers, "mosaics"):
-        hashes.update(image, mask)
-    write_text(out / METADATA, metadata(mosaics.recipe))
-    return hashes
+    pixels = PixelHashes()
+    hashes = []
+    for (image, mask), of_files in in_threads(write, range(len(mosaics)), workers, "mosaics"):
+        pixels.update(image, mask)
+        hashes.append(of_files)
+    write_text(out / METADATA, metadata(mosaics.recipe, hashes))
+    return pixels
+
+
+def _write(path: Path, pixels: Pixels, written: WrittenFiles) -> str:
+    """Write a PNG unless it is kept; its SHA-256."""
+    digest = written.kept(path)
+    if digest is not None:
+        return digest
+    data = encode_png(pixels)
+    digest = hashlib.sha256(data).hexdigest()
+    with written_whole(path) as temporary:
+        temporary.write_bytes(data)
+        written.add(path, digest)
+    return digest

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fsbench.remarks import benchmark_lines
 from fsbench.scene_table import HEADS, MUST_FIND, REMARKS, must_find
 from fsbench.scenes import FALSE_ALARMS
 from fsbench.table import TOGETHER, parameters_text
@@ -226,7 +227,7 @@ def board_notes(board: Board) -> list[str]:
     left_out = [f"{key} (fold {fold})" for fold, said in first.folds.items() for key in said.left_out]
     if left_out:
         notes.append(f"Classes with no sample, left out of the mean: {', '.join(left_out)}.")
-    return [*notes, *(line for row in board.rows for line in row.remarks)]
+    return [*notes, *benchmark_lines(first), *(line for row in board.rows for line in row.remarks)]
 
 
 def _training_notes(board: Board) -> list[str]:

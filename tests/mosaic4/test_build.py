@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fsbench.errors import FsbenchError
+from fsbench.locks import building
 from mosaic4 import out_folder
 from mosaic4.build import build, recipe_of_classes
 from mosaic4.dataset import FORMS, Form, read_dataset
@@ -27,8 +28,8 @@ build(Path(root), Path(out), recipe_of_classes(keys), form=form, workers=int(wor
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file in ``folder``, hidden ones included."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    """Every file in ``folder``, hidden ones included, but for lock files."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
@@ -49,7 +50,7 @@ def test_workers_locale_time_zone_and_hash_seed_do_not_matter(form: Form, folder
 
 
 @pytest.mark.parametrize("form", ["png", "parquet"])
-def test_a_build_that_was_cut_off_goes_on_and_keeps_whole_files(form: Form, folders: Path, tmp_path: Path) -> None:
+def test_a_build_that_was_cut_off_resumes_and_keeps_undamaged_files(form: Form, folders: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mosaic4.build.write_recipe", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -58,12 +59,13 @@ def test_a_build_that_was_cut_off_goes_on_and_keeps_whole_files(form: Form, fold
     assert not (out / "mosaic4.json").exists()
     kept = {path: path.stat() for path in out.rglob("0*.png" if form == "png" else "data/*")}
     assert kept
-    lost = next(iter(kept))
+    lost, damaged = (next(iter(kept)), next(reversed(kept)))
     if form == "png":
         lost.unlink()
+    damaged.write_bytes(damaged.read_bytes()[:-40] + bytes(40))
     build(folders, out, RECIPE, form=form)
     again = {path for path, stat in kept.items() if path.stat().st_mtime_ns != stat.st_mtime_ns}
-    assert again == ({lost} if form == "png" else set())
+    assert again == ({lost, damaged} if form == "png" else {damaged})
     build(folders, tmp_path / "undisturbed", RECIPE, form=form)
     assert contents(out) == contents(tmp_path / "undisturbed")
 
@@ -148,3 +150,28 @@ def test_a_recipe_that_started_again_is_built_and_read(folders: Path, tmp_path: 
 
 def again(seed: int) -> bool:
     return "+" in make_recipe([f"{key}/1" for key in KEYS], seed).seed_used
+
+
+def test_builds_into_one_folder_leave_one_whole_result(folders: Path, tmp_path: Path) -> None:
+    whole = []
+    for form in ("png", "parquet"):
+        build(folders, tmp_path / form, RECIPE, form=form)
+        whole.append(contents(tmp_path / form))
+    for attempt in range(3):
+        out = tmp_path / f"out{attempt}"
+        commands = [[sys.executable, "-c", BUILD, str(folders), str(out), form, "1", *KEYS] for form in FORMS[1:]]
+        running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
+        said = [process.communicate()[1] for process in running]
+        assert contents(out) in whole
+        for process, text in zip(running, said, strict=True):
+            assert process.returncode == 0 or f"{out}: another run is at work here" in text, text
+
+
+def test_a_build_says_that_another_is_at_work(folders: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with building(out):
+        command = [sys.executable, "-c", BUILD, str(folders), str(out), "recipe", "1", *KEYS]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"{out}: another run is at work here: wait for it, or choose another --out" in done.stderr
+    assert contents(out) == {}
