@@ -52,19 +52,25 @@ def read_pages(file: BinaryIO, file_size: int, start: int, length: int) -> list[
 
 
 Fields = dict[int, object]
+"""Field number -> int, struct, list, or None for a value that is skipped."""
 
 
 def _number(fields: Fields, number: int) -> int:
     value = fields.get(number)
     if not isinstance(value, int):
-        raise ValueError(f"a page header lacks field {number}")
+        raise ValueError(f"a header lacks field {number}")
     return value
 
 
+def read_struct(data: bytes) -> Fields:
+    """The struct of the compact protocol at the beginning of ``data``; raises ValueError where there is none."""
+    return _struct(data, 0, 0)[0]
+
+
 def _struct(data: bytes, place: int, depth: int) -> tuple[Fields, int]:
-    """A struct of the compact protocol: field number -> int, struct, or None for what is skipped; and where it ends."""
+    """A struct of the compact protocol, and where it ends."""
     if depth > _DEEPEST:
-        raise ValueError("a page header is nested too deeply")
+        raise ValueError("a header is nested too deeply")
     fields: Fields = {}
     last = 0
     while True:
@@ -76,7 +82,7 @@ def _struct(data: bytes, place: int, depth: int) -> tuple[Fields, int]:
         else:
             last, place = _zigzag(data, place)
         if last in fields:
-            raise ValueError(f"a page header has field {last} twice")
+            raise ValueError(f"a header has field {last} twice")
         fields[last], place = _value(data, place, head & 15, depth)
 
 
@@ -92,14 +98,31 @@ def _value(data: bytes, place: int, kind: int, depth: int) -> tuple[object, int]
     if kind == 8:
         length, place = _varint(data, place)
         return None, place + length
+    if kind in (9, 10):  # list, set
+        return _list(data, place, depth + 1)
     if kind == 12:
         return _struct(data, place, depth + 1)
-    raise ValueError(f"a page header has a value of type {kind}")
+    raise ValueError(f"a header has a value of type {kind}")
+
+
+def _list(data: bytes, place: int, depth: int) -> tuple[list[object], int]:
+    """A list, and where it ends; each of its values takes up a byte at least."""
+    head, place = _byte(data, place)
+    size, kind = head >> 4, head & 15
+    if size == 15:
+        size, place = _varint(data, place)
+    if size > len(data) - place:
+        raise ValueError("a header has a list that is longer than itself")
+    values: list[object] = []
+    for _ in range(size):
+        value, place = (None, place + 1) if kind in (1, 2) else _value(data, place, kind, depth)
+        values.append(value)
+    return values, place
 
 
 def _byte(data: bytes, place: int) -> tuple[int, int]:
     if place >= len(data):
-        raise ValueError("a page header is cut off, or too long")
+        raise ValueError("a header is cut off, or too long")
     return data[place], place + 1
 
 
@@ -112,7 +135,7 @@ def _varint(data: bytes, place: int) -> tuple[int, int]:
         if byte < 128:
             return value, place
         if shift > 63:
-            raise ValueError("a page header has a number of more than 64 bits")
+            raise ValueError("a header has a number of more than 64 bits")
 
 
 def _zigzag(data: bytes, place: int) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from fsbench.bounded import open_regular, plain
 from fsbench.errors import FsbenchError
 from fsbench.files import written_whole
 from fsbench.page_headers import Page, read_pages
+from fsbench.parquet_footer import check_footer
 
 LARGEST_FILE = 512 * 2**20
 LONGEST_STRING = 400
@@ -77,7 +78,7 @@ def read_bounded(
             "page_checksum_verification": True,
         }
         with pq.ParquetFile(file, **options) as footer:
-            metadata, found = footer.metadata, footer.schema_arrow
+            metadata, columns, found = footer.metadata, footer.schema, footer.schema_arrow
         schema = next((s for s in schemas if (s.names, s.types) == (found.names, found.types)), None)
         if schema is None:
             expected = next((s for s in schemas if s.names == found.names), schemas[0])
@@ -88,6 +89,7 @@ def read_bounded(
             raise ValueError(f"it was written by {plain(metadata.created_by)[:40]!r}, expected {WRITER}")
         if metadata.num_row_groups > min(MOST_ROW_GROUPS, max(1, metadata.num_rows)):
             raise ValueError(f"{metadata.num_row_groups} row groups of {metadata.num_rows} rows")
+        check_footer(file, size, columns)
         _check_pages(file, size, metadata, schema)
         names = list(schema.names if only is None else only)
         kept = pa.schema([schema.field(name) for name in names])
