@@ -17,7 +17,7 @@ from fsbench.environment import joined
 from fsbench.errors import FsbenchError
 from fsbench.evaluation import joined_timings
 from fsbench.intervals import Replicates
-from fsbench.record import OtherScore, Record, joined_model, same_model, write_record
+from fsbench.record import OtherScore, Record, joined_model, read_record, same_model, write_record
 from fsbench.scoring import IMAGEWISE, Scores, write_replicates
 from fsbench.shared_folder import RECORD, record_locked, tidy
 from fsbench.stored import Stored, read_replicates, read_stored
@@ -32,7 +32,7 @@ def merge_records(paths: Sequence[Path], out: Path) -> Record:
     """Join the records at ``paths`` and write the result to its place below ``out``; returns it.
 
     Raises FsbenchError where a fold stands in two records, something else differs, counts do not belong to their
-    record, or the place is taken.
+    record, or the place is taken by another record.
     """
     parts = [read_stored(path) for path in paths]
     first = parts[0]
@@ -46,8 +46,6 @@ def merge_records(paths: Sequence[Path], out: Path) -> Record:
                     f"{part.path}: fold {fold} stands in {owner[fold].path} as well: give each fold once"
                 )
             owner[fold] = part
-    place = out / first.record.folder()
-    _check_free(place)
     order = [fold for fold in first.record.benchmark.folds if fold in owner]
     rows = {fold: owner[fold].rows[fold] for fold in order}
     everything = [row for of_fold in rows.values() for row in of_fold]
@@ -73,8 +71,9 @@ def merge_records(paths: Sequence[Path], out: Path) -> Record:
         merged, replicates = merged.model_copy(update=update), scores.replicates
     else:
         replicates = _join_replicates(parts, order)
+    place = out / first.record.folder()
     with record_locked(place):
-        _check_free(place)
+        _check_free(place, merged)
         tidy(place, ())
         write_counts(place / "counts.parquet", everything)
         write_replicates(place / "bootstrap.parquet", replicates)
@@ -82,9 +81,11 @@ def merge_records(paths: Sequence[Path], out: Path) -> Record:
     return merged
 
 
-def _check_free(place: Path) -> None:
-    if (place / RECORD).exists():
-        raise FsbenchError(f"{place / RECORD}: is there already: choose another --out")
+def _check_free(place: Path, merged: Record) -> None:
+    """Raise FsbenchError where another record stands; the same one may be what a killed run left."""
+    path = place / RECORD
+    if path.exists() and read_record(path).json_text() != merged.json_text():
+        raise FsbenchError(f"{path}: is there already: choose another --out")
 
 
 def _check_same(path_a: Path, a: Record, path_b: Path, b: Record) -> None:

@@ -63,7 +63,7 @@ def test_refusals(tiny: Benchmark, tmp_path: Path) -> None:
         merge_records(paths, tmp_path / "out")
     merge_records(paths[:1], tmp_path / "out")
     with pytest.raises(FsbenchError, match="is there already"):
-        merge_records(paths[:1], tmp_path / "out")
+        merge_records(paths[1:], tmp_path / "out")
     (paths[0].parent / "bootstrap.parquet").write_bytes(b"PAR1")
     with pytest.raises(FsbenchError, match=r"bootstrap.parquet: cannot be read"):
         merge_records(paths[:1], tmp_path / "another")
