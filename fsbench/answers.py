@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
-from pydantic import ValidationError
 
-from fsbench.bounded import read_bytes
 from fsbench.errors import FsbenchError, ModelError
 from fsbench.files import sha256_text
 from fsbench.manifest import Manifest
@@ -34,6 +32,7 @@ from fsbench.prediction_files import (
     read_planes,
 )
 from fsbench.registry import foreign, load_model
+from fsbench.typed_json import read_typed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -128,13 +127,10 @@ class PredictionAnswers:
         files = sorted(path.relative_to(self.folder).as_posix() for path in self.folder.glob("fold*/*.png"))
         digest = sha256_text("".join(f"{file} {png_sha256(self.folder / file)}\n" for file in files))
         given = self.folder / CARD
-        if not given.exists():
+        if not os.path.lexists(given):
             name = re.sub(r"[^a-z0-9._-]", "-", self.folder.resolve().name.lower())[:80]
             return ModelCard(name=name, prompts="none", weights_sha256=digest, description="predictions from files")
-        try:
-            card = ModelCard.model_validate_json(read_bytes(given, LARGEST_CARD))
-        except (ValidationError, OSError) as error:
-            raise FsbenchError(f"{given}: is no model card ({' '.join(str(error).split())[:200]})") from error
+        card = read_typed(given, ModelCard, "a model card", "mend it, or remove it", LARGEST_CARD)
         return card.model_copy(update={"weights_sha256": digest})
 
     def prepare(self, device: str) -> None:

@@ -15,13 +15,12 @@ from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fsbench.bounded import append_regular
 from fsbench.errors import FsbenchError
-from fsbench.files import make_folder, sha256_text, written_whole
-from fsbench.parquet import Faulty, read_bounded, refused
+from fsbench.files import make_folder, sha256_json, sha256_text
+from fsbench.parquet import Faulty, read_bounded, refused, write_table
 from fsbench.score_stats import ScoreStats
 
 SCHEMA = pa.schema(
@@ -109,8 +108,7 @@ def write_counts(path: Path, rows: Sequence[Row]) -> None:
     schema = SCENE_SCHEMA if scenes else SCHEMA
     columns = [*zip(*(row[:9] for row in rows), strict=True), *zip(*scenes, strict=True)] or [[] for _ in schema]
     table = pa.table([pa.array(c, kind) for c, kind in zip(columns, schema.types, strict=True)], schema=schema)
-    with written_whole(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    write_table(path, table)
 
 
 def read_counts(path: Path, most_rows: int = MOST_ROWS) -> list[Row]:
@@ -174,7 +172,7 @@ class DoneBatch(NamedTuple):
 
 
 class _Line(BaseModel):
-    """A line of the log behind its first."""
+    """A line of the log behind its first; ``sha256`` is of its other values."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -184,6 +182,11 @@ class _Line(BaseModel):
     model_seconds: float
     confused: list[Confused]
     scores: ScoreStats
+    sha256: str
+
+
+LONGEST_LINE = 256 * 2**20
+"""Bytes of a line of a log: a batch of a million episodes."""
 
 
 def _lock(file: BinaryIO) -> bool:
@@ -216,52 +219,61 @@ def remove_log(path: Path) -> bool:
 class CountLog:
     """The log of a fold in progress: a JSON line that says which run it is of, then a JSON line per batch.
 
-    A log of another run (``run`` differs) is begun anew; a line that was cut by a kill, or damaged, is dropped with
-    what follows it. Use as a context manager.
+    A log of another run (``run`` differs) is begun anew. Each line holds a SHA-256 of its values: a line that was cut
+    by a kill, or damaged, is dropped, and its batch is asked again. Use as a context manager.
     """
 
     def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
         self.path = path
-        self._run = json.dumps(run, sort_keys=True)
+        self._run = json.dumps(run, sort_keys=True).encode() + b"\n"
         self.done: dict[int, DoneBatch] = {}
 
     def __enter__(self) -> CountLog:
         make_folder(self.path.parent)
         try:
-            self._file = self.path.open("ab")
+            self._file = append_regular(self.path)
             if not _lock(self._file):
                 self._file.close()
                 raise FsbenchError(f"{self.path}: another run is at work here: wait for it, or choose another --out")
-            kept = self._kept_lines() or [self._run.encode() + b"\n"]
-            if b"".join(kept) != self.path.read_bytes():
-                self._file.truncate(0)
-                self._file.writelines(kept)
-                self._file.flush()
+            self._keep_whole_lines()
         except OSError as error:
             raise FsbenchError(f"{self.path}: cannot be written ({error.strerror}): choose another --out") from error
         return self
 
-    def _kept_lines(self) -> list[bytes]:
-        if not self.path.is_file():
-            return []
-        lines = self.path.read_bytes().splitlines(keepends=True)
-        if not lines or lines[0] != self._run.encode() + b"\n":
-            return []
-        kept = lines[:1]
-        for line in lines[1:]:
-            try:
-                said = _Line.model_validate_json(line)
-            except ValidationError:
-                break  # cut by a kill, or damaged: what comes behind it is asked again
-            self.done[said.batch] = DoneBatch(said.rows, said.seconds, said.model_seconds, said.confused, said.scores)
-            kept.append(line if line.endswith(b"\n") else line + b"\n")
-        return kept
+    def _keep_whole_lines(self) -> None:
+        """Read the log, and write it anew unless every line of it is whole and this run's."""
+        self._file.seek(0)
+        ours = self._file.readline(len(self._run)) == self._run
+        kept, altered = [self._run], not ours
+        while ours and (line := self._file.readline(LONGEST_LINE)):
+            whole, ended = self._is_whole(line), line.endswith(b"\n")
+            altered |= not (whole and ended)
+            if whole:
+                kept.append(line if ended else line + b"\n")
+            elif not ended:
+                break  # cut by a kill, or longer than any line
+        if altered:
+            self._file.truncate(0)
+            self._file.writelines(kept)
+            self._file.flush()
+
+    def _is_whole(self, line: bytes) -> bool:
+        """Whether a line is as it was written; the batch in it is then done."""
+        try:
+            said = _Line.model_validate_json(line)
+        except ValidationError:
+            return False
+        values = json.loads(line)
+        if values.pop("sha256") != sha256_json(values):
+            return False
+        self.done[said.batch] = DoneBatch(said.rows, said.seconds, said.model_seconds, said.confused, said.scores)
+        return True
 
     def append(self, batch: int, done: DoneBatch) -> None:
         """Keep a finished batch; it survives a kill from here on."""
         self.done[batch] = done
         said = {"batch": batch, **done._asdict()}
-        self._file.write(json.dumps(said).encode() + b"\n")
+        self._file.write(json.dumps({**said, "sha256": sha256_json(said)}).encode() + b"\n")
         self._file.flush()
 
     def __exit__(

@@ -19,7 +19,7 @@ import pyarrow as pa
 from fsbench.counts import BACKGROUND, MOST_ROWS, Row, read_counts, rows_digest
 from fsbench.errors import FsbenchError
 from fsbench.fold_lists import ClassName, FoldLists
-from fsbench.intervals import REPLICATES, FloatArray
+from fsbench.intervals import REPLICATES, FloatArray, interval
 from fsbench.manifest import Manifest, Question
 from fsbench.metrics import benchmark_miou, score
 from fsbench.parquet import Faulty, read_bounded, refused
@@ -137,9 +137,12 @@ def read_stored(path: Path) -> Stored:
     ):
         raise FsbenchError(f"{path}: the folds of its scores, manifests and benchmark do not agree: evaluate again")
     counts = path.parent / "counts.parquet"
-    rows = [row for row in read_counts(counts, most_rows(record)) if row.fold in record.folds]
+    try:
+        rows = [row for row in read_counts(counts, most_rows(record)) if row.fold in record.folds]
+    except FsbenchError as error:  # the record says how many rows there may be
+        raise FsbenchError(f"{error} ({path})") from error
     if rows_digest(rows) != record.counts_sha256:
-        raise FsbenchError(f"{counts}: is not of the record beside it: evaluate again")
+        raise FsbenchError(f"{counts}: is not of the record beside it, {path}: evaluate again")
     of_fold: dict[str, list[Row]] = {fold: [] for fold in record.benchmark.folds if fold in record.folds}
     for row in rows:
         of_fold[row.fold].append(row)
@@ -149,7 +152,7 @@ def read_stored(path: Path) -> Stored:
         if not numbers or numbers != list(range(said.asked)):
             raise FsbenchError(
                 f"{counts}: fold {fold} has {len(numbers)} episodes, expected those of numbers 0 to "
-                f"{max(said.asked, 1) - 1}, once each, in order: evaluate again"
+                f"{max(said.asked, 1) - 1}, once each, in order, by {path}: evaluate again"
             )
         _check_fold(stored, fold)
     for name in ("miou", "fb_iou"):
@@ -172,10 +175,16 @@ def most_rows(record: Record) -> int:
 def read_replicates(stored: Stored) -> dict[str, FloatArray]:
     """The replicates beside a record: ``miou_fold0``, ``fb_iou_fold0``, … -> float64 (REPLICATES,).
 
-    Raises FsbenchError where ``bootstrap.parquet`` lacks one of them or has another number of rows.
+    Raises FsbenchError where ``bootstrap.parquet`` lacks one of them, has another number of rows, or does not give the
+    record's intervals.
     """
     path = stored.path.parent / "bootstrap.parquet"
-    return {name: values for name, values in read_columns(path, [*stored.rows]).items() if "_fold" in name}
+    found, record = read_columns(path, [*stored.rows]), stored.record
+    intervals = {f"miou_fold{fold}": record.folds[fold].ci95 for fold in stored.rows} | {"miou": record.ci95}
+    other = next((name for name in found.keys() & intervals if interval(found[name]) != intervals[name]), None)
+    if other is not None:
+        raise FsbenchError(f"{path}: its {other} does not give the interval in {stored.path}: evaluate again")
+    return {name: values for name, values in found.items() if "_fold" in name}
 
 
 def read_columns(path: Path, folds: Sequence[str], only: Sequence[str] | None = None) -> dict[str, FloatArray]:

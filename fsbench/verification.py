@@ -70,6 +70,8 @@ def _sources(benchmark: Benchmark, workers: int | None) -> Check:
             return None if sha256_file(path) == item[1] else f"{path} was altered"
         except OSError as error:
             return f"{path} cannot be read ({error.strerror})"
+        except FsbenchError as error:
+            return str(error)
 
     faults = [said for said in in_threads(fault, wanted, workers, "sources") if said]
     if not faults and sources_digest(list(benchmark.samples.values())) != benchmark.digests.sources:

@@ -16,8 +16,9 @@ from PIL import Image
 
 import fsbench
 from fsbench.benchmark import Benchmark, open_benchmark
-from fsbench.counts import read_counts, rows_digest
+from fsbench.counts import CountLog, read_counts, rows_digest
 from fsbench.errors import FsbenchError, ModelError
+from fsbench.files import sha256_json
 from fsbench.record import Record, read_record
 from tests.fsbench.models import Bright, Masked, Wrong
 
@@ -436,16 +437,17 @@ def test_log_rows_that_cannot_be_are_asked_again(tiny: Benchmark, tmp_path: Path
     names = ("fold", "number", "query", "image", "class_id", "intersection", "predicted", "truth", "valid")
     row = ["0", 0, "thing_00/1", "thing_00/1", 0, 1, 2, 3, 9]
     wrong = [change.get(name, value) for name, value in zip(names, row, strict=True)]
+    said = {"batch": 0, "rows": [wrong], "seconds": 0.1, "model_seconds": 0.1, "confused": [], "scores": [0, 0, False]}
     with log.open("a") as file:
-        file.write(json.dumps({"batch": 0, "rows": [wrong], "seconds": 0.1, "model_seconds": 0.1}) + "\n")
+        file.write(json.dumps({**said, "sha256": sha256_json(said)}) + "\n")
+    with CountLog(log, json.loads(log.read_text().splitlines()[0])) as read:
+        assert read.done[0].rows[0][:9] == tuple(wrong)
     run(Bright(), tiny, tmp_path / "out", workers=1, batch_size=2)
     run(Bright(), tiny, tmp_path / "whole", workers=1, batch_size=2)
     assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
 
 
 def test_a_log_is_one_runs_at_a_time(tmp_path: Path) -> None:
-    from fsbench.counts import CountLog
-
     with (
         CountLog(tmp_path / "log", {}),
         pytest.raises(FsbenchError, match="another run is at work here"),

@@ -211,7 +211,9 @@ def test_nothing_to_evaluate(tmp_path: Path) -> None:
     assert "not one val sample" in refusal(root, tmp_path / "out")
 
 
-@pytest.mark.parametrize("damage", ["{", "{}", '{"schema": "fsbench-benchmark/9"}', '{"schema": "fsbench-benchmark/1"}'])
+@pytest.mark.parametrize(
+    "damage", ["{", "{}", '{"schema": "fsbench-benchmark/9"}', '{"schema": "fsbench-benchmark/1"}']
+)
 def test_a_damaged_benchmark_folder(built: Benchmark, tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(built.folder, folder)

@@ -12,6 +12,7 @@ import pytest
 from fsbench.counts import SCENE_SCHEMA, SCHEMA, read_counts
 from fsbench.page_headers import read_pages
 from fsbench.parquet import read_bounded
+from fsbench.parquet_footer import check_footer
 
 ROWS = 50_000
 
@@ -93,3 +94,21 @@ def test_bytes_changed_anywhere_never_raise_anything_else(tmp_path: Path) -> Non
             said.append(str(error))
     assert len(said) > 200
     assert all(line.isprintable() for line in said)
+
+
+def test_a_footer_that_does_not_fit_its_schema_is_refused_before_pyarrow_is_asked(tmp_path: Path) -> None:
+    """The footer of one file beside the schema of another, as a flipped bit leaves them; both files are whole."""
+    path = tmp_path / "x.parquet"
+    pq.write_table(table(SCHEMA, 60), path, compression="zstd")
+    pq.write_table(table(SCENE_SCHEMA, 60), tmp_path / "scenes.parquet")
+    required = pa.schema([field.with_nullable(False) for field in SCHEMA])
+    pq.write_table(table(SCHEMA, 60).cast(required), tmp_path / "required.parquet")
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        check_footer(file, size, pq.ParquetFile(path).schema)
+        with pytest.raises(ValueError, match="size statistics of fold do not fit its type"):
+            check_footer(file, size, pq.ParquetFile(tmp_path / "required.parquet").schema)
+        with pytest.raises(ValueError, match="a row group has 9 columns, expected 13"):
+            check_footer(file, size, pq.ParquetFile(tmp_path / "scenes.parquet").schema)
+        with pytest.raises(ValueError, match="its footer is cut off"):
+            check_footer(file, size - 1, pq.ParquetFile(path).schema)

@@ -1,0 +1,95 @@
+"""Nothing damaged gets through: whatever happens to a file, the score is right, or one line names the file.
+
+Every mutation has a number of its own, from which it can be drawn again: ``mutation(target, number)``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from fsbench.errors import FsbenchError
+from tests.fuzz.mutations import mutated
+from tests.fuzz.targets import Target, make_targets
+
+SHORT, LONG = 300, 10_000
+OUTCOMES = ("right", "refused", "other input")
+
+
+@pytest.fixture(scope="module")
+def targets(tmp_path_factory: pytest.TempPathFactory) -> list[Target]:
+    return make_targets(tmp_path_factory.mktemp("fuzz"))
+
+
+def mutation(target: Target, whole: bytes, number: int) -> tuple[str, bytes]:
+    """The mutation of this number."""
+    return mutated(whole, random.Random(f"{target.name} {number}"), is_json=target.is_json)
+
+
+def outcome(target: Target, expected: object, what: str) -> str:
+    """How the reader of a damaged file ended; fails, saying ``what`` was done, for any other end."""
+    try:
+        found = target.read()
+    except FsbenchError as error:
+        said = str(error)
+        assert "\n" not in said, f"{what}: {said!r} is not one line"
+        assert str(target.file) in said, f"{what}: {said!r} does not name the file"
+        return "refused"
+    except Exception as error:
+        raise AssertionError(f"{what}: {type(error).__name__}: {error}") from error
+    if found == expected:
+        return "right"
+    assert target.fresh, f"{what}: was read as something else, silently"
+    return "other input"
+
+
+def fuzz(targets: list[Target], mutations: int) -> Counter[tuple[str, str]]:
+    """Mutate every target in turn; how often each ended in which way."""
+    ends: Counter[tuple[str, str]] = Counter()
+    for place, target in enumerate(targets):
+        whole, expected = target.file.read_bytes(), target.read()
+        for number in range(place, mutations, len(targets)):
+            change, data = mutation(target, whole, number)
+            target.file.write_bytes(data)
+            ends[target.name, outcome(target, expected, f"{target.name}, mutation {number} ({change})")] += 1
+        target.file.write_bytes(whole)
+        assert target.read() == expected
+    return ends
+
+
+def told(ends: Counter[tuple[str, str]]) -> str:
+    """A line per target: how many mutations ended in which way."""
+    lines = [f"{'':28}" + "".join(f"{name:>14}" for name in OUTCOMES)]
+    for target in dict.fromkeys(name for name, _ in ends):
+        lines.append(f"{target:28}" + "".join(f"{ends[target, name]:14}" for name in OUTCOMES))
+    lines.append(
+        f"{'all':28}" + "".join(f"{sum(n for (_, e), n in ends.items() if e == name):14}" for name in OUTCOMES)
+    )
+    return "\n".join(lines)
+
+
+def test_300_mutations(targets: list[Target]) -> None:
+    ends = fuzz(targets, SHORT)
+    assert sum(ends.values()) == SHORT
+    assert {name for name, _ in ends} == {target.name for target in targets}
+
+
+@pytest.mark.long
+def test_10000_mutations(targets: list[Target]) -> None:
+    ends = fuzz(targets, LONG)
+    print(told(ends))
+    assert sum(ends.values()) == LONG
+
+
+def test_the_fuzz_finds_a_reader_that_believes_everything(tmp_path: Path) -> None:
+    """It can fail: bytes are read as they are, with no check, and a digest's key is asked for that may be gone."""
+    path = tmp_path / "numbers"
+    path.write_bytes(bytes(range(200)))
+    with pytest.raises(AssertionError, match=r"believing, mutation \d+ \(\w+\): was read as something else, silently"):
+        fuzz([Target("believing", path, lambda: sum(path.read_bytes()))], SHORT)
+    path.write_bytes(b"7")
+    with pytest.raises(AssertionError, match=r"trusting, mutation \d+ \(\w+\): ValueError"):
+        fuzz([Target("trusting", path, lambda: int(path.read_bytes()), fresh=True)], SHORT)
