@@ -13,8 +13,9 @@ from fsbench.candidate import Candidate
 from fsbench.counts import CountLog
 from fsbench.engine import FoldRun, run_fold
 from fsbench.environment import environment
-from fsbench.evaluation import _run_key
+from fsbench.evaluation import _log
 from fsbench.plan import Plan, Questions, make_plan
+from fsbench.record import Environment
 from fsbench.scoring import fold_counts
 from tests.fsbench.models import Bright
 
@@ -43,7 +44,11 @@ def test_episodes_whose_mask_vanishes(plan: Plan, tmp_path: Path, skip: bool) ->
     assert len(fold_counts(rows, plan.benchmark.lists, "0").image) == len(rows) - vanished * skip
 
 
-def test_a_log_is_gone_on_with_only_by_the_same_run(plan: Plan) -> None:
+def _run_key(plan: Plan, fold: str, here: Environment) -> str:
+    return _log(plan, fold, here, save_predictions=False)._run
+
+
+def test_only_the_same_run_resumes_a_log(plan: Plan) -> None:
     here = environment("cpu", 1, 8)
     key = _run_key(plan, "0", here)
     digests = plan.benchmark.digests
