@@ -1,7 +1,7 @@
 """Checks of a Parquet file's footer that come before pyarrow is asked about its columns.
 
-Asked about the columns of a damaged footer, pyarrow can end the whole process (seen with 26.0.1), which no error handling
-here would survive. So what a footer says of its columns is compared with their types first. Layout:
+Asked about the columns of a damaged footer, pyarrow can end the whole process (seen with 26.0.1), which no error
+handling here would survive. So what a footer says of its columns is compared with their types first. Layout:
 https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift, ``FileMetaData``.
 """
 
