@@ -91,6 +91,7 @@ def contents(folder: Path) -> dict[str, Any]:
 def _run(commands: list[list[str]], said: str, kill_before: int | None) -> None:
     from fsbench.cli.main import main
 
+    os.environ["GIT_DIR"] = os.devnull  # records name the commit, and somebody may commit during the test
     with Path(said).open("w", encoding="utf-8") as out, redirect_stdout(out), redirect_stderr(out):
         if kill_before is not None:
             _count(kill_before)
