@@ -269,7 +269,7 @@ def test_a_class_file_may_come_from_another_system(own: Path, tmp_path: Path) ->
         "Äpfel",
     ]
     assert "cannot be read (No such file or directory)" in refusal(own, tmp_path / "x", tmp_path / "none.txt")
-    assert "is no regular file" in refusal(own, tmp_path / "x", own)
+    assert "cannot be read (Is a directory)" in refusal(own, tmp_path / "x", own)
 
 
 def test_on_the_command_line(own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
