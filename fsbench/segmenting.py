@@ -154,7 +154,8 @@ def _upright(data: bytes, pixels: Pixels) -> Pixels:
     }
     try:
         with Image.open(io.BytesIO(data)) as image:
-            held = turns.get(image.getexif().get(ORIENTATION, 1))
+            turned = image.format == "TIFF"  # Pillow turns these when it decodes them
+            held = None if turned else turns.get(image.getexif().get(ORIENTATION, 1))
     except (OSError, SyntaxError, ValueError, struct.error):  # EXIF that is damaged says nothing
         held = None
     return pixels if held is None else np.array(Image.fromarray(pixels).transpose(held))

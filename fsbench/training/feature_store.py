@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 GIB = 2**30
+DAY = 24 * 3600
 FORMAT = "fsbench-feature/1"
 
 Compute = Callable[[Sequence[int]], Sequence[Mapping[str, "Tensor"]]]
@@ -99,6 +102,7 @@ class FeatureStore:
         keys = [feature.key(str(dtype)) for feature in wanted]
         if self._lease is None:
             self._lease = Lease(check_writable(self.folder / "leases"))
+            self._remove_cut_off()
         self._lease.add(keys)
         features = Features(self, keys, compute, dtype)
         batches = [range(start, min(start + batch_size, len(keys))) for start in range(0, len(keys), batch_size)]
@@ -119,6 +123,13 @@ class FeatureStore:
     def path(self, key: str) -> Path:
         """Where the feature of a key lies."""
         return self.folder / key[:2] / f"{key}.safetensors"
+
+    def _remove_cut_off(self) -> None:
+        """Remove what killed runs were writing, a day later: others may be writing now."""
+        for path in self.folder.glob("??/.*.tmp"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < time.time() - DAY:
+                    path.unlink()
 
     def files(self) -> dict[str, os.stat_result]:
         """Key -> size and time of last use, of everything that is there."""

@@ -6,6 +6,7 @@ is our reading of Fusioner for BERT.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -13,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fsbench.bounded import check_size, open_regular
+from fsbench.bounded import check_size, open_regular, plain
 from fsbench.errors import FsbenchError
 from fsbench.files import sha256_file
 from fsbench.registry import foreign
@@ -127,15 +128,27 @@ def _config(folder: Path) -> Any:
 
 
 def _check_files(folder: Path) -> None:
-    """Raise FsbenchError for anything in a folder but folders and regular files of a bounded size."""
-    for path in folder.iterdir():
-        if path.is_dir():
+    """Raise FsbenchError, which names it, for a file that is none, too large, or broken JSON or safetensors.
+
+    transformers would name the folder alone, and would wait for a pipe.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and path.suffix not in (".json", ".txt", *WEIGHTS):
             continue
         try:
             with open_regular(path) as file:
                 check_size(path, file, LARGEST if path.suffix in WEIGHTS else LARGEST_TEXT)
+                if path.suffix == ".json":
+                    json.load(file)
+            if path.suffix == ".safetensors":
+                with safe_open(path, "pt"):
+                    pass
         except OSError as error:
             raise FsbenchError(f"{path}: cannot be read ({error.strerror}): mend its permissions or disk") from error
+        except (ValueError, RecursionError, SafetensorError) as error:
+            raise FsbenchError(f"{path}: is damaged ({plain(error)[:200]}): fetch it anew") from error
 
 
 def _folder(name: str, given: Path | None) -> Path:

@@ -32,6 +32,8 @@ LARGEST = 32 * 2**30
 """Bytes of a file of weights; timm's largest have some 8 GB."""
 LARGEST_TEXT = 256 * 2**20
 """Bytes of a file of any other kind, a vocabulary or a configuration."""
+ATTRIBUTES = 0xFF
+"""The MS-DOS attributes of a record in a zip archive; torch.save sets none."""
 INSIDE = ("state_dict", "model", "teacher")
 """Keys under which checkpoints of training runs hold the weights (torch's examples and MoCo v3; timm; DINO)."""
 
@@ -178,14 +180,18 @@ def _state_dict(path: Path, file: BinaryIO) -> dict[str, Tensor]:
 
 
 def _check_archive(path: Path, file: BinaryIO) -> None:
-    """Raise ValueError or BadZipFile for a damaged archive, whose checksums torch does not compare, or a bomb."""
+    """Raise ValueError or BadZipFile for a damaged archive or a bomb.
+
+    torch compares no checksums.
+    """
     with zipfile.ZipFile(file) as archive:
         records = archive.infolist()
         if any(record.compress_type != zipfile.ZIP_STORED for record in records):
             raise ValueError("records are compressed, as those of TorchScript are and those of torch.save are not")
         if sum(record.file_size for record in records) > path.stat().st_size:
             raise ValueError("records together are larger than the file")
-        damaged = archive.testzip()
+        marked = next((r.filename for r in records if r.is_dir() or r.external_attr & ATTRIBUTES), None)
+        damaged = archive.testzip() if marked is None else marked
         if damaged is not None:
             raise ValueError(f"record {damaged} is damaged")
 

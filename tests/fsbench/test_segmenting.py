@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, features
 
 import fsbench
 from fsbench.captions import wrapped
@@ -21,6 +22,8 @@ from fsbench.painted_labels import colour_of
 from fsbench.segmenting import ORIENTATION, Segmentation
 from tests.fsbench.models import Masked, Wrong
 from tests.fsbench.test_cli import refusal, run
+from tests.fuzz.targets import Target
+from tests.fuzz.test_fuzz import fuzz
 
 MODEL = "tests.fsbench.test_segmenting:Channels"
 CHANNELS = {"red": 0, "green": 1, "blue": 2}
@@ -108,6 +111,40 @@ def test_damaged_exif_turns_nothing(tmp_path: Path) -> None:
         path = tmp_path / f"{place}.jpg"
         Image.fromarray(drawn()).save(path, exif=exif)
         assert fsbench.segment(Channels(), str(path), ["red"]).labels.shape == (40, 60)
+
+
+def photographs() -> dict[str, bytes]:
+    """A photograph that lies on its side, as EXIF or XMP says, in the formats that cameras and browsers write."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    exif[0x010F] = "maker"
+    exif.get_ifd(0x8769)[0x829A] = (1, 100)
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    kinds: list[tuple[str, dict[str, object]]] = [("JPEG", {"exif": exif.tobytes()}), ("JPEG", {"xmp": xmp})]
+    kinds += [(name, {"exif": exif.tobytes()}) for name in ("PNG", "WEBP", "MPO")] + [("TIFF", {"exif": exif})]
+    if features.check("avif"):
+        kinds.append(("AVIF", {"exif": exif.tobytes()}))
+    found = {}
+    for name, options in kinds:
+        file = io.BytesIO()
+        Image.fromarray(drawn(24, 16)).save(file, name, **options)
+        found[f"{name} {next(iter(options))}"] = file.getvalue()
+    return found
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's, of damage that it reads over
+@pytest.mark.parametrize("mutations", [200, pytest.param(10_000, marks=pytest.mark.long)])
+def test_damaged_photographs_are_segmented_or_refused_in_one_line(tmp_path: Path, mutations: int) -> None:
+    model = Channels()
+
+    def target(name: str, data: bytes) -> Target:
+        path = tmp_path / name
+        path.write_bytes(data)
+        assert fsbench.segment(model, path, ["red"]).labels.shape == (16, 24), name
+        return Target(name, path, lambda: fsbench.segment(model, path, ["red"]).labels.shape, fresh=True)
+
+    ends = fuzz([target(name, data) for name, data in photographs().items()], mutations)
+    assert sum(ends.values()) == mutations
 
 
 def has(picture: Image.Image, colour: tuple[int, int, int]) -> int:

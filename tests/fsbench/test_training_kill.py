@@ -17,6 +17,7 @@ from fsbench.benchmark import Benchmark, open_benchmark
 from fsbench.training.run import Request, train_folds
 from fsbench.training.tensors import read_tensors
 from tests.fsbench import tiny_trainer
+from tests.kills import contents, kills
 
 OPTIONS = {"epochs": 3, "dropout": 0.3, "average": True, "pause": 0.01}
 
@@ -117,3 +118,37 @@ def test_another_seed_is_another_training(
 ) -> None:
     other = finish(tiny, tmp_path / "run", features=features, seed=1)
     assert other["model.safetensors"] != undisturbed["model.safetensors"]
+
+
+DIFFERS = ("timings", "environment", "sha256")
+
+
+def left(folder: Path) -> dict[str, Any]:
+    """All files of a run; of its report what is the same on any day and after any commit."""
+    found = contents(folder)
+    report = json.loads(found.pop("run/fold1/training.json"))
+    return {**found, "report": {name: said for name, said in report.items() if name not in DIFFERS}}
+
+
+@pytest.mark.parametrize("step", [13, pytest.param(1, marks=pytest.mark.long)])
+def test_a_kill_before_any_file_operation_changes_nothing(
+    tiny: Benchmark,
+    tmp_path: Path,
+    features: Path,
+    undisturbed: dict[str, Any],
+    step: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """State, best weights, checkpoint, card and report: a rerun ends with the same files, and no others."""
+    monkeypatch.syspath_prepend(tiny_trainer.announced(tmp_path / "path"))
+    said = f"train tiny -b {tiny.folder} -f 1 --epochs 1 --batch-size 20 --save-seconds 0 --threads 1 --device cpu"
+    command = [*said.split(), "--no-tensorboard", "--features", str(features), "--out", "{}/run"]
+    (tmp_path / "whole").mkdir()
+    *_, whole = kills([command], tmp_path / "whole", 1000)
+    expected = left(whole)
+    assert set(expected) == {"run/fold1/model.safetensors", "run/fold1/card.json", "report"}
+    tried = 0
+    for folder in kills([command], tmp_path, step):
+        assert left(folder) == expected
+        tried += 1
+    assert tried > 3

@@ -169,6 +169,9 @@ def test_folders_that_hold_no_encoder_are_said(tmp_path: Path) -> None:
     with pytest.raises(FsbenchError, match=r"nothing: expected a folder with config\.json"):
         text_spec(f"hf:{tmp_path}/nothing")
     (tmp_path / "config.json").write_text("{")
+    with pytest.raises(FsbenchError, match=r"config\.json: is damaged \(Expecting property name"):
+        load_text(f"hf:{tmp_path}")
+    (tmp_path / "config.json").write_text("[]")
     with pytest.raises(FsbenchError, match=r"transformers cannot read its config\.json") as error:
         load_text(f"hf:{tmp_path}")
     assert "\n" not in str(error.value)

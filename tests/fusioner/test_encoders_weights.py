@@ -157,6 +157,16 @@ def test_a_broken_file_is_said(content: bytes, name: str, tmp_path: Path) -> Non
     one_line(error)
 
 
+def test_a_damaged_tensor_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "x.pth"
+    torch.save({"a": torch.arange(60.0)}, path)
+    data = bytearray(path.read_bytes())
+    data[data.index(torch.arange(60.0).numpy().tobytes()) + 7] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(FsbenchError, match=r"x\.pth: is no checkpoint .*record \w+/data/0 is damaged"):
+        read(path)
+
+
 def test_a_checkpoint_without_tensors_is_said(tmp_path: Path) -> None:
     for content in ({"epoch": 3}, [1, 2], {"state_dict": {}}):
         torch.save(content, tmp_path / "empty.pth")
