@@ -66,7 +66,10 @@ class IndexedDigests(_Strict):
 
 
 class BuilderIndex(_Strict):
-    """The index of a builder that opens its folders itself. ``roots``: name -> folder of raw data."""
+    """The index of a builder that opens its folders itself.
+
+    ``roots``: name -> folder of raw data; ``sha256``: of all other values (``files.sha256_json``).
+    """
 
     schema_: Schema = Field(alias="schema")
     name: FolderName
@@ -74,11 +77,11 @@ class BuilderIndex(_Strict):
     roots: Annotated[dict[RootName, RootPath], Field(min_length=1, max_length=MOST_ROOTS)]
     builder: Text
     builder_version: Text
-    sha256: Sha256 | None = None
+    sha256: Sha256
 
     @model_validator(mode="after")
     def _is_unaltered(self) -> BuilderIndex:
-        if self.sha256 not in (None, sha256_json(self.model_dump(mode="json", by_alias=True, exclude={"sha256"}))):
+        if self.sha256 != _digest(self):
             raise ValueError("its values were altered after it was written")
         return self
 
@@ -112,7 +115,7 @@ class Index(_Strict):
 
     @model_validator(mode="after")
     def _fits(self) -> Index:
-        if self.sha256 != sha256_json(self.model_dump(mode="json", by_alias=True, exclude={"sha256"})):
+        if self.sha256 != _digest(self):
             raise ValueError("its values were altered after it was written")
         if [c.id for c in self.classes] != list(range(len(self.classes))):
             raise ValueError("class ids are not 0, 1, 2, … in order")
@@ -131,6 +134,11 @@ class Index(_Strict):
     def class_names(self) -> tuple[ClassName, ...]:
         """The classes as the fold lists hold them."""
         return tuple(ClassName(c.id, c.key, c.name) for c in self.classes)
+
+
+def _digest(index: BaseModel) -> str:
+    """The digest of all values of an index but ``sha256`` itself."""
+    return sha256_json(index.model_dump(mode="json", by_alias=True, exclude={"sha256"}))
 
 
 AnyIndex = TypeVar("AnyIndex", Index, BuilderIndex)
