@@ -29,9 +29,9 @@ def golden(
     """Print the largest difference of each output from a golden file's; exit code 1 above 1e-4."""
     import json
 
-    from fusioner.golden import TOLERANCE, check, differences, read_golden
+    from fusioner.golden import TOLERANCE, check, differences
 
-    found = differences(read_golden(file))
+    found = differences(file)
     if as_json:
         within = {name: value <= TOLERANCE for name, value in found.items()}
         numbers = {name: value if value == value else None for name, value in found.items()}  # JSON has no NaN

@@ -80,9 +80,17 @@ def outputs(golden: Golden) -> dict[str, Tensor]:
     return dict(zip(OUTPUTS, (fused_visual, fused_text, decoded, logits), strict=True))
 
 
-def differences(golden: Golden) -> dict[str, float]:
-    """The largest absolute difference of each output; NaN where either has one."""
-    return {name: float((ours - golden.arrays[name]).abs().max()) for name, ours in outputs(golden).items()}
+def differences(path: Path) -> dict[str, float]:
+    """The largest absolute difference of each output of a golden file; NaN where either has one.
+
+    Raises FsbenchError, which names the file, as ``read_golden``, and for sizes that make no model.
+    """
+    golden = read_golden(path)
+    try:
+        made = outputs(golden)
+    except FsbenchError as error:
+        raise FsbenchError(f"{path}: {error}") from error
+    return {name: float((ours - golden.arrays[name]).abs().max()) for name, ours in made.items()}
 
 
 def check(path: Path, found: Mapping[str, float]) -> None:

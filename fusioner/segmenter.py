@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fsbench.errors import FsbenchError
 from fsbench.model import Episode, ModelCard
+from fsbench.training.report import CHECKPOINT
 from fusioner.checkpoint import Meta, load_weights, read_checkpoint
 from fusioner.encoders import load_text, load_visual, prompt_set
 from fusioner.looking import together
@@ -87,7 +88,8 @@ def _check_encoders(folder: Path, meta: Meta, visual: str, text: str) -> None:
     for name, there, trained in ((meta.visual, visual, meta.visual_sha256), (meta.text, text, meta.text_sha256)):
         if there != trained:
             raise FsbenchError(
-                f"{folder}: other weights of {name} were trained with ({trained[:8]}…, here {there[:8]}…): install them"
+                f"{folder / CHECKPOINT}: other weights of {name} were trained with ({trained[:8]}…, here {there[:8]}…)"
+                ": install them"
             )
 
 

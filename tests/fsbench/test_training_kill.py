@@ -130,7 +130,7 @@ def left(folder: Path) -> dict[str, Any]:
     return {**found, "report": {name: said for name, said in report.items() if name not in DIFFERS}}
 
 
-@pytest.mark.parametrize("step", [13, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", [13, pytest.param(3, marks=pytest.mark.long)])
 def test_a_kill_before_any_file_operation_changes_nothing(
     tiny: Benchmark,
     tmp_path: Path,

@@ -30,7 +30,7 @@ def released() -> Path:
 
 
 def test_we_are_within_the_tolerance_of_the_released_code(released: Path) -> None:
-    found = differences(read_golden(released))
+    found = differences(released)
     assert found.keys() == set(OUTPUTS)
     assert all(value <= TOLERANCE for value in found.values()), found
 
@@ -59,7 +59,7 @@ def test_the_plain_implementation_is_the_released_one_too(released: Path) -> Non
     ids=str,
 )
 def test_files_of_other_sizes(sizes: dict[str, Any], tmp_path: Path) -> None:
-    found = differences(read_golden(write_golden(tmp_path / "golden.npz", **sizes)))
+    found = differences(write_golden(tmp_path / "golden.npz", **sizes))
     assert all(value <= TOLERANCE for value in found.values()), found
 
 
@@ -69,7 +69,7 @@ def test_a_difference_is_found(name: str, tmp_path: Path) -> None:
         array = stored[name].copy()
     array.flat[0] += 0.5
     path = write_golden(tmp_path / "golden.npz", changed={name: array})
-    found = differences(read_golden(path))
+    found = differences(path)
     with pytest.raises(CheckFailedError, match=name if name in OUTPUTS else "logits"):
         check(path, found)
 
@@ -130,6 +130,15 @@ def test_what_is_no_golden_file_is_refused_in_one_line(
     assert caught.value.exit_code == 2
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_sizes_that_make_no_map_name_the_file(tmp_path: Path) -> None:
+    path = write_golden(tmp_path / "golden.npz", grid=(1, 2))
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = {"visual": stored["visual"][:, :1], "fused_visual": stored["fused_visual"][:, :1]}
+    path = write_golden(tmp_path / "golden.npz", grid=(1, 2), changed={**arrays, "meta": meta(grid=1)})
+    with pytest.raises(FsbenchError, match=r"golden\.npz: the grid is 1 x 1: one point cannot be normalised"):
+        differences(path)
 
 
 def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
