@@ -54,7 +54,7 @@ def check_folder_name(place: str, name: str) -> str:
     if "/" in name or "\\" in name or name.startswith("."):
         raise FsbenchError(f"{place}: {name!r} is no name of a class folder: give the bare name, without a path")
     if len(name.encode("utf-8", "replace")) > LONGEST_ID - len("/10"):
-        raise FsbenchError(f"{place}: {name[:20]!r}… is too long for a class folder: use at most {LONGEST_ID - 3} bytes")
+        raise FsbenchError(f"{place}: {name[:20]!r}… is too long for a folder: use at most {LONGEST_ID - 3} bytes")
     try:
         check_sample_id(f"{name}/1")
     except FsbenchError as error:
