@@ -21,7 +21,7 @@ from tests.leaderboard.submissions import check as checked
 
 MODEL = ("-m", "tests.fsbench.models:Bright", "--threads", "1", "--workers", "1")
 EVERY = [pytest.param(31, id="some"), pytest.param(1, id="all", marks=pytest.mark.long)]
-"""Every which operation is met: of a site, 12 of 344; of a badge, none but the first and the end."""
+"""Steps from one operation to the next that is met: a command has 10 (a badge) to 90 (with predictions) of them."""
 
 
 @pytest.fixture(scope="module")
