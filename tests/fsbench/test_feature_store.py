@@ -130,6 +130,17 @@ def test_a_file_that_goes_while_a_run_is_at_work_is_made_anew(tmp_path: Path) ->
     assert encoder.asked == [0, 1, 2, 0, 1, 2]
 
 
+def test_what_killed_runs_were_writing_goes_a_day_later(tmp_path: Path) -> None:
+    (tmp_path / "ab").mkdir()
+    old, new = (tmp_path / "ab" / f".{name}.safetensors.7.tmp" for name in ("old", "new"))
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (time.time() - 90_000,) * 2)
+    with FeatureStore(tmp_path) as store:
+        store.fill(wanted(1), Encoder())
+    assert (old.exists(), new.exists()) == (False, True), "the new one may still be written"
+
+
 def test_the_least_recently_used_go_first(tmp_path: Path) -> None:
     bound = 10 * (SIZE + 512)
     for number, first in enumerate((0, 4)):

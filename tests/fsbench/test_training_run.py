@@ -267,6 +267,22 @@ def test_a_state_that_cannot_be_gone_on_with_is_refused(tiny: Benchmark, tmp_pat
     assert train_folds(altered(), request(tiny, tmp_path, if_exists="replace"))
 
 
+@pytest.mark.parametrize(("harm", "said"), [("altered", "was altered"), ("gone", "No such file")])
+def test_damaged_best_weights_are_noticed_before_training_goes_on(
+    tiny: Benchmark, tmp_path: Path, harm: str, said: str
+) -> None:
+    validate, _ = scripted((0.1,))  # the second time it is asked it has no answer
+    with pytest.raises(FsbenchError, match="IndexError"):
+        train_folds(altered(validate=validate), request(tiny, tmp_path))
+    (best,) = tmp_path.glob("run/fold1/state/best-0.safetensors")
+    if harm == "gone":
+        best.unlink()
+    else:
+        best.write_bytes(best.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(FsbenchError, match=rf"best-0\.safetensors: .*{said}"):
+        train_folds(altered(validate=lambda task, setup: pytest.fail), request(tiny, tmp_path))
+
+
 def test_a_trainer_is_a_command_with_its_own_flags_and_the_shared(
     tiny: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
