@@ -97,7 +97,9 @@ def test_missing_file(tmp_path: Path, reader: Callable[[Path], Any]) -> None:
 @pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"\x89PNG\r\n\x1a\n"])
 def test_what_is_no_image(tmp_path: Path, reader: Callable[[Path], Any], content: bytes) -> None:
     (tmp_path / "a.png").write_bytes(content)
-    with pytest.raises(FsbenchError, match=r"a\.png: cannot be read \((no image that can be read|its end chunk is missing)\): fetch"):
+    with pytest.raises(
+        FsbenchError, match=r"a\.png: cannot be read \((no image that can be read|its end chunk is missing)\): fetch"
+    ):
         reader(tmp_path / "a.png")
 
 
