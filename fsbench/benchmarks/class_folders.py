@@ -33,6 +33,7 @@ FOREGROUND = 128
 """The grey value from which a pixel of a mask is the class."""
 SHOWN = 5
 
+
 class Wanted(NamedTuple):
     """A sample to be read. ``optional``: it is no fault if its files are missing; the sample is not at hand then."""
 
@@ -79,9 +80,7 @@ def sample_ids(class_key: str) -> list[str]:
     return [check_sample_id(f"{class_key}/{n}") for n in range(1, PER_CLASS + 1)]
 
 
-def read_class_folders(
-    root: Path, classes: Sequence[str], workers: int | None = None
-) -> ClassFolders:
+def read_class_folders(root: Path, classes: Sequence[str], workers: int | None = None) -> ClassFolders:
     """Index the tree of ``classes`` (class id: place in ``classes``); raises FsbenchError listing what is wrong."""
     wanted = [Wanted(sample, class_id) for class_id, key in enumerate(classes) for sample in sample_ids(key)]
     tree = read_samples(root, wanted, workers)
@@ -89,9 +88,7 @@ def read_class_folders(
     return tree
 
 
-def read_samples(
-    root: Path, wanted: Sequence[Wanted], workers: int | None = None
-) -> ClassFolders:
+def read_samples(root: Path, wanted: Sequence[Wanted], workers: int | None = None) -> ClassFolders:
     """Index ``wanted`` in its order; what is wrong with a sample is a line in ``faults``.
 
     The digest is over the masks at hand: a line ``sample height width`` each, then a byte 0 or 1 per pixel.
