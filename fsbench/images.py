@@ -3,8 +3,8 @@
 A file is read once, as a whole, and only if it is a regular one of a bounded size; a PNG's checksums are compared
 before it is decoded (``png_chunks.py``). Where the bytes were read already, they are passed as ``data``. EXIF
 orientation is not applied: the field's code never does, and the masks were drawn on the pixels as stored (Pillow itself
-turns TIFF files, and no other, as it decodes them). Everything here is safe to call from many threads; Pillow lets go of
-the GIL while it decodes.
+turns TIFF files, and no other, as it decodes them). Everything here is safe to call from many threads; Pillow lets go
+of the GIL while it decodes.
 """
 
 from __future__ import annotations
