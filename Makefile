@@ -21,7 +21,7 @@ test: .venv/.installed-dev
 	$(BIN)/pytest -n 2 --dist loadfile
 
 long: .venv/.installed-dev
-	$(BIN)/pytest -m long
+	$(BIN)/pytest -m long -n 2
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -16,6 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from fsbench.benchmarks.coco_lists import CATEGORY_IDS
+from fsbench.bounded import read_bytes
 from fsbench.errors import FsbenchError
 
 YEARS = ("2014", "2017")
@@ -111,6 +112,10 @@ def annotation_files(root: Path) -> dict[str, Path]:
     )
 
 
+LARGEST = 4 * 2**30
+"""Bytes of an annotation file; COCO's largest, instances_train2017.json, has 448 MB."""
+
+
 def read_annotations(root: Path) -> tuple[list[CocoImage], dict[Path, str]]:
     """All images of the root, and annotation file -> SHA-256 (hex).
 
@@ -121,7 +126,7 @@ def read_annotations(root: Path) -> tuple[list[CocoImage], dict[Path, str]]:
     seen: dict[int, str] = {}
     for folder, path in annotation_files(root).items():
         try:
-            data = path.read_bytes()
+            data = read_bytes(path, LARGEST)
         except OSError as error:
             raise FsbenchError(f"{path}: cannot be read ({error.strerror}): check its permissions") from error
         digests[path] = hashlib.sha256(data).hexdigest()

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from fsbench.bounded import read_bytes
 from fsbench.download.digests import mismatch
 from fsbench.download.disk import bytes_progress, spelled, writing
 from fsbench.download.sources import Archive
@@ -23,6 +24,9 @@ from fsbench.errors import FsbenchError
 from fsbench.files import write_text
 
 Say = Callable[[str], None]
+
+LARGEST_STATE = 2**16
+"""Bytes of the file that says which version a part is of."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,9 @@ class _Part:
     def known(self) -> Validator | None:
         """The version; None where its file is missing or damaged, and the checksum alone will tell."""
         try:
-            said = json.loads(self.state.read_text(encoding="utf-8"))
+            said = json.loads(read_bytes(self.state, LARGEST_STATE))
             values = [said.get(key) for key in ("url", "etag", "modified")]
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, RecursionError, FsbenchError):
             return None
         if not isinstance(values[0], str) or not all(v is None or (isinstance(v, str) and _plain(v)) for v in values):
             return None

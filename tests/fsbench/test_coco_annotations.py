@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,13 @@ def test_an_entry_that_is_no_object_is_named(root: Path) -> None:
         read_annotations(root)
 
 
-def test_a_file_without_permission_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(path: Path) -> bytes:
-        raise PermissionError(13, "Permission denied", str(path))
-
-    monkeypatch.setattr(Path, "read_bytes", denied)
-    with pytest.raises(FsbenchError, match=rf"{file(root)}: cannot be read \(Permission denied\)"):
+def test_a_pipe_and_a_file_too_large_are_refused_unread(root: Path) -> None:
+    file(root).unlink()
+    os.mkfifo(file(root))
+    with pytest.raises(FsbenchError, match=rf"{file(root)}: is no regular file"):
+        read_annotations(root)
+    file(root).unlink()
+    with file(root).open("wb") as sparse:
+        sparse.truncate(8 * 2**30)
+    with pytest.raises(FsbenchError, match=rf"{file(root)}: is larger than 4096 MiB"):
         read_annotations(root)
