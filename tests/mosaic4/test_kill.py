@@ -74,6 +74,7 @@ def names(out: Path) -> set[str]:
     return {path.name for folder in (out, *out.glob("*/")) if folder.is_dir() for path in folder.glob("[!.]*.*")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["png", "parquet"])
 def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(form: Form, raw: Path, tmp_path: Path) -> None:
     moments = random.Random(form)
