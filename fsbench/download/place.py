@@ -19,6 +19,8 @@ from fsbench.errors import FsbenchError
 from fsbench.files import remove_cut_off
 
 WORK = ".downloads"
+STAGING = ".unpacking"
+"""What the name of a folder ends in that an archive is unpacked to."""
 
 
 @contextmanager
@@ -39,6 +41,8 @@ def work_folder(root: Path) -> Iterator[Path]:
             ) from error
     try:
         remove_cut_off(work)
+        for left in list(work.glob(f"*{STAGING}")):  # of killed runs: the lock is ours
+            empty_staging(left.name.removesuffix(STAGING), work)
         yield work
     finally:
         lock.release()
@@ -46,7 +50,7 @@ def work_folder(root: Path) -> Iterator[Path]:
 
 def empty_staging(name: str, work: Path) -> Path:
     """Where the archive ``name`` is unpacked; what a killed run left there is removed."""
-    staging = work / f"{name}.unpacking"
+    staging = work / f"{name}{STAGING}"
     with writing(staging):
         if staging.is_symlink() or staging.is_file():
             staging.unlink()

@@ -95,8 +95,6 @@ def _all(
             say(f"  {root / archive.folder}: there already, taken as it is")
         else:
             missing.append(archive)
-    for archive in missing:
-        empty_staging(archive.name, work)
     with writing(work):
         needed = sum(archive.unpacked + (missing_bytes(archive, work) if archive in urls else 0) for archive in missing)
     check_room(root, needed)
