@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fsbench.model import UNTRAINED, Episode, ModelCard
+from fsbench.models.contract import UNTRAINED, Episode, ModelCard
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,4 +1,4 @@
-"""The frozen encoder behind ``prototype``: EfficientNet-Lite2 (``fsbench.effnet``), and what it made of photographs.
+"""The frozen encoder behind ``prototype``: EfficientNet-Lite2, and a cache of its features.
 
 Supports come back again and again, so the features of the last photographs are kept.
 """
@@ -9,7 +9,7 @@ import hashlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from fsbench.effnet import (
+from fsbench.models.effnet import (
     DEVIATION,
     LICENCE,
     MEAN,

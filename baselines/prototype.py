@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING
 
 from baselines.effnet import LICENCE, PARAMETERS, WEIGHTS_SHA256, Encoder, weights_file
 from fsbench.errors import FsbenchError
-from fsbench.model import Episode, ModelCard, Prompt, TrainingCard
+from fsbench.models.contract import Episode, ModelCard, Prompt, TrainingCard
 
 if TYPE_CHECKING:
     from torch import Tensor

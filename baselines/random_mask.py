@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fsbench.model import UNTRAINED, Episode, ModelCard, Prompt
+from fsbench.models.contract import UNTRAINED, Episode, ModelCard, Prompt
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -21,11 +21,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fsbench.benchmark import write_benchmark
-from fsbench.benchmarks import coco_lists
-from fsbench.benchmarks.coco20i import Partition, fold_lists
-from fsbench.benchmarks.coco_raw import read_coco
-from fsbench.mask_table import rows_digest
+from fsbench.benchmarks.coco import lists as coco_lists
+from fsbench.benchmarks.coco.coco20i import Partition, fold_lists
+from fsbench.benchmarks.coco.raw import read_coco
+from fsbench.index.benchmark import write_benchmark
+from fsbench.index.rle_masks import rows_digest
 
 IMAGES, INSTANCES = {"val": 40504, "train": 82783}, 896_782
 

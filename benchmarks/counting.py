@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torchmetrics.classification import BinaryJaccardIndex, MulticlassJaccardIndex
 
-from fsbench.metrics import VOID, Accumulator, count
+from fsbench.scoring.metrics import VOID, Accumulator, count
 
 
 class HsnetStyle:

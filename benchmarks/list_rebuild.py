@@ -21,9 +21,10 @@ import numpy as np
 import PIL
 from PIL import Image
 
-from fsbench.benchmarks import pascal_lists
-from fsbench.benchmarks.pascal_rule import listed_classes, rebuild
-from fsbench.benchmarks.voc import find_masks, find_voc, read_label_areas
+from fsbench.benchmarks.pascal import lists as pascal_lists
+from fsbench.benchmarks.pascal.list_rule import listed_classes, rebuild
+from fsbench.benchmarks.pascal.voc import find_masks, find_voc
+from fsbench.io.label_maps import read_label_areas
 
 LIMIT = 1.5
 BLOCK = 20

@@ -20,16 +20,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.sparse import coo_array, csc_array
 
-from fsbench.counts import SCHEMA
-from fsbench.draws import draw
-from fsbench.files import make_folder, sha256_text
-from fsbench.fold_lists import FoldLists
-from fsbench.intervals import REPLICATES, Design, FloatArray, draw_totals, interval, over_folds
-from fsbench.metrics import IntArray, benchmark_miou, score
-from fsbench.model import Prompts, TrainingCard
-from fsbench.protocols import PROTOCOLS, Protocol
-from fsbench.record import ClassRecord, Environment, FoldRecord, Record, RecordedBenchmark, RecordedModel, Timings
-from fsbench.registry import published_lists
+from fsbench.episodes.draws import draw
+from fsbench.episodes.protocols import PROTOCOLS, Protocol
+from fsbench.index.fold_lists import FoldLists
+from fsbench.io.files import make_folder, sha256_text
+from fsbench.models.contract import Prompts, TrainingCard
+from fsbench.models.registry import published_lists
+from fsbench.records.counts import SCHEMA
+from fsbench.records.record import (
+    ClassRecord,
+    Environment,
+    FoldRecord,
+    Record,
+    RecordedBenchmark,
+    RecordedModel,
+    Timings,
+)
+from fsbench.scoring.intervals import REPLICATES, Design, FloatArray, draw_totals, interval, over_folds
+from fsbench.scoring.metrics import IntArray, benchmark_miou, score
 
 LARGE = ("pascal-5i", "fsbench-v1", 1)
 OTHERS = (
@@ -208,7 +216,7 @@ def _write_record(folder: Path, board: Board, number: int) -> None:
 
 
 def _miou(intersection: FloatArray, union: FloatArray) -> FloatArray:
-    """mIoU (R,) of sums (classes, R), added up in the order of ``fsbench.intervals``."""
+    """mIoU (R,) of sums (classes, R), added up in the order of ``fsbench.scoring.intervals``."""
     total = np.zeros(union.shape[1])
     for inter, of in zip(intersection, union, strict=True):
         total += inter / np.maximum(of, 1)

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from fsbench.benchmark import open_benchmark
+from fsbench.index.benchmark import open_benchmark
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from fsbench.images import read_indices
-from fsbench.png_chunks import png_fault
+from fsbench.io.images import read_indices
+from fsbench.io.png_chunks import png_fault
 
 ROUNDS = 5
 

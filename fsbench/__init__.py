@@ -10,21 +10,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from fsbench.version import __version__ as __version__
 
 _PUBLIC = {
-    "Benchmark": "fsbench.benchmark",
-    "Episode": "fsbench.model",
+    "Benchmark": "fsbench.index.benchmark",
+    "Episode": "fsbench.models.contract",
     "FsbenchError": "fsbench.errors",
-    "Model": "fsbench.model",
-    "ModelCard": "fsbench.model",
-    "Prompt": "fsbench.model",
-    "Record": "fsbench.record",
-    "Segmentation": "fsbench.segmenting",
-    "TrainingCard": "fsbench.model",
-    "evaluate": "fsbench.evaluation",
-    "open_benchmark": "fsbench.benchmark",
-    "segment": "fsbench.segmenting",
+    "Model": "fsbench.models.contract",
+    "ModelCard": "fsbench.models.contract",
+    "Prompt": "fsbench.models.contract",
+    "Record": "fsbench.records.record",
+    "Segmentation": "fsbench.engine.segment",
+    "TrainingCard": "fsbench.models.contract",
+    "evaluate": "fsbench.engine.evaluate",
+    "open_benchmark": "fsbench.index.benchmark",
+    "segment": "fsbench.engine.segment",
 }
 
 __all__ = [
@@ -50,9 +50,9 @@ def __getattr__(name: str) -> Any:
 
 
 if TYPE_CHECKING:
-    from fsbench.benchmark import Benchmark, open_benchmark
+    from fsbench.engine.evaluate import evaluate
+    from fsbench.engine.segment import Segmentation, segment
     from fsbench.errors import FsbenchError
-    from fsbench.evaluation import evaluate
-    from fsbench.model import Episode, Model, ModelCard, Prompt, TrainingCard
-    from fsbench.record import Record
-    from fsbench.segmenting import Segmentation, segment
+    from fsbench.index.benchmark import Benchmark, open_benchmark
+    from fsbench.models.contract import Episode, Model, ModelCard, Prompt, TrainingCard
+    from fsbench.records.record import Record

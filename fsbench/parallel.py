@@ -1,17 +1,22 @@
-"""Runs a function over many items in threads, with a progress bar; results keep the items' order."""
+"""Threads: how many this process may use, and a function over many items in them, results in order."""
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from fsbench.environment import processors
 from fsbench.progress import progress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_threads(

@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from fsbench.bounded import joined, plain
 from fsbench.errors import FsbenchError
-from fsbench.files import sha256_file
-from fsbench.model import ModelCard
+from fsbench.io.files import sha256_file
+from fsbench.io.typed_json import read_typed
+from fsbench.io.untrusted import joined, plain
+from fsbench.models.contract import ModelCard
 from fsbench.training.report import CARD, CHECKPOINT, REPORT, check_finished
 from fsbench.training.tensors import read_tensors
-from fsbench.typed_json import read_typed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from fusioner.fusion import FusionConfig
-    from fusioner.looking import Looking
     from fusioner.model import Fusioner
+    from fusioner.windows import Looking
 
 SCHEMA: Literal["fusioner-checkpoint/1"] = "fusioner-checkpoint/1"
 KEY = "fusioner"
@@ -108,7 +108,7 @@ class Meta(_Strict):
     @property
     def looking(self) -> Looking:
         """How it looks at photographs."""
-        from fusioner.looking import Looking
+        from fusioner.windows import Looking
 
         return Looking(**self.eyes.model_dump())
 

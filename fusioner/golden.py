@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fsbench.bounded import check_size, open_regular, plain
 from fsbench.errors import CheckFailedError, FsbenchError
+from fsbench.io.untrusted import check_size, open_regular, plain
 from fusioner.decoder import full_size
 from fusioner.fusion import FusionConfig
 from fusioner.model import Fusioner

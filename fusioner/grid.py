@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fsbench.errors import FsbenchError
-from fsbench.record import Record, read_record
-from fsbench.registry import published_lists
+from fsbench.models.registry import published_lists
+from fsbench.records.record import Record, read_record
 from fsbench.training.report import REPORT, Report, read_report
 from fusioner.published import COCO, FOLDS, PASCAL, TRANSFER, Published
 

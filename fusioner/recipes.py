@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from fsbench.errors import FsbenchError
 from fsbench.training.schedules import cosine, warm_up_cosine
-from fusioner.looking import Looking
 from fusioner.views import Views
+from fusioner.windows import Looking
 
 RecipeName = Literal["paper", "quick"]
 Start = Literal["released", "identity"]

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fsbench.errors import FsbenchError
-from fsbench.model import Episode, ModelCard
+from fsbench.models.contract import Episode, ModelCard
 from fsbench.training.report import CHECKPOINT
 from fusioner.checkpoint import Meta, load_weights, read_checkpoint
 from fusioner.encoders import load_text, load_visual, prompt_set
-from fusioner.looking import together
-from fusioner.words import Words
+from fusioner.text_centering import Words
+from fusioner.windows import together
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from fsbench.errors import FsbenchError
-from fsbench.fold_lists import Pair
+from fsbench.index.fold_lists import Pair
 from fsbench.training.randomness import fraction, number, shuffled
 from fsbench.training.task import Loss
 from fusioner.recipes import Recipe

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from fsbench.fold_lists import Pair
+from fsbench.index.fold_lists import Pair
 from fsbench.training.feature_store import Feature
 from fusioner.views import Views
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import typer
 
 from fsbench.errors import FsbenchError
-from fsbench.model import ModelCard, Told
+from fsbench.models.contract import ModelCard, Told
 from fsbench.training.randomness import number
 from fsbench.training.task import Loss, Setup, Task
 from fusioner.recipes import Recipe, RecipeName, recipe_named
@@ -76,8 +76,8 @@ def task(
     from fusioner.fusion import FusionConfig
     from fusioner.model import Fusioner
     from fusioner.steps import Steps, losses
+    from fusioner.text_centering import Words
     from fusioner.trained_views import TrainedViews
-    from fusioner.words import Words
 
     data = setup.data
     plan = recipe_named(recipe, data.benchmark_name, size, views).with_(epochs, batch_size, prompts)

@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from statistics import fmean, stdev
 
-from fsbench.files import sha256_text
-from fsbench.fold_lists import FoldLists
-from fsbench.protocols import ANY, PROTOCOLS, Protocol
-from fsbench.record import Record, RecordedBenchmark
-from fsbench.registry import published_lists
-from fsbench.remarks import remark_lines
+from fsbench.episodes.protocols import ANY, PROTOCOLS, Protocol
+from fsbench.index.fold_lists import FoldLists
+from fsbench.io.files import sha256_text
+from fsbench.models.registry import published_lists
+from fsbench.records.record import Record, RecordedBenchmark
+from fsbench.records.remarks import remark_lines
 from leaderboard.ranking import rank_ranges, ranks, separable
 from leaderboard.results import Entry, fold_scores
 from leaderboard.text import visible

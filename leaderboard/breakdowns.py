@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
-from fsbench.metrics import IntArray
-from fsbench.protocols import PROTOCOLS
-from fsbench.record import Record
-from fsbench.stored import most_rows
+from fsbench.records.record import Record
+from fsbench.results.read_back import most_rows
+from fsbench.scoring.metrics import IntArray
 from leaderboard.count_columns import MOST_ROWS, CountColumns, OwnRows, own_rows, read_count_columns, sums_of
 from leaderboard.support_sizes import AGAINST_SUPPORT, SupportSizes
 

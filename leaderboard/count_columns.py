@@ -1,7 +1,7 @@
 """The counts of a record as columns: what is shown from the counts of thousands of records is computed from these.
 
-``fsbench.stored`` makes an object of every episode and proves that all scores follow from them; here are numbers alone,
-in a few milliseconds, proved to give the sums that the record has of each class.
+``fsbench.results.read_back`` makes an object of every episode and proves that all scores follow from them; here are
+numbers alone, in a few milliseconds, proved to give the sums that the record has of each class.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fsbench.counts import ABSENT, SCENE_SCHEMA, SCHEMA
 from fsbench.errors import FsbenchError
-from fsbench.metrics import IntArray, columns
-from fsbench.parquet import Faulty, read_bounded, refused
-from fsbench.record import Record
+from fsbench.io.parquet import Faulty, read_bounded, refused
+from fsbench.records.counts import ABSENT, SCENE_SCHEMA, SCHEMA
+from fsbench.records.record import Record
+from fsbench.scoring.metrics import IntArray, columns
 
 MOST_ROWS = 1_000_000
 """COCO-20i has 82,573 episodes; where classes are asked together, an image has a row for each that is somewhere."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fsbench.counts import Row, read_counts
+from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
-from fsbench.protocols import PROTOCOLS
-from fsbench.record import Record, read_record
-from fsbench.stored import most_rows
+from fsbench.records.counts import Row, read_counts
+from fsbench.records.record import Record, read_record
+from fsbench.results.read_back import most_rows
 from leaderboard.results import find_records
 
 SHOWN = 5

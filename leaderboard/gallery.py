@@ -16,19 +16,20 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from fsbench.answers import PredictionAnswers
-from fsbench.benchmark import Benchmark
-from fsbench.bounded import plain
-from fsbench.counts import BACKGROUND, Row
-from fsbench.draws import draw
-from fsbench.engine import FoldRun, answer_batch, count_batch
-from fsbench.episodes import Batch
+from fsbench.engine.answers import PredictionAnswers
+from fsbench.engine.batches import Batch
+from fsbench.engine.fold_run import FoldRun, answer_batch, count_batch
+from fsbench.engine.prediction_files import MANIFEST, check_size, fold_folder, prediction_file, read_digest
+from fsbench.episodes.draws import draw
+from fsbench.episodes.manifest import Question
 from fsbench.errors import CheckFailedError, FsbenchError
-from fsbench.manifest import Question
-from fsbench.painted_labels import colour_of, fitted, paint_answer
-from fsbench.prediction_files import MANIFEST, check_size, fold_folder, prediction_file, read_digest
-from fsbench.record import PRESENT
-from fsbench.stored import Stored, read_stored
+from fsbench.index.benchmark import Benchmark
+from fsbench.io.palette import colour_of
+from fsbench.io.untrusted import plain
+from fsbench.pictures.painted_labels import fitted, paint_answer
+from fsbench.records.counts import BACKGROUND, Row
+from fsbench.records.record import PRESENT
+from fsbench.results.read_back import Stored, read_stored
 
 Labels = npt.NDArray[np.uint8]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fsbench.record import Record
+from fsbench.records.record import Record
 
 _HSNET = ("hsnet", "hsnet@417", "hsnet@473", "hsnet@518")
 _PFENET = ("pfenet", "pfenet@1000", "pfenet@10000")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-from fsbench.protocols import PROTOCOLS
+from fsbench.episodes.protocols import PROTOCOLS
 
 FOLDS = ("0", "1", "2", "3")
 

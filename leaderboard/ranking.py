@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fsbench.intervals import PERCENTILES, FloatArray, paired_interval
+from fsbench.scoring.intervals import PERCENTILES, FloatArray, paired_interval
 
 _CHUNK = 1 << 22  # scores ranked at a time; any number gives the same
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from math import fsum
 from pathlib import Path
 
+from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
-from fsbench.intervals import FloatArray, interval
-from fsbench.protocols import PROTOCOLS
-from fsbench.record import ClassRecord, FoldRecord, Record, read_record
-from fsbench.scenes import SCORES
-from fsbench.scoring import HARMONIC, IMAGEWISE, SEEN, WITH_BACKGROUND
-from fsbench.stored import read_columns
+from fsbench.records.record import ClassRecord, FoldRecord, Record, read_record
+from fsbench.results.read_back import read_columns
+from fsbench.scoring.intervals import FloatArray, interval
+from fsbench.scoring.scenes import SCORES
+from fsbench.scoring.scores import HARMONIC, IMAGEWISE, SEEN, WITH_BACKGROUND
 from leaderboard.text import visible
 
 Interval = tuple[float, float]

@@ -14,14 +14,14 @@ from math import fsum
 
 import numpy as np
 
-from fsbench.benchmark import Benchmark
-from fsbench.draws import draw
+from fsbench.episodes.draws import draw
+from fsbench.episodes.manifest import Question
+from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
-from fsbench.fold_lists import Pair
-from fsbench.manifest import Question
-from fsbench.metrics import IntArray
-from fsbench.protocols import PROTOCOLS
-from fsbench.record import PRESENT, Record
+from fsbench.index.benchmark import Benchmark
+from fsbench.index.fold_lists import Pair
+from fsbench.records.record import PRESENT, Record
+from fsbench.scoring.metrics import IntArray
 
 AGAINST_SUPPORT = ("smaller than half", "about equal", "more than twice")
 MOST_SHOTS = 1000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fsbench.model import TrainingCard
-from fsbench.record import Record
+from fsbench.models.contract import TrainingCard
+from fsbench.records.record import Record
 from leaderboard.boards import Board, Row, Score
 
 if TYPE_CHECKING:

@@ -16,17 +16,17 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from fsbench import __version__
-from fsbench.benchmark import Benchmark, Digests, Sample
-from fsbench.benchmarks.fss1000 import FOLD, find_root
-from fsbench.benchmarks.fss_names import plain_name
+from fsbench.benchmarks.fss.fss1000 import FOLD, find_root
+from fsbench.benchmarks.fss.names import plain_name
 from fsbench.benchmarks.name_files import check_folder_name, read_names
-from fsbench.draws import draw
+from fsbench.benchmarks.verification import SHOTS, Check, check
+from fsbench.episodes.draws import draw
+from fsbench.episodes.protocols import protocol_named
 from fsbench.errors import FsbenchError
-from fsbench.fold_lists import ClassName, FoldLists, Scenes
 from fsbench.home import home
-from fsbench.protocols import protocol_named
-from fsbench.verification import SHOTS, Check, check
+from fsbench.index.benchmark import Benchmark, Digests, Sample
+from fsbench.index.fold_lists import ClassName, FoldLists, Scenes
+from fsbench.version import __version__
 from mosaic4.build import build as build_dataset
 from mosaic4.build import recipe_of_classes
 from mosaic4.compose import Mosaics

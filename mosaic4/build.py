@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fsbench.benchmark_index import BuilderIndex, write_index
-from fsbench.benchmarks.class_folders import sample_ids
-from fsbench.benchmarks.fss_lists import class_keys
+from fsbench.benchmarks.fss.class_folders import sample_ids
+from fsbench.benchmarks.fss.lists import class_keys
 from fsbench.errors import FsbenchError
-from fsbench.files import write_text
-from fsbench.locks import building
+from fsbench.index.index_file import BuilderIndex, write_index
+from fsbench.io.files import write_text
+from fsbench.io.locks import building
 from fsbench.parallel import in_threads
 from mosaic4 import croissant, out_folder
 from mosaic4.compose import Mosaics

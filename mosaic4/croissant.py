@@ -11,9 +11,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fsbench import __version__
+from fsbench.version import __version__
+from mosaic4.build_settings import FILE as FILE
 from mosaic4.dataset import JSON, PARQUET, Dataset, dataset_json
-from mosaic4.described import FILE as FILE
 from mosaic4.parquet_shards import shard_paths
 from mosaic4.png_folder import METADATA
 

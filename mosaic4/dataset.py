@@ -18,15 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
-from fsbench import __version__
 from fsbench.benchmarks.name_files import check_folder_name
-from fsbench.bounded import plain
 from fsbench.errors import FsbenchError
-from fsbench.files import write_text, written_whole
-from fsbench.parquet import Faulty, read_bounded
-from fsbench.typed_json import read_typed
+from fsbench.io.files import write_text, written_whole
+from fsbench.io.parquet import Faulty, read_bounded
+from fsbench.io.typed_json import read_typed
+from fsbench.io.untrusted import plain
+from fsbench.version import __version__
+from mosaic4.build_settings import check_described
 from mosaic4.compose import Mosaics
-from mosaic4.described import check_described
 from mosaic4.digests import Digests
 from mosaic4.recipe import NoRecipeError, Recipe, class_of, in_sample_order, make_recipe
 from mosaic4.resample import LARGEST, SIDE, SMALLEST

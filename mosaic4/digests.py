@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import PIL
 from PIL import features
 
-from fsbench.files import sha256_text
+from fsbench.io.files import sha256_text
 from mosaic4.recipe import Recipe
 from mosaic4.resample import Pixels
 from mosaic4.tiles import Hashes

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from fsbench.bounded import read_bytes
 from fsbench.errors import FsbenchError
-from fsbench.files import sha256_file, write_text
+from fsbench.io.files import sha256_file, write_text
+from fsbench.io.untrusted import read_bytes
 from mosaic4.dataset import JSON, PARQUET
 
 MARKER = ".mosaic4-building"

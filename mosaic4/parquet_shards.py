@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fsbench.files import sha256_file, written_whole
+from fsbench.io.files import sha256_file, written_whole
 from fsbench.parallel import in_threads
 from mosaic4.compose import Mosaics
 from mosaic4.digests import PixelHashes

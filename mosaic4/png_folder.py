@@ -11,9 +11,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from fsbench.bounded import read_bytes
 from fsbench.errors import FsbenchError
-from fsbench.files import write_text, written_whole
+from fsbench.io.files import write_text, written_whole
+from fsbench.io.untrusted import read_bytes
 from fsbench.parallel import in_threads
 from mosaic4.compose import Mosaics
 from mosaic4.digests import PixelHashes

@@ -78,9 +78,9 @@ def _whole(folder: Path, dataset: Dataset) -> list[Path]:
     """The files of the dataset; raises FsbenchError where one is missing or altered. PNG files are not read."""
     from fsbench.errors import FsbenchError
     from mosaic4 import croissant, png_folder
-    from mosaic4.beside import files_beside_faults
     from mosaic4.dataset import JSON, PARQUET
-    from mosaic4.written import mosaic_files
+    from mosaic4.metadata_check import files_beside_faults
+    from mosaic4.pixel_check import mosaic_files
 
     mosaics = sorted(mosaic_files(folder, dataset))
     faults = [f"{path} is missing" for path in mosaics if not path.is_file()]

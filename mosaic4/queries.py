@@ -1,15 +1,15 @@
 """What is asked of the mosaics: each for every class in it, and for one class that is not.
 
 A query id is the mosaic's number in six digits, a class id the class's place in the byte-sorted class list.
-``fsbench.draws`` makes the episodes of protocol ``mosaic4-v1`` from what stands here.
+``fsbench.episodes.draws`` makes the episodes of protocol ``mosaic4-v1`` from what stands here.
 """
 
 from __future__ import annotations
 
 import hashlib
 
-from mosaic4.near_names import near
 from mosaic4.recipe import Recipe, class_of
+from mosaic4.synonyms import near
 
 
 def mosaic_id(mosaic: int) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fsbench.benchmarks.class_folders import FOREGROUND
-from fsbench.bounded import read_bytes
+from fsbench.benchmarks.fss.class_folders import FOREGROUND
 from fsbench.errors import FsbenchError
-from fsbench.images import LARGEST_IMAGE, read_grey, read_image
+from fsbench.io.images import LARGEST_IMAGE, read_grey, read_image
+from fsbench.io.untrusted import read_bytes
 from fsbench.parallel import in_threads
 from mosaic4.recipe import Recipe, class_of
 from mosaic4.resample import LARGEST, SIDE, SMALLEST, Pixels

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fsbench.benchmarks.class_folders import FOREGROUND
-from fsbench.bounded import read_bytes
+from fsbench.benchmarks.fss.class_folders import FOREGROUND
 from fsbench.errors import FsbenchError
-from fsbench.images import LARGEST_IMAGE, read_grey, read_image
+from fsbench.io.images import LARGEST_IMAGE, read_grey, read_image
+from fsbench.io.untrusted import read_bytes
 from mosaic4.resample import Pixels, tile_mask_of, tile_of
 
 Tile = tuple[Pixels, Pixels]

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fsbench.benchmarks.verification import Check
 from fsbench.errors import FsbenchError
-from fsbench.files import sha256_file
+from fsbench.io.files import sha256_file
 from fsbench.parallel import in_threads
-from fsbench.verification import Check
-from mosaic4.beside import files_beside_faults
 from mosaic4.build import hash_mosaics
 from mosaic4.compose import Mosaics
 from mosaic4.dataset import JSON, PARQUET, Dataset, libraries, read_unchecked, recipe_for
 from mosaic4.digests import PixelHashes, dataset_digest, decoder, sources_digest
+from mosaic4.metadata_check import files_beside_faults
 from mosaic4.out_folder import strangers
+from mosaic4.pixel_check import mosaic_files, written_faults, written_images
 from mosaic4.queries import mosaic_id
 from mosaic4.tiles import KeptTiles, tile_paths
-from mosaic4.written import mosaic_files, written_faults, written_images
 
 
 def verify_dataset(folder: Path, root: Path, workers: int | None = None) -> list[Check]:
@@ -62,7 +62,7 @@ def _checks(folder: Path, dataset: Dataset, root: Path, workers: int | None) -> 
 
 
 def _check(name: str, faults: Sequence[str], fine: str) -> Check:
-    """As ``fsbench.verification.check``, but every fault is named: each is a file that has to be mended."""
+    """As ``fsbench.benchmarks.verification.check``, but every fault is named: each is a file that has to be mended."""
     return Check(name, not faults, "; ".join(faults) or fine)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fsbench.benchmarks.fss_lists import class_keys
+from fsbench.benchmarks.fss.lists import class_keys
 
 SIZES = {
     "crt_screen/6": (500, 500),

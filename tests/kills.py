@@ -24,8 +24,16 @@ WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
-        *("torch", "pandas", "rich.table", "fsbench.cli.main", "fsbench.evaluation", "fusioner.cli", "mosaic4.push"),
-        *("mosaic4.benchmark", "leaderboard.cli", "leaderboard.site.build", "tests.fsbench.models"),
+        *(
+            "torch",
+            "pandas",
+            "rich.table",
+            "fsbench.cli.main",
+            "fsbench.engine.evaluate",
+            "fusioner.cli",
+            "mosaic4.push",
+        ),
+        *("mosaic4.benchmark", "leaderboard.cli", "leaderboard.site.build", "tests.fsbench.sample_models"),
     ]
 )
 

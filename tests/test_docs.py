@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import fsbench
-from fsbench.benchmark import Benchmark
 from fsbench.cli.main import main
-from tests.fsbench.tiny import tiny_benchmark
+from fsbench.index.benchmark import Benchmark
+from tests import ROOT
+from tests.fsbench.small_benchmark import tiny_benchmark
 
-ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 

@@ -6,11 +6,13 @@ import ast
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-HOUSE = Path(__file__).resolve().parent.parent
+from tests import ROOT
+
 MAY_IMPORT = {
     "fsbench": {"fsbench"},
     "mosaic4": {"mosaic4", "fsbench"},
@@ -19,12 +21,30 @@ MAY_IMPORT = {
     "leaderboard": {"leaderboard", "fsbench"},
 }
 ROOMS = {*MAY_IMPORT, "tests", "benchmarks", "tools"}
+FLOORS = (
+    {"cli"},
+    {"download"},
+    {"tables", "results"},
+    {"engine"},
+    {"pictures"},
+    {"benchmarks", "training", "scoring"},
+    {"records"},
+    {"episodes", "models"},
+    {"index"},
+    {"io"},
+    {"data", "errors", "home", "parallel", "plugins", "progress", "version"},
+)
+"""Rooms of ``fsbench/`` from the roof to the ground: a room imports from floors beneath its own."""
+SAME_FLOOR = {("parallel", "progress"), ("home", "errors"), ("plugins", "errors")}
+"""Imports within a floor that are allowed."""
+FAMILIES = {("toy", "fss"), ("own", "fss")}
+"""Imports between families of builders that are allowed: the layout and the class names of FSS-1000."""
 PICKLES = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 SLOW = ("torch", "torchvision", "timm", "pyarrow", "numpy", "pandas", "scipy", "PIL", "transformers")
 
 
 def sources() -> list[Path]:
-    return sorted(path for room in MAY_IMPORT for path in (HOUSE / room).rglob("*.py"))
+    return sorted(path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py"))
 
 
 def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -56,6 +76,25 @@ def crossings(room: str, tree: ast.AST) -> list[str]:
     """Imports of rooms that ``room`` may not import."""
     barred = ROOMS - MAY_IMPORT[room]
     return [f"line {line} imports {name}" for line, name in imported(tree) if name.partition(".")[0] in barred]
+
+
+def climbs(where: Path, tree: ast.AST) -> list[str]:
+    """Imports within ``fsbench/`` that do not go down a floor; the face of the package is above the roof."""
+    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    here = where.parts[1].removesuffix(".py")
+    found = []
+    for line, name in imported(tree):
+        parts = name.split(".")
+        if parts[0] != "fsbench" or here in ("__init__", "__main__"):
+            continue
+        there = parts[1] if len(parts) > 1 else ""
+        if here == there == "benchmarks" and len(where.parts) > 3 and len(parts) > 3:
+            fine = where.parts[2] == parts[2] or (where.parts[2], parts[2]) in FAMILIES
+        else:
+            fine = here == there or (here, there) in SAME_FLOOR or floor[here] < floor.get(there, -1)
+        if not fine:
+            found.append(f"line {line} imports {name}")
+    return found
 
 
 def says(node: ast.Call, keyword: str, value: bool) -> bool:
@@ -95,25 +134,46 @@ def docstring(tree: ast.Module) -> list[str]:
     return [] if ast.get_docstring(tree) else ["does not say why it exists"]
 
 
-def faults(check: Callable[[str, ast.Module], list[str]]) -> list[str]:
-    """What ``check`` finds wrong, given the room and the tree of every file."""
+def faults(check: Callable[[Path, ast.Module], list[str]]) -> list[str]:
+    """What ``check`` finds wrong, given the path from the checkout and the tree of every file."""
     said = []
     for path in sources():
-        where = path.relative_to(HOUSE)
+        where = path.relative_to(ROOT)
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        said += [f"{where.as_posix()}: {fault}" for fault in check(where.parts[0], tree)]
+        said += [f"{where.as_posix()}: {fault}" for fault in check(where, tree)]
     return said
 
 
 def test_every_room_is_looked_at() -> None:
-    rooms = {path.relative_to(HOUSE).parts[0] for path in sources()}
+    rooms = {path.relative_to(ROOT).parts[0] for path in sources()}
     assert "fsbench" in rooms
-    there = {path.parent.name for path in HOUSE.glob("*/__init__.py")} - {"tests"}
+    there = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
     assert there <= set(MAY_IMPORT), "a new package: say in MAY_IMPORT what it may import"
 
 
 def test_siblings_import_fsbench_alone_and_fsbench_none_of_them() -> None:
-    assert faults(crossings) == []
+    assert faults(lambda where, tree: crossings(where.parts[0], tree)) == []
+
+
+def test_rooms_import_only_rooms_beneath_them() -> None:
+    rooms = {
+        path.stem for path in (ROOT / "fsbench").iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    assert rooms - {"__init__", "__main__"} == set().union(*FLOORS), "a new room: say in FLOORS where it is"
+    assert faults(lambda where, tree: climbs(where, tree) if where.parts[0] == "fsbench" else []) == []
+
+
+def test_no_circle_of_imports() -> None:
+    arrows = {}
+    for path in sources():
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        top = ast.Module([n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)], [])
+        names = {name for _, name in imported(top)}
+        names |= {f"{n.module}.{a.name}" for n in top.body if isinstance(n, ast.ImportFrom) for a in n.names}
+        arrows[module] = names - {module}
+    graph = {module: names & set(arrows) for module, names in arrows.items()}
+    list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
 
 
 def test_nothing_that_is_loaded_can_run_code() -> None:
@@ -132,7 +192,7 @@ def test_every_module_says_why_it_exists() -> None:
         ("fsbench", "def f():\n    import leaderboard.tables as t"),
         ("fsbench", "if TYPE_CHECKING:\n    from fusioner import Model"),
         ("fsbench", "importlib.import_module('baselines.center')"),
-        ("fsbench", "from tests.fsbench.tiny import tiny_benchmark"),
+        ("fsbench", "from tests.fsbench.small_benchmark import tiny_benchmark"),
         ("baselines", "import fsbench, fusioner"),
         ("fusioner", "from baselines import center"),
         ("leaderboard", "__import__('mosaic4')"),
@@ -144,11 +204,25 @@ def test_a_forbidden_import_is_found(room: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("where", "code"),
+    [
+        ("fsbench/io/files.py", "from fsbench.index.benchmark import Benchmark"),
+        ("fsbench/scoring/scores.py", "def f():\n    import fsbench.training.run"),
+        ("fsbench/engine/plan.py", "from fsbench import __version__"),
+        ("fsbench/errors.py", "import fsbench.home"),
+        ("fsbench/benchmarks/coco/raw.py", "from fsbench.benchmarks.pascal.voc import find_voc"),
+    ],
+)
+def test_an_import_that_climbs_is_found(where: str, code: str) -> None:
+    assert len(climbs(Path(where), ast.parse(code))) == 1
+
+
+@pytest.mark.parametrize(
     ("room", "code"),
     [
-        ("fsbench", "import fsbench.benchmarks.toy\nfrom fsbench import benchmarks\nfrom . import baselines"),
-        ("baselines", "from fsbench.model import Model\nimport baselines.center"),
-        ("leaderboard", "import torch\nimport_module('fsbench.record')\nimport_module(name)"),
+        ("fsbench", "import fsbench.benchmarks.toy.build\nfrom fsbench import benchmarks\nfrom . import baselines"),
+        ("baselines", "from fsbench.models.contract import Model\nimport baselines.center"),
+        ("leaderboard", "import torch\nimport_module('fsbench.records.record')\nimport_module(name)"),
         ("fsbench", "import baselines_of_another_house"),
     ],
 )
@@ -210,7 +284,7 @@ def helped(*arguments: str) -> str:
 def test_help_loads_nothing_that_is_slow(code: str) -> None:
     code += f"\nimport sys; print('loaded', *sorted(set({SLOW!r}) & set(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=HOUSE, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].split() == ["loaded"]

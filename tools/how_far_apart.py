@@ -15,11 +15,11 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 import fsbench
-from fsbench.benchmark import open_benchmark
-from fsbench.model import Model
-from fsbench.protocols import PROTOCOLS
-from fsbench.record import Record
-from fsbench.registry import load_model
+from fsbench.episodes.protocols import PROTOCOLS
+from fsbench.index.benchmark import open_benchmark
+from fsbench.models.contract import Model
+from fsbench.models.registry import load_model
+from fsbench.records.record import Record
 
 BINARY = (
     "fsbench-v1",

@@ -3,7 +3,7 @@
     python tools/pack_coco_lists.py --lists LISTS --out fsbench/data
 
 LISTS holds ``coco-20i/{val,train}-fold{f}.tsv.gz``. Inside every class the images of a split follow one order of
-images, so a split is packed as that order and each image's classes; ``fsbench/benchmarks/coco_lists.py`` says which
+images, so a split is packed as that order and each image's classes; ``fsbench/benchmarks/coco/lists.py`` says which
 bytes these are. Where the classes leave the order open, the image whose class ids are greater comes first (compared one
 by one from the lowest, none being greater than any), then the one with the least image id: it packs 2 % smaller than
 going by image id alone. That this says all there is, order included, is checked here before anything is written.
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fsbench.files import written_whole
+from fsbench.io.files import written_whole
 
 SPLITS = ("val", "train")
 FOLDS = range(4)

@@ -21,8 +21,9 @@ from pathlib import Path
 
 FOLDS = range(4)
 NOTE = (
-    "Tie-breaks of the published PASCAL-5i lists; fsbench/benchmarks/pascal_rule.py says what they mean. Key: rows x "
-    "columns of the 32-pixel grid. row, col: one character per cell, row-major; '1' adds a pixel to 32 i (or 32 j)."
+    "Tie-breaks of the published PASCAL-5i lists; fsbench/benchmarks/pascal/list_rule.py says what they mean. "
+    "Key: rows x columns of the 32-pixel grid. "
+    "row, col: one character per cell, row-major; '1' adds a pixel to 32 i (or 32 j)."
 )
 
 

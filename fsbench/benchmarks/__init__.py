@@ -1,1 +1,1 @@
-"""Benchmarks that come with fsbench: one module each that builds and verifies it, beside readers of raw data."""
+"""Builders, one folder a family, and the verification of what they built."""

@@ -6,9 +6,9 @@ import codecs
 from collections.abc import Callable
 from pathlib import Path
 
-from fsbench.bounded import read_bytes
 from fsbench.errors import FsbenchError
-from fsbench.fold_lists import LONGEST_ID, check_sample_id
+from fsbench.index.fold_lists import LONGEST_ID, check_sample_id
+from fsbench.io.untrusted import read_bytes
 
 LONGEST = 100
 """Characters that a name may have."""

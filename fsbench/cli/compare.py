@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fsbench.comparison import Comparison, Difference
+    from fsbench.results.compare import Comparison, Difference
 
 EXAMPLE = "Example: fsbench compare results/prototype/.../record.json results/foreground/.../record.json"
 
@@ -29,7 +29,7 @@ def compare(
     import json
     from dataclasses import asdict
 
-    from fsbench.comparison import compare as compared
+    from fsbench.results.compare import compare as compared
 
     found = compared(a, b)
     if as_json:

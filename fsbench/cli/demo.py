@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from fsbench.benchmark import Benchmark
+    from fsbench.index.benchmark import Benchmark
 
 EXAMPLE = "Example: fsbench demo --out fsbench-demo"
 
@@ -26,13 +26,13 @@ def demo(
     """Build the embedded benchmark toy and a Mosaic-4 of it, evaluate several models, print the tables."""
     import time
 
-    from fsbench.benchmarks import toy
-    from fsbench.candidate import Candidate
+    from fsbench.benchmarks.toy.build import build as build_toy
+    from fsbench.cli.answers_sheet import answers_sheet
     from fsbench.cli.console import wide_console
-    from fsbench.evaluation import run_plan
-    from fsbench.pictures import answers_sheet
-    from fsbench.plan import Questions, make_plan
-    from fsbench.table import print_tables
+    from fsbench.engine.evaluate import run_plan
+    from fsbench.engine.loaded_model import Candidate
+    from fsbench.engine.plan import Questions, make_plan
+    from fsbench.tables.table import print_tables
 
     console = wide_console()
 
@@ -41,7 +41,7 @@ def demo(
 
     began = time.perf_counter()
     say("1. Building the embedded benchmark: 48 classes, 480 pictures drawn by fsbench itself …")
-    benchmark = toy.build(out=out / "toy", workers=workers)
+    benchmark = build_toy(out=out / "toy", workers=workers)
     say(f"2. Evaluating {', '.join(MODELS)}: every question of fsbench-v1, four folds of unseen classes …")
     candidates = {name: Candidate.load(name) for name in MODELS}
     asked = [(name, 1) for name in MODELS] + [(PICTURED, 5)]
@@ -104,7 +104,7 @@ def trained(benchmark: Benchmark, out: Path, workers: int | None) -> Path:
 
 def mosaics_of(benchmark: Benchmark, out: Path, workers: int | None) -> Benchmark:
     """Mosaic-4 of the classes of the benchmark's first fold, in ``out``, by the builder that is registered for it."""
-    from fsbench.files import write_text
+    from fsbench.io.files import write_text
     from fsbench.plugins import load, registered
 
     classes = out / "mosaic4-classes.txt"

@@ -51,10 +51,10 @@ def episodes(
     ] = DrawFrom.PUBLISHED,
 ) -> None:
     """Print the episodes of one fold, one line each: query, 0-based class id, supports."""
-    from fsbench.benchmark import open_benchmark
-    from fsbench.draws import draw
-    from fsbench.protocols import default_protocol, protocol_named
-    from fsbench.registry import published_lists
+    from fsbench.episodes.draws import draw
+    from fsbench.episodes.protocols import default_protocol, protocol_named
+    from fsbench.index.benchmark import open_benchmark
+    from fsbench.models.registry import published_lists
 
     lists = None if os.path.lexists(Path(benchmark) / "benchmark.json") else published_lists(benchmark)
     present = None

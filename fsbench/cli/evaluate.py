@@ -75,12 +75,12 @@ def evaluate(
     """Ask models every question of a protocol, count exactly, and print the table."""
     from dataclasses import replace
 
-    from fsbench.answers import Answers
-    from fsbench.benchmark import Benchmark, open_benchmark
-    from fsbench.candidate import Candidate
-    from fsbench.evaluation import check_free, run_plan
-    from fsbench.plan import Questions, make_plan
-    from fsbench.protocols import Protocol, default_protocol, protocol_named
+    from fsbench.engine.answers import Answers
+    from fsbench.engine.evaluate import check_free, run_plan
+    from fsbench.engine.loaded_model import Candidate
+    from fsbench.engine.plan import Questions, make_plan
+    from fsbench.episodes.protocols import Protocol, default_protocol, protocol_named
+    from fsbench.index.benchmark import Benchmark, open_benchmark
 
     questions = Questions(
         folds=None if fold == "all" else tuple(part.strip() for part in fold.split(",")),
@@ -124,7 +124,7 @@ def evaluate(
             typer.echo(record.model_dump_json(by_alias=True))
         return
     from fsbench.cli.console import wide_console
-    from fsbench.table import print_tables
+    from fsbench.tables.table import print_tables
 
     console = wide_console()
     print_tables(records, console)

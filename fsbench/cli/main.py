@@ -9,8 +9,6 @@ from typing import Any, NoReturn
 
 import typer
 
-from fsbench import __version__
-from fsbench.bounded import plain
 from fsbench.cli import (
     build,
     compare,
@@ -18,7 +16,7 @@ from fsbench.cli import (
     download,
     episodes,
     evaluate,
-    listing,
+    list_command,
     merge,
     rescore,
     segment,
@@ -27,6 +25,8 @@ from fsbench.cli import (
     verify,
 )
 from fsbench.errors import FsbenchError
+from fsbench.io.untrusted import plain
+from fsbench.version import __version__
 
 # typer brings its own copy of click in some versions: take the class from wherever it is
 _USAGE: Any = typer.BadParameter.__bases__[0]
@@ -66,7 +66,7 @@ app.command("download", epilog=download.EXAMPLE)(download.download)
 app.add_typer(train.app, name="train")
 app.command("show", epilog=show.EXAMPLE)(show.show)
 app.command("segment", epilog=segment.EXAMPLE)(segment.segment)
-app.command("list", epilog=listing.EXAMPLE)(listing.list_)
+app.command("list", epilog=list_command.EXAMPLE)(list_command.list_)
 app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 
 

@@ -16,8 +16,8 @@ def merge(
 ) -> None:
     """Join records of different folds into one; everything else must be equal."""
     from fsbench.cli.console import wide_console
-    from fsbench.merging import merge_records
-    from fsbench.table import print_tables
+    from fsbench.results.merge import merge_records
+    from fsbench.tables.table import print_tables
 
     merged = merge_records(record, out)
     console = wide_console()

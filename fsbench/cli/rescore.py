@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fsbench.rescoring import Rescored, Score
+    from fsbench.results.rescore import Rescored, Score
 
 EXAMPLE = "Example: fsbench rescore results/prototype/.../record.json --empty-class zero"
 
@@ -47,7 +47,7 @@ def rescore(
     import json
     from dataclasses import asdict
 
-    from fsbench.rescoring import rescore as rescored
+    from fsbench.results.rescore import rescore as rescored
 
     found = rescored(record, empty_class=None if empty_class is None else empty_class.value, average=average.value)
     if as_json:

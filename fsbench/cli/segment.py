@@ -33,10 +33,11 @@ def segment(
     from contextlib import nullcontext, redirect_stdout
 
     from fsbench.cli.evaluate import options_for
-    from fsbench.files import check_writable
-    from fsbench.locks import one_writer
-    from fsbench.overlay import share_text, write_labels, write_overlay
-    from fsbench.segmenting import segment as ask
+    from fsbench.engine.segment import segment as ask
+    from fsbench.io.files import check_writable, written_whole
+    from fsbench.io.locks import one_writer
+    from fsbench.io.palette import palette_image
+    from fsbench.pictures.overlay import share_text
 
     written = [path for path in (out, labels) if path is not None]
     for path in written:
@@ -54,9 +55,12 @@ def segment(
     with one_writer(out), one_writer(labels):
         with redirect_stdout(sys.stderr) if as_json else nullcontext():  # a model may print; JSON must stay whole
             found = ask(model, photograph, names, device=device, options=options)
-        write_overlay(out, found)
+        pictures = {out: found.overlay()}
         if labels is not None:
-            write_labels(labels, found)
+            pictures[labels] = palette_image(found.labels, len(found.names))
+        for path, picture in pictures.items():
+            with written_whole(path) as temporary:
+                picture.save(temporary, format="PNG")
     if as_json:
         height, width = found.labels.shape
         said = {"model": found.model, "height": height, "width": width, "shares": found.shares(), "overlay": str(out)}

@@ -22,8 +22,8 @@ def show(
     root: Annotated[Path | None, typer.Option(help="Where the raw data lies now, if it was moved.")] = None,
 ) -> None:
     """Write a contact sheet: val samples from all parts of the list, their masks, and their class names."""
-    from fsbench.benchmark import open_benchmark
-    from fsbench.contact_sheet import contact_sheet
+    from fsbench.index.benchmark import open_benchmark
+    from fsbench.pictures.contact_sheet import contact_sheet
 
     shown, at_hand = contact_sheet(open_benchmark(benchmark, root=root), out, n=n, fold=None if fold == "all" else fold)
     typer.echo(f"{out}: {shown} of {at_hand} val samples")

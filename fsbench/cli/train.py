@@ -59,7 +59,7 @@ def shared(
     root: Annotated[Path | None, typer.Option(help="Where the raw data lies now, if it was moved.")] = None,
 ) -> dict[str, Any]:
     """The flags of every trainer, as ``Request`` takes them."""
-    from fsbench.benchmark import open_benchmark
+    from fsbench.index.benchmark import open_benchmark
 
     return {
         "benchmark": open_benchmark(benchmark, root=root),

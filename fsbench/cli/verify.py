@@ -20,9 +20,9 @@ def verify(
     import json
     from dataclasses import asdict
 
-    from fsbench.benchmark import open_benchmark
+    from fsbench.benchmarks.verification import SHOWN, verify_benchmark
     from fsbench.errors import CheckFailedError
-    from fsbench.verification import SHOWN, verify_benchmark
+    from fsbench.index.benchmark import open_benchmark
 
     checks = verify_benchmark(open_benchmark(benchmark, root=root), workers=workers)
     failed = [check for check in checks if not check.passed]

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from fsbench.bounded import open_regular
 from fsbench.download.digests import mismatch
 from fsbench.download.sources import Archive
 from fsbench.errors import FsbenchError
+from fsbench.io.untrusted import open_regular
 
 
 def recognized(files: Sequence[Path], archives: Sequence[Archive]) -> dict[Archive, Path]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from fsbench.bounded import open_regular
 from fsbench.download.disk import bytes_progress
 from fsbench.download.sources import Archive
+from fsbench.io.untrusted import open_regular
 
 
 def mismatch(path: Path, archive: Archive) -> str | None:

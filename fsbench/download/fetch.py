@@ -15,13 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fsbench.bounded import read_bytes
 from fsbench.download.digests import mismatch
 from fsbench.download.disk import bytes_progress, spelled, writing
 from fsbench.download.sources import Archive
 from fsbench.download.web import HostError, InterruptedTransferError, Validator, changed, rest_of
 from fsbench.errors import FsbenchError
-from fsbench.files import write_text
+from fsbench.io.files import write_text
+from fsbench.io.untrusted import read_bytes
 
 Say = Callable[[str], None]
 

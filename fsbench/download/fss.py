@@ -10,7 +10,7 @@ import shlex
 from collections import Counter
 from pathlib import Path
 
-from fsbench.benchmarks.fss_lists import all_keys
+from fsbench.benchmarks.fss.lists import all_keys
 from fsbench.download.by_hand import reading, regular_size
 from fsbench.download.digests import digests
 from fsbench.download.disk import check_room, writing

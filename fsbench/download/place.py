@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from fsbench.download.disk import writing
 from fsbench.errors import FsbenchError
-from fsbench.files import remove_cut_off
+from fsbench.io.files import remove_cut_off
 
 WORK = ".downloads"
 STAGING = ".unpacking"

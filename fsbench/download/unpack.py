@@ -22,9 +22,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO
 
-from fsbench.bounded import open_regular
 from fsbench.download.disk import bytes_progress, spelled, writing
 from fsbench.errors import FsbenchError
+from fsbench.io.untrusted import open_regular
 
 ENTRY_BYTES = 512
 """What an entry counts beside its content, so that a million empty files are a bomb as well."""

@@ -20,9 +20,9 @@ from http import HTTPStatus
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from fsbench import __version__
 from fsbench.download.disk import spelled
 from fsbench.errors import FsbenchError
+from fsbench.version import __version__
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that a later try may not get."""

@@ -16,11 +16,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from fsbench.benchmark import Benchmark
 from fsbench.errors import FsbenchError
-from fsbench.files import sha256_text
-from fsbench.fold_lists import ClassName, Pair
-from fsbench.model import Told, TrainingCard
+from fsbench.index.benchmark import Benchmark
+from fsbench.index.fold_lists import ClassName, Pair
+from fsbench.io.files import sha256_text
+from fsbench.models.contract import Told, TrainingCard
 from fsbench.training.randomness import fraction
 
 HELD_OUT = 0.1

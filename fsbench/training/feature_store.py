@@ -26,8 +26,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from fsbench.errors import FsbenchError
-from fsbench.files import check_writable, sha256_text
 from fsbench.home import home
+from fsbench.io.files import check_writable, sha256_text
 from fsbench.progress import progress
 from fsbench.training.leases import Lease, leased_by_others
 from fsbench.training.ranks import Ranks

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from fsbench.bounded import read_bytes
-from fsbench.files import write_text
+from fsbench.io.files import write_text
+from fsbench.io.untrusted import read_bytes
 
 MOST_KEYS = 64 * 2**20
 """Bytes of a list of keys: a million of them."""

@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fsbench.environment import peak_memory_mib
 from fsbench.errors import FsbenchError
-from fsbench.files import remove_cut_off, sha256_file, write_text
-from fsbench.locks import LOCK, building
-from fsbench.model import ModelCard
+from fsbench.io.files import remove_cut_off, sha256_file, write_text
+from fsbench.io.locks import LOCK, building
+from fsbench.models.contract import ModelCard
+from fsbench.records.environment import peak_memory_mib
 from fsbench.training.loop import best_weights
 from fsbench.training.ranks import Ranks
 from fsbench.training.report import CARD, CHECKPOINT, REPORT, write_report

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fsbench.errors import FsbenchError
-from fsbench.files import sha256_file, sha256_json, write_text
+from fsbench.io.files import sha256_file, sha256_json, write_text
+from fsbench.io.typed_json import LARGEST_INDEX, read_typed
 from fsbench.training.state import Epoch
-from fsbench.typed_json import LARGEST_INDEX, read_typed
 
 SCHEMA: Literal["fsbench-training/1"] = "fsbench-training/1"
 REPORT, CARD, CHECKPOINT = "training.json", "card.json", "model.safetensors"

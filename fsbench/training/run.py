@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fsbench.benchmark import Benchmark
-from fsbench.environment import environment, processors, resolve_device
 from fsbench.errors import FsbenchError
-from fsbench.registry import foreign
+from fsbench.index.benchmark import Benchmark
+from fsbench.models.registry import foreign
+from fsbench.parallel import processors
+from fsbench.records.environment import environment, resolve_device
 from fsbench.training.data import HELD_OUT, training_data
 from fsbench.training.feature_store import FeatureStore
 from fsbench.training.loop import Conditions, train

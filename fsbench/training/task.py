@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from fsbench.model import ModelCard
+from fsbench.models.contract import ModelCard
 
 if TYPE_CHECKING:
     import torch

@@ -12,9 +12,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsbench.bounded import open_regular, plain
 from fsbench.errors import FsbenchError
-from fsbench.files import written_whole
+from fsbench.io.files import written_whole
+from fsbench.io.untrusted import open_regular, plain
 
 if TYPE_CHECKING:
     from torch import Tensor

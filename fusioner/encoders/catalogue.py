@@ -5,7 +5,7 @@ Widths and strides are those of the published networks; tests hold them against 
 
 from __future__ import annotations
 
-from fsbench import effnet
+from fsbench.models import effnet
 from fusioner.encoders.spec import Origin, TextSpec, VisualSpec
 from fusioner.encoders.weights import Source
 
@@ -43,7 +43,7 @@ CLIP_MODELS = {
 """open_clip's names; OpenAI's weights were trained with the quick approximation of GELU."""
 
 EFFNET_LEVELS = {"effnet-lite2": (0, 1, 2), "effnet-lite2-s32": (2,)}
-"""Which of the maps of ``fsbench.effnet.feature_maps`` (120, 208 and 352 channels) are joined into tokens."""
+"""Which of the maps of ``fsbench.models.effnet.feature_maps`` (120, 208 and 352 channels) are joined into tokens."""
 
 _EFFNET_MEAN, _EFFNET_STD = effnet.MEAN / 255, effnet.DEVIATION / 255
 

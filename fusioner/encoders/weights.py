@@ -19,10 +19,10 @@ from pathlib import Path
 from struct import error as StructError  # noqa: N812
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from fsbench.bounded import check_size, open_regular, plain, read_bytes
 from fsbench.errors import FsbenchError
-from fsbench.files import sha256_file
 from fsbench.home import home
+from fsbench.io.files import sha256_file
+from fsbench.io.untrusted import check_size, open_regular, plain, read_bytes
 
 if TYPE_CHECKING:
     import torch

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fsbench.candidate import check_contamination, check_shots
+from fsbench.engine.loaded_model import check_contamination, check_shots
 from fsbench.errors import FsbenchError
-from fsbench.fold_lists import ClassName, FoldLists
-from fsbench.model import TrainingCard
+from fsbench.index.fold_lists import ClassName, FoldLists
+from fsbench.models.contract import TrainingCard
 from leaderboard.checking.submission import NotCheckableError, Submission
 
 LEVELS = ("counts", "predictions", "rerun")

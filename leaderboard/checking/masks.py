@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from fsbench.answers import Answers, Asked, Evidence, PredictionAnswers
-from fsbench.counts import ABSENT, CountLog, DoneBatch, Row
-from fsbench.engine import FoldResult, FoldRun, run_fold
-from fsbench.environment import processors
+from fsbench.engine.answers import Answers, Asked, Evidence, PredictionAnswers
+from fsbench.engine.fold_run import FoldResult, FoldRun, run_fold
+from fsbench.episodes.manifest import Manifest
 from fsbench.errors import FsbenchError
-from fsbench.manifest import Manifest
-from fsbench.model import Episode, ModelCard
-from fsbench.prediction import Size
+from fsbench.io.resize import Size
+from fsbench.models.contract import Episode, ModelCard
+from fsbench.parallel import processors
 from fsbench.progress import progress
-from fsbench.scoring import confused_of
+from fsbench.records.counts import ABSENT, CountLog, DoneBatch, Row
+from fsbench.scoring.scores import confused_of
 from leaderboard.checking.submission import NotCheckableError, Submission
 
 BATCH = 8

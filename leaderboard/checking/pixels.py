@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from fsbench.counts import BACKGROUND, Row, rows_digest
-from fsbench.record import Confusion
-from fsbench.scenes import fits
+from fsbench.records.counts import BACKGROUND, Row, rows_digest
+from fsbench.records.record import Confusion
+from fsbench.scoring.scenes import fits
 from leaderboard.checking.submission import Submission
 
 

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 
-from fsbench.counts import BACKGROUND, Row
-from fsbench.manifest import Manifest
+from fsbench.episodes.manifest import Manifest
+from fsbench.models.registry import published_lists
 from fsbench.plugins import registered
-from fsbench.registry import published_lists
+from fsbench.records.counts import BACKGROUND, Row
 from leaderboard.checking.submission import NotCheckableError, Submission
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
-from fsbench.protocols import PROTOCOLS
-from fsbench.record import read_record
-from fsbench.remarks import remark_lines
-from leaderboard.checking import card, masks, pixels, place, questions, scores
+from fsbench.records.record import read_record
+from fsbench.records.remarks import remark_lines
+from leaderboard.checking import card, folder_layout, masks, pixels, questions, scores
 from leaderboard.checking.submission import Desk, NotCheckableError, Submission
 from leaderboard.known_issues import issues_of
 from leaderboard.text import visible
@@ -22,10 +22,10 @@ SHOWN = 100
 Check = Callable[[Submission], Iterator[str]]
 
 CHECKS: dict[str, tuple[Check, str]] = {
-    "record": (place.check_record, "schema, and folds that agree"),
-    "place": (place.check_place, "lies where its content says"),
-    "files": (place.check_files, "record, counts and replicates, nothing else"),
-    "modified": (place.check_modified, "says all in which it differs from its protocol"),
+    "record": (folder_layout.check_record, "schema, and folds that agree"),
+    "place": (folder_layout.check_place, "lies where its content says"),
+    "files": (folder_layout.check_files, "record, counts and replicates, nothing else"),
+    "modified": (folder_layout.check_modified, "says all in which it differs from its protocol"),
     "benchmark": (questions.check_benchmark, "digests of lists and class names known"),
     "questions": (questions.check_questions, "manifests drawn anew are the same"),
     "counts": (pixels.check_counts, "counts are those of the record"),
@@ -36,7 +36,7 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "replicates": (scores.check_replicates, "replicates drawn anew are the same"),
     "truths": (masks.check_truths, "true and valid pixels are those of the benchmark's masks"),
     "predictions": (masks.check_predictions, "predictions counted again give the same counts"),
-    "timings": (place.check_timings, "speed follows from episodes and seconds"),
+    "timings": (folder_layout.check_timings, "speed follows from episodes and seconds"),
     "card": (card.check_card, "says what was trained, and on what"),
     "training": (card.check_training, "training classes against tested ones"),
     "evidence": (card.check_evidence, "claims no more than was proved"),

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from fsbench.record import ClassRecord, FoldRecord, OtherScore
-from fsbench.stored import read_columns
+from fsbench.records.record import ClassRecord, FoldRecord, OtherScore
+from fsbench.results.read_back import read_columns
 from leaderboard.checking.submission import NotCheckableError, Submission
 
 BY_INTERVAL = ("ci95", "vanished_replicates")

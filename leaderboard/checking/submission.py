@@ -8,19 +8,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fsbench.answers import Evidence
-from fsbench.benchmark import Benchmark
-from fsbench.counts import MOST_ROWS, Row, read_counts
-from fsbench.draws import draw
+from fsbench.engine.answers import Evidence
+from fsbench.episodes.draws import draw
+from fsbench.episodes.manifest import Manifest
+from fsbench.episodes.protocols import COCO_MASK_RULES, PROTOCOLS, Protocol
 from fsbench.errors import FsbenchError
-from fsbench.fold_lists import FoldLists
-from fsbench.intervals import REPLICATES
-from fsbench.manifest import Manifest
-from fsbench.protocols import COCO_MASK_RULES, PROTOCOLS, Protocol
-from fsbench.record import PRESENT, Record
-from fsbench.registry import published_lists
-from fsbench.scoring import IMAGEWISE, Scores, compute_scores, confused_of
-from fsbench.stored import Stored, most_rows, scorable
+from fsbench.index.benchmark import Benchmark
+from fsbench.index.fold_lists import FoldLists
+from fsbench.models.registry import published_lists
+from fsbench.records.counts import MOST_ROWS, Row, read_counts
+from fsbench.records.record import PRESENT, Record
+from fsbench.results.read_back import Stored, most_rows, scorable
+from fsbench.scoring.intervals import REPLICATES
+from fsbench.scoring.scores import IMAGEWISE, Scores, compute_scores, confused_of
 
 MOST_UNKNOWN_ROWS = 1_000_000
 """Rows of counts that are read where it is not known how many there should be."""

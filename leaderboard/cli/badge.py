@@ -22,9 +22,9 @@ def badge(
     out: Annotated[Path | None, typer.Option(help="File to write. Default: standard output.")] = None,
 ) -> None:
     """Write a badge of a model's mIoU, with what is partial, modified or contaminated said in it."""
-    from fsbench.locks import one_writer
-    from leaderboard.cli.chosen import chosen_boards, read_told, the_row
+    from fsbench.io.locks import one_writer
     from leaderboard.cli.export import write_out
+    from leaderboard.cli.selection import chosen_boards, read_told, the_row
     from leaderboard.render.badge import badge as drawn
 
     with one_writer(out):

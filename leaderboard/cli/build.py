@@ -26,10 +26,10 @@ def build(
     from fsbench.errors import FsbenchError
     from fsbench.progress import progress
     from leaderboard.boards import make_boards
-    from leaderboard.cli.chosen import read_told
-    from leaderboard.site.at_hand import find_benchmarks
+    from leaderboard.cli.selection import read_told
     from leaderboard.site.build import build_site, check_target, one_build, page_count
     from leaderboard.site.gallery_view import Galleries
+    from leaderboard.site.local_benchmarks import find_benchmarks
     from leaderboard.site.pages import Site
 
     with one_build(out):

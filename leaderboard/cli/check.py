@@ -46,7 +46,7 @@ def check(
 
     from fsbench.errors import CheckFailedError, FsbenchError
     from fsbench.progress import progress
-    from leaderboard.checking.at_hand import finder
+    from leaderboard.checking.local_benchmarks import finder
     from leaderboard.checking.report import check_submission
     from leaderboard.checking.submission import Desk
 

@@ -49,8 +49,8 @@ def export(
 ) -> None:
     """Write the tables of a benchmark: ranks with ranges, per fold scores with intervals, what a person chooses by."""
     from fsbench.errors import FsbenchError
-    from fsbench.locks import one_writer
-    from leaderboard.cli.chosen import chosen_boards, read_told
+    from fsbench.io.locks import one_writer
+    from leaderboard.cli.selection import chosen_boards, read_told
     from leaderboard.published import published_for
 
     if with_published and (as_format is Format.MODEL_INDEX or by is not None):
@@ -64,8 +64,8 @@ def export(
         found = read_told(results)
         boards = chosen_boards(found, benchmark, shots, protocol, model)
         if by is not None:
-            from leaderboard.cli.parts import read_parts
-            from leaderboard.render.parts import parts_text
+            from leaderboard.cli.breakdown_tables import read_parts
+            from leaderboard.render.breakdown_tables import parts_text
 
             text = parts_text(read_parts(boards, by.value, benchmark), by.value, as_format.value)
         else:
@@ -91,7 +91,7 @@ def _text(found: Results, boards: list[Board], published: list[PublishedRow], as
         from leaderboard.render.json_text import json_text
 
         return json_text(boards, published, found.refused, found.remarks)
-    from leaderboard.cli.chosen import the_model
+    from leaderboard.cli.selection import the_model
     from leaderboard.render.model_index import model_index
 
     return model_index(the_model(boards))
@@ -99,7 +99,7 @@ def _text(found: Results, boards: list[Board], published: list[PublishedRow], as
 
 def write_out(text: str, out: Path | None) -> None:
     """Write ``text`` to ``out``, whole or not at all, or to standard output as it is."""
-    from fsbench.files import write_text
+    from fsbench.io.files import write_text
 
     if out is not None:
         write_text(out, text)

@@ -10,7 +10,7 @@ from html import escape
 
 from fsbench.errors import FsbenchError
 from leaderboard.boards import OTHER_EPISODES, OTHER_LISTS, Board, Row
-from leaderboard.render.shown import percent
+from leaderboard.render.cells import percent
 from leaderboard.text import visible
 
 _WIDTHS = (

@@ -13,8 +13,8 @@ from textwrap import wrap
 
 from leaderboard.boards import Board
 from leaderboard.published import PublishedRow
+from leaderboard.render.cells import DAGGER, INTERVALS, MOST_COLUMNS, RANKS, Cell, Shown, has_daggers, paper_shown
 from leaderboard.render.published import published_shown
-from leaderboard.render.shown import DAGGER, INTERVALS, MOST_COLUMNS, RANKS, Cell, Shown, has_daggers, paper_shown
 from leaderboard.text import visible
 
 _EN_DASH = r"\textendash{}"

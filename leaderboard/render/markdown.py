@@ -8,8 +8,7 @@ from html import escape as escape_html
 
 from leaderboard.boards import Board
 from leaderboard.published import PublishedRow
-from leaderboard.render.published import published_shown
-from leaderboard.render.shown import (
+from leaderboard.render.cells import (
     DAGGER,
     EVIDENCE_MEANS,
     INTERVALS,
@@ -20,6 +19,7 @@ from leaderboard.render.shown import (
     board_shown,
     has_daggers,
 )
+from leaderboard.render.published import published_shown
 from leaderboard.text import visible, web_link
 
 _BREAK = "<!-- -->"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from leaderboard.boards import PARTIAL, Board, Row, Score
-from leaderboard.render.shown import SCORE_HEADS
+from leaderboard.render.cells import SCORE_HEADS
 from leaderboard.text import visible, web_link
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from leaderboard.boards import known_lists
 from leaderboard.published import FOLDS, PublishedRow
-from leaderboard.render.shown import NONE, Cell, Column, Shown, shown
+from leaderboard.render.cells import NONE, Cell, Column, Shown, shown
 
 APART = (
     "Published: as their sources print them, in %, with no interval. They are not ranked against measured rows: "

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from leaderboard.boards import PARTIAL, Board, known_lists
 from leaderboard.known_issues import issues_of
-from leaderboard.render.shown import EVIDENCE_MEANS, INTERVALS, SEEN_MEANS, board_notes, score_notes
+from leaderboard.render.cells import EVIDENCE_MEANS, INTERVALS, SEEN_MEANS, board_notes, score_notes
+from leaderboard.site.cells import Axis, Drawn, axis_of
 from leaderboard.site.columns import GROUPS, Column, columns_of
 from leaderboard.site.links import comparable, compare_link
 from leaderboard.site.pages import Page, Site, benchmark_path, model_key, model_path
 from leaderboard.site.published_view import Printed, printed
-from leaderboard.site.shown import Axis, Drawn, axis_of
 from leaderboard.tables import training_data
 
 LONG = 200

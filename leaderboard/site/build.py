@@ -19,7 +19,7 @@ from typing import Any
 from jinja2 import Environment
 
 from fsbench.errors import FsbenchError
-from fsbench.locks import beside, locked
+from fsbench.io.locks import beside, locked
 from leaderboard.render.csv_text import csv_text
 from leaderboard.site import board_page, compare_page, model_page, overview
 from leaderboard.site.gallery_view import Galleries

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fsbench.model import TrainingCard
-from fsbench.record import RecordedModel, same_model
+from fsbench.models.contract import TrainingCard
+from fsbench.records.record import RecordedModel, same_model
 from leaderboard.boards import Row
 from leaderboard.tables import SEEN
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fsbench.scene_table import HEADS, must_find
-from fsbench.scenes import FALSE_ALARMS
+from fsbench.scoring.scenes import FALSE_ALARMS
+from fsbench.tables.scene_table import HEADS, must_find
 from leaderboard.boards import Board, Row, Score
-from leaderboard.render.shown import NONE, percent, seen_text
-from leaderboard.site.shown import amount, beneath
+from leaderboard.render.cells import NONE, percent, seen_text
+from leaderboard.site.cells import amount, beneath
 from leaderboard.tables import evidence, hardware, ms_per_episode, training_data
 
 GROUPS = {

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from fsbench.intervals import FloatArray, paired_interval
+from fsbench.scoring.intervals import FloatArray, paired_interval
 from leaderboard.boards import Board, Row
+from leaderboard.site.cells import percent
 from leaderboard.site.links import COMPARE, comparable, row_id, row_path
+from leaderboard.site.model_on_board import Standing
 from leaderboard.site.pages import Page, Site
 from leaderboard.site.rerun import command_of, record_at
-from leaderboard.site.shown import percent
-from leaderboard.site.standing import Standing
 from leaderboard.text import visible
 
 IN_MATRIX = 8

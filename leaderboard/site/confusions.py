@@ -5,8 +5,8 @@ from __future__ import annotations
 from heapq import nlargest
 from typing import NamedTuple
 
-from fsbench.counts import BACKGROUND
-from fsbench.record import FoldRecord
+from fsbench.records.counts import BACKGROUND
+from fsbench.records.record import FoldRecord
 
 
 class Confusion(NamedTuple):

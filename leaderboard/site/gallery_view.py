@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fsbench.errors import FsbenchError
 from leaderboard.boards import Row
-from leaderboard.site.at_hand import AtHand
-from leaderboard.site.shown import percent
+from leaderboard.site.cells import percent
+from leaderboard.site.local_benchmarks import AtHand
 from leaderboard.text import visible
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fsbench.files import sha256_text
+from fsbench.io.files import sha256_text
 from leaderboard.boards import Board, Row
 from leaderboard.site.pages import model_key, model_path
 

@@ -10,9 +10,9 @@ from leaderboard.site.breakdown_table import BrokenDown, broken_down
 from leaderboard.site.card_view import card_view
 from leaderboard.site.gallery_view import Galleries, GalleryView
 from leaderboard.site.links import comparable, compare_link, row_path
+from leaderboard.site.model_on_board import Standing
 from leaderboard.site.pages import Page, Site, benchmark_path, model_path
-from leaderboard.site.spread import over_seeds, over_trainings, trainings
-from leaderboard.site.standing import Standing
+from leaderboard.site.seed_spread import over_seeds, over_trainings, trainings
 
 OPEN_CLASSES = 100
 """With at most so many classes, the bars of the first board are open from the start."""

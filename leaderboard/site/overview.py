@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from leaderboard.boards import Board, Row, Score
-from leaderboard.render.shown import percent
+from leaderboard.render.cells import percent
 from leaderboard.site.board_page import LONG, anchor, apart, benchmark_name, keys, label, standing_of
+from leaderboard.site.cells import Axis, Drawn, amount, axis_of, beneath
 from leaderboard.site.pages import Page, Site, benchmark_path, model_key, model_path
-from leaderboard.site.shown import Axis, Drawn, amount, axis_of, beneath
 
 OVERVIEW, MODELS = "index.html", "models.html"
 

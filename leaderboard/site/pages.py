@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from fsbench.files import sha256_text
+from fsbench.io.files import sha256_text
 from leaderboard.boards import Board, Row
 from leaderboard.published import PublishedRow, published_for, published_rows
 from leaderboard.results import Results

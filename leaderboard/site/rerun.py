@@ -10,13 +10,13 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from fsbench.protocols import PROTOCOLS
-from fsbench.record import OTHER_MASKS, PRESENT, Record
+from fsbench.episodes.protocols import PROTOCOLS
+from fsbench.records.record import OTHER_MASKS, PRESENT, Record
 from leaderboard.boards import Row
 from leaderboard.text import visible
 
 LIMITS = {"batch_size": 10**6, "threads": 1024}
-"""The largest numbers that ``fsbench evaluate`` takes (``fsbench.plan.RANGES``, which needs torch)."""
+"""The largest numbers that ``fsbench evaluate`` takes (``fsbench.engine.plan.RANGES``, which needs torch)."""
 
 
 @dataclass(frozen=True)

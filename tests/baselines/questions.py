@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fsbench.model import Episode, Prompt
+from fsbench.models.contract import Episode, Prompt
 
 
 def photograph(height: int, width: int, seed: int = 0) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from baselines import effnet
 from baselines.effnet import Encoder
-from fsbench.effnet import network
+from fsbench.models.effnet import network
 from tests.baselines.questions import photograph
 
 # Of ``pattern()`` by timm's network, norms not folded: mean, standard deviation, the first cell's first three.

@@ -7,7 +7,6 @@ import random
 import subprocess
 import sys
 from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,13 +16,13 @@ from hypothesis import strategies as st
 
 from baselines import background, center, foreground, random_mask
 from baselines.center import disc
+from fsbench.engine.outputs import as_masks
 from fsbench.errors import FsbenchError
-from fsbench.model import Episode, Model
-from fsbench.prediction import as_masks
-from fsbench.registry import load_model
+from fsbench.models.contract import Episode, Model
+from fsbench.models.registry import load_model
+from tests import ROOT
 from tests.baselines.questions import episode, photograph, prompt, scene
 
-HOUSE = Path(__file__).resolve().parents[2]
 MODULES = ("background", "center", "foreground", "random_mask")
 GOLDEN = [[0, 1, 1, 0], [1, 0, 1, 0], [1, 1, 0, 0], [0, 1, 0, 0]]
 SIZES = [(1, 1), (1, 7), (9, 2), (33, 50), (50, 33)]
@@ -70,7 +69,7 @@ def test_an_unknown_option_is_refused_with_those_that_are_known() -> None:
 def test_modules_import_nothing_that_is_slow() -> None:
     names = ", ".join(f"baselines.{m}" for m in (*MODULES, "prototype", "effnet"))
     code = f"import sys, {names}; print(sorted({{'torch', 'timm', 'numpy'}} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=HOUSE, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 

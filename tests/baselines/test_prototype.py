@@ -16,10 +16,10 @@ from torch.nn.functional import interpolate
 
 from baselines import effnet, prototype
 from baselines.prototype import ABSENT, Prototype, build
+from fsbench.engine.outputs import as_masks
 from fsbench.errors import FsbenchError
-from fsbench.model import Episode, Model, ModelCard, Prompt
-from fsbench.prediction import as_masks
-from fsbench.registry import load_model
+from fsbench.models.contract import Episode, Model, ModelCard, Prompt
+from fsbench.models.registry import load_model
 from tests.baselines.questions import episode, photograph, prompt, scene
 
 Array = npt.NDArray[np.float64]
@@ -285,7 +285,7 @@ def test_options_come_as_text_too() -> None:
 
 
 def test_missing_weights_are_said_before_anything_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fsbench.effnet.PACKAGE", "efficientnet_lite2_that_is_not_there")
+    monkeypatch.setattr("fsbench.models.effnet.PACKAGE", "efficientnet_lite2_that_is_not_there")
     monkeypatch.setattr(effnet, "network", lambda: pytest.fail("read something"))
     with pytest.raises(FsbenchError, match=r"pip install 'fsbench\[offline\]'$"):
         build()

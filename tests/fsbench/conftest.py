@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fsbench.benchmark import Benchmark
-from tests.fsbench.tiny import tiny_benchmark
+from fsbench.index.benchmark import Benchmark
+from tests.fsbench.small_benchmark import tiny_benchmark
 
 
 @pytest.fixture(scope="session")

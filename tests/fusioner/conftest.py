@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fsbench.benchmark import Benchmark
-from tests.fsbench.tiny import tiny_benchmark
-from tests.fusioner.tiny import train
+from fsbench.index.benchmark import Benchmark
+from tests.fsbench.small_benchmark import tiny_benchmark
+from tests.fusioner.small_model import train
 
 
 @pytest.fixture(scope="session")

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from fsbench.errors import FsbenchError
-from fsbench.files import sha256_file
+from fsbench.io.files import sha256_file
 from fsbench.training.tensors import read_tensors, write_tensors
 from fusioner.checkpoint import KEY, load_weights, read_checkpoint, sizes_of
 from fusioner.fusion import FusionConfig
-from fusioner.looking import Looking
 from fusioner.segmenter import Segmenter
-from tests.fusioner.tiny import SIZE, TinyVisual, tiny_encoders
+from fusioner.windows import Looking
+from tests.fusioner.small_model import SIZE, TinyVisual, tiny_encoders
 
 Change = Callable[[dict[str, Tensor], dict[str, Any]], None]
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch.nn.functional import normalize
 
-from fsbench import effnet
 from fsbench.errors import FsbenchError
+from fsbench.models import effnet
 from fusioner.encoders import VisualEncoder, load_visual
 from fusioner.encoders.catalogue import SOURCES, TEXT, VISUAL
+from tests import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_it_moves_where_there_is_cuda(encoder: VisualEncoder) -> None:
 
 
 def test_the_example_of_the_page_runs() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "encoders.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "encoders.md").read_text(encoding="utf-8")
     names: dict[str, Any] = {}
     exec(page.split("```python\n")[1].split("```")[0], names)
     assert names["tokens"].shape == (2, 196, 680)
@@ -115,7 +115,7 @@ def test_the_example_of_the_page_runs() -> None:
 
 
 def test_the_tables_of_the_page_are_the_catalogue() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "encoders.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "encoders.md").read_text(encoding="utf-8")
     for spec in VISUAL.values():
         rows, columns = spec.grid(224, 224)
         row = rf"\| `{spec.name}` \| [^|]+ \| {spec.width} \| {spec.stride} \| {rows} x {columns} \| "

@@ -15,14 +15,13 @@ from typer.testing import CliRunner
 from fsbench.errors import CheckFailedError, FsbenchError
 from fusioner.cli import app
 from fusioner.golden import OUTPUTS, TOLERANCE, check, differences, read_golden
+from tests import ROOT
 from tests.fusioner.naive_fusioner import write_golden
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def released() -> Path:
-    data = Path(os.environ.get("FSBENCH_DATA") or REPOSITORY.parent / "shared" / "data")
+    data = Path(os.environ.get("FSBENCH_DATA") or ROOT.parent / "shared" / "data")
     path = data.parent / "reference" / "fusioner_golden.npz"
     if not path.is_file():
         pytest.skip(f"REFERENCE MISSING: {path} is not there: set FSBENCH_DATA; ours is not compared with the released")

@@ -15,10 +15,10 @@ import typer
 
 from fsbench.cli.main import app, main
 from fsbench.cli.train import trainer_command
-from fsbench.model import TrainingCard
-from fsbench.protocols import PROTOCOLS
-from fsbench.record import read_record, write_record
-from fsbench.registry import published_lists
+from fsbench.episodes.protocols import PROTOCOLS
+from fsbench.models.contract import TrainingCard
+from fsbench.models.registry import published_lists
+from fsbench.records.record import read_record, write_record
 from fsbench.training.report import write_report
 from fsbench.training.state import Epoch
 from fusioner import grid, trainer
@@ -26,11 +26,11 @@ from fusioner.cli import app as fusioner_app
 from fusioner.encoders import catalogue
 from fusioner.grid import Grid
 from fusioner.published import FOLDS, TABLES, TRANSFER, reproductions, rows_of
-from tests.fsbench.models import digest
-from tests.fsbench.stored_records import write_stored
-from tests.fsbench.test_cli import refusal, run
+from tests import ROOT
+from tests.fsbench.cli.test_cli import refusal, run
+from tests.fsbench.results.saved_records import write_stored
+from tests.fsbench.sample_models import digest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 ALL = [row for table in TABLES for row in rows_of(table)]
 
 
@@ -124,7 +124,7 @@ def rows_in_json(capsys: pytest.CaptureFixture[str], *arguments: object) -> list
 
 
 def test_the_published_rows_are_those_of_the_reference() -> None:
-    data = Path(os.environ.get("FSBENCH_DATA") or REPOSITORY.parent / "shared" / "data")
+    data = Path(os.environ.get("FSBENCH_DATA") or ROOT.parent / "shared" / "data")
     path = data.parent / "reference" / "published_results.csv"
     if not path.is_file():
         pytest.skip(f"REFERENCE MISSING: {path} is not there: set FSBENCH_DATA; published numbers are not compared")
@@ -315,7 +315,7 @@ def test_refusals(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_page_is_what_the_code_says() -> None:
-    page = (REPOSITORY / "docs" / "reproductions.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reproductions.md").read_text(encoding="utf-8")
     table = "".join(f"{line}\n" for line in page.splitlines() if line.startswith("|"))
     assert table == reproductions()
     assert len(table.splitlines()) == 2 + len(ALL)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from fusioner.looking import STEP, WINDOW, Looking, squared, together
+from fusioner.windows import STEP, WINDOW, Looking, squared, together
 
 
 def photograph(height: int, width: int, seed: int = 0) -> Tensor:

@@ -12,11 +12,11 @@ import torch
 
 from fsbench.errors import FsbenchError
 from fusioner.fusion import FusionConfig
-from fusioner.looking import Looking
 from fusioner.model import Fusioner
 from fusioner.recipes import paper, quick, recipe_named
 from fusioner.trainer import _optimizers as optimizers
 from fusioner.trainer import task
+from fusioner.windows import Looking
 
 
 def test_paper_is_the_published_one() -> None:

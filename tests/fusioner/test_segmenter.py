@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from fsbench.benchmark import Benchmark
 from fsbench.errors import FsbenchError
-from fsbench.model import Episode, Prompt
-from fusioner.looking import Looking
+from fsbench.index.benchmark import Benchmark
+from fsbench.models.contract import Episode, Prompt
 from fusioner.segmenter import Segmenter, build
 from fusioner.views import Views
-from tests.fusioner.tiny import TinyVisual, tiny_encoders, tiny_recipe, train
+from fusioner.windows import Looking
+from tests.fusioner.small_model import TinyVisual, tiny_encoders, tiny_recipe, train
 
 NAMES = ("thing 02", "thing 03")
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from fsbench.errors import FsbenchError
 from fusioner.steps import Steps, losses
 from fusioner.views import Views
-from tests.fusioner.tiny import tiny_recipe
+from tests.fusioner.small_model import tiny_recipe
 
 TRAIN = [(f"p{n:03d}", class_id) for class_id, count in enumerate((90, 9, 1)) for n in range(count)]
 WHOLE = (4, 4)

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fsbench.benchmark import Benchmark
-from fsbench.benchmarks import folder
+from fsbench.benchmarks.own import folder
+from fsbench.index.benchmark import Benchmark
 from fsbench.training.data import TrainingData, training_data
 from fsbench.training.feature_store import FeatureStore
 from fsbench.training.ranks import Ranks
@@ -23,7 +23,7 @@ from fusioner.model import Fusioner
 from fusioner.trained_views import TrainedViews
 from fusioner.trainer import held_out_miou
 from fusioner.views import Views
-from tests.fusioner.tiny import TinyVisual
+from tests.fusioner.small_model import TinyVisual
 
 VIEWS = Views(32, 3, 0.3, 20)
 

@@ -19,15 +19,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from fsbench import registry
-from fsbench.benchmark import Benchmark, open_benchmark
 from fsbench.cli.train import trainer_command
-from fsbench.counts import read_counts
+from fsbench.engine.evaluate import evaluate
 from fsbench.errors import FsbenchError
-from fsbench.evaluation import evaluate
-from fsbench.files import sha256_file
-from fsbench.model import ModelCard
-from fsbench.record import Record
+from fsbench.index.benchmark import Benchmark, open_benchmark
+from fsbench.io.files import sha256_file
+from fsbench.models import registry
+from fsbench.models.contract import ModelCard
+from fsbench.records.counts import read_counts
+from fsbench.records.record import Record
 from fsbench.training.data import training_data
 from fsbench.training.feature_store import FeatureStore
 from fsbench.training.ranks import Ranks
@@ -35,10 +35,10 @@ from fsbench.training.task import Setup
 from fsbench.training.tensors import read_tensors
 from fusioner import trainer
 from fusioner.encoders import TEXT_NAMES, VISUAL_NAMES, text_spec, visual_spec
-from fusioner.looking import Looking
 from fusioner.recipes import paper, quick
 from fusioner.views import Views
-from tests.fusioner.tiny import SIZE, TinyText, TinyVisual, tiny_encoders, tiny_recipe, train
+from fusioner.windows import Looking
+from tests.fusioner.small_model import SIZE, TinyText, TinyVisual, tiny_encoders, tiny_recipe, train
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["fsbench.training.run", "torch._dynamo", "safetensors.torch"])

@@ -7,8 +7,8 @@ import torch
 from torch.nn.functional import cosine_similarity, normalize
 
 from fusioner.encoders import PromptSet, class_embeddings
-from fusioner.words import Words
-from tests.fusioner.tiny import TinyText
+from fusioner.text_centering import Words
+from tests.fusioner.small_model import TinyText
 
 PROMPTS = PromptSet("two", ("{}", "a {}"))
 TRAINED = ("cat", "dog", "sofa", "train")

@@ -17,23 +17,23 @@ import scipy.io
 from PIL import Image
 from pycocotools import mask as coco
 
-from fsbench.answers import Asked, PredictionAnswers
-from fsbench.benchmark import Benchmark, Sample, open_benchmark, write_benchmark
 from fsbench.benchmarks.name_files import check_folder_name, read_names
-from fsbench.benchmarks.own_classes import read_classes, read_folds
-from fsbench.benchmarks.photographs import read_photograph
-from fsbench.benchmarks.voc import read_label_areas
-from fsbench.counts import Confused, CountLog, DoneBatch, Row
-from fsbench.draws import draw
-from fsbench.files import sha256_file
-from fsbench.fold_lists import ClassName, FoldLists
-from fsbench.images import read_grey, read_image, read_indices
-from fsbench.mask_table import MaskRow, rows_digest
-from fsbench.model import ModelCard
-from fsbench.prediction_files import begin_fold, fold_folder, prediction_file, write_card, write_prediction
-from fsbench.protocols import PROTOCOLS
-from fsbench.stored import read_replicates, read_stored
-from tests.fsbench.stored_records import write_stored
+from fsbench.benchmarks.own.classes import read_classes, read_folds
+from fsbench.engine.answers import Asked, PredictionAnswers
+from fsbench.engine.prediction_files import begin_fold, fold_folder, prediction_file, write_card, write_prediction
+from fsbench.episodes.draws import draw
+from fsbench.episodes.protocols import PROTOCOLS
+from fsbench.index.benchmark import Benchmark, Sample, open_benchmark, write_benchmark
+from fsbench.index.fold_lists import ClassName, FoldLists
+from fsbench.index.rle_masks import MaskRow, rows_digest
+from fsbench.io.files import sha256_file
+from fsbench.io.images import read_grey, read_image, read_indices
+from fsbench.io.label_maps import read_label_areas
+from fsbench.io.photographs import read_photograph
+from fsbench.models.contract import ModelCard
+from fsbench.records.counts import Confused, CountLog, DoneBatch, Row
+from fsbench.results.read_back import read_replicates, read_stored
+from tests.fsbench.results.saved_records import write_stored
 
 SIZE = (20, 28)
 CLASSES = 4
@@ -267,7 +267,7 @@ def of_logs(folder: Path) -> list[Target]:
 
 def done_batch(rows: list[Row]) -> DoneBatch:
     """A batch as a run keeps it."""
-    from fsbench.score_stats import ScoreStats
+    from fsbench.records.score_stats import ScoreStats
 
     return DoneBatch(rows, 0.25, 0.125, [Confused(0, -1, 3)], ScoreStats())
 

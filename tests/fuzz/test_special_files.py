@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from tests.fuzz.special_files import KINDS
 
-HOUSE = Path(__file__).resolve().parents[2]
 PATIENCE = 240
 """Seconds after which a reader is said to hang; all targets together take about 10."""
 
@@ -21,7 +21,7 @@ PATIENCE = 240
 def test_what_is_no_plain_file_is_refused_in_one_line(kind: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.fuzz.special_files", kind, str(tmp_path)]
     try:
-        done = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired as error:
         pytest.fail(f"a reader hangs; those before it ended: {error.stdout!r}")
     assert done.returncode == 0, done.stderr[-2000:]

@@ -19,9 +19,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fsbench.counts import SCENE_SCHEMA, SCHEMA
-from fsbench.record import config8, read_record
-from tests.fsbench.stored_records import Episode, write_stored
+from fsbench.records.counts import SCENE_SCHEMA, SCHEMA
+from fsbench.records.record import config8, read_record
+from tests.fsbench.results.saved_records import Episode, write_stored
 
 SCRIPT = "<script>document.title='pwned';window.pwned=1</script>"
 IMAGE = '"><img src=x onerror="window.pwned=1"><a href=\'javascript:window.pwned=1\'>x</a>'

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 import fsbench
-from fsbench.benchmark import Benchmark
-from fsbench.counts import Row, read_counts, rows_digest, write_counts
-from fsbench.draws import draw
-from fsbench.protocols import PROTOCOLS
-from fsbench.record import read_record, write_record
-from fsbench.registry import published_lists
-from fsbench.scoring import compute_scores, confused_of, write_replicates
+from fsbench.episodes.draws import draw
+from fsbench.episodes.protocols import PROTOCOLS
+from fsbench.index.benchmark import Benchmark
+from fsbench.models.registry import published_lists
+from fsbench.records.counts import Row, read_counts, rows_digest, write_counts
+from fsbench.records.record import read_record, write_record
+from fsbench.scoring.scores import compute_scores, confused_of, write_replicates
 from leaderboard.checking.report import Report, check_submission
 from leaderboard.checking.submission import Desk, Submission
 from tests.leaderboard.hostile import made_up

@@ -14,9 +14,9 @@ from fsbench.errors import FsbenchError
 from leaderboard.boards import Board, Row, make_boards
 from leaderboard.render.badge import MAIN, MARKED, badge, text_width
 from leaderboard.results import read_results
-from tests.leaderboard.exported import write_results
+from tests.leaderboard.export_run import write_results
 from tests.leaderboard.hostile import TEXTS, ugly_records
-from tests.leaderboard.made import part, write
+from tests.leaderboard.sample_records import part, write
 
 GOLDEN = Path(__file__).parent / "goldens" / "badge.svg"
 CHROMIUM = shutil.which("chromium")

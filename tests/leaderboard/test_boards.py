@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsbench.comparison import compare
-from fsbench.intervals import paired_interval
+from fsbench.results.compare import compare
+from fsbench.scoring.intervals import paired_interval
 from leaderboard.boards import (
     CONTAMINATED,
     NO_REPLICATES,
@@ -27,7 +27,7 @@ from leaderboard.boards import (
 from leaderboard.ranking import rank_ranges, ranks, separable
 from leaderboard.results import read_results
 from leaderboard.tables import board_table, boards_of, row_cells
-from tests.leaderboard.made import part, write
+from tests.leaderboard.sample_records import part, write
 from tests.leaderboard.submissions import made_of_lists
 
 

@@ -16,20 +16,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fsbench
-from fsbench.benchmark import Benchmark
-from fsbench.counts import BACKGROUND, Row, SceneCounts, read_counts, write_counts
-from fsbench.draws import draw
+from fsbench.episodes.draws import draw
+from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
-from fsbench.metrics import score
-from fsbench.model import Episode, ModelCard
-from fsbench.protocols import PROTOCOLS
-from fsbench.record import ClassRecord, Record, read_record
+from fsbench.index.benchmark import Benchmark
+from fsbench.models.contract import Episode, ModelCard
+from fsbench.records.counts import BACKGROUND, Row, SceneCounts, read_counts, write_counts
+from fsbench.records.record import ClassRecord, Record, read_record
+from fsbench.scoring.metrics import score
 from leaderboard.breakdowns import Bin, Breakdown, Part, breakdown_table, breakdowns, read_breakdowns
 from leaderboard.count_columns import read_count_columns
 from leaderboard.support_sizes import SupportSizes, support_sizes
-from tests.fsbench.models import Bright, Masked
-from tests.fsbench.stored_records import write_stored
-from tests.fsbench.tiny import tiny_benchmark
+from tests.fsbench.results.saved_records import write_stored
+from tests.fsbench.sample_models import Bright, Masked
+from tests.fsbench.small_benchmark import tiny_benchmark
 
 FOLDS = {"0": (0, 1), "1": (2,)}
 GOLDEN = {

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from fsbench.benchmark import Benchmark
 from fsbench.cli.main import main
-from fsbench.protocols import PROTOCOLS
-from fsbench.record import read_record
+from fsbench.episodes.protocols import PROTOCOLS
+from fsbench.index.benchmark import Benchmark
+from fsbench.records.record import read_record
 from leaderboard.checking.report import CHECKS
 from leaderboard.known_issues import KNOWN_ISSUES, issues_of
-from tests.fsbench.models import Bright
-from tests.fsbench.tiny import tiny_benchmark
+from tests import ROOT
+from tests.fsbench.sample_models import Bright
+from tests.fsbench.small_benchmark import tiny_benchmark
 from tests.leaderboard.hostile import RIGHT_TO_LEFT
 from tests.leaderboard.submissions import altered, copied, evaluated, mended
 
@@ -127,7 +128,7 @@ def test_help_is_an_example(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_known_issues_name_protocols_that_there_are() -> None:
     assert {protocol for issue in KNOWN_ISSUES for protocol in issue.protocols} <= PROTOCOLS.keys()
-    assert all(Path(__file__).parents[2].joinpath(issue.source).is_file() for issue in KNOWN_ISSUES)
+    assert all(ROOT.joinpath(issue.source).is_file() for issue in KNOWN_ISSUES)
 
 
 def test_known_issues_are_said_of_those_they_concern(honest: Path) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from fsbench.benchmark import Benchmark
-from fsbench.counts import read_counts, write_counts
-from tests.fsbench.models import Bright
-from tests.fsbench.tiny import tiny_benchmark
+from fsbench.index.benchmark import Benchmark
+from fsbench.records.counts import read_counts, write_counts
+from tests.fsbench.sample_models import Bright
+from tests.fsbench.small_benchmark import tiny_benchmark
 from tests.leaderboard.submissions import check, copied, evaluated
 
 VALUES: list[Any] = [None, 0, 1, -1, 2**62, 0.5, "", "0", "x" * 64, "0" * 64, [], {}, [0.1, 0.2], ["0"], True, "\u202e"]

@@ -18,15 +18,15 @@ import pytest
 import torch
 from PIL import Image
 
-from fsbench.benchmark import Benchmark
-from fsbench.counts import BACKGROUND, Row
-from fsbench.model import Episode, ModelCard, TrainingCard
-from fsbench.record import read_record
-from fsbench.registry import published_lists
+from fsbench.index.benchmark import Benchmark
+from fsbench.models.contract import Episode, ModelCard, TrainingCard
+from fsbench.models.registry import published_lists
+from fsbench.records.counts import BACKGROUND, Row
+from fsbench.records.record import read_record
 from leaderboard.checking.report import CHECKS, check_submission
 from mosaic4.benchmark import MosaicBenchmark, build
-from tests.fsbench.models import Bright
-from tests.fsbench.tiny import tiny_benchmark
+from tests.fsbench.sample_models import Bright
+from tests.fsbench.small_benchmark import tiny_benchmark
 from tests.leaderboard.submissions import (
     altered,
     check,
@@ -489,8 +489,8 @@ def test_scenes_that_were_altered(scenes: tuple[MosaicBenchmark, Path], tmp_path
 @pytest.fixture(scope="module")
 def predictions(tiny: Benchmark, binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What ``Bright`` says to every episode of ``binary``, as PNGs."""
-    from fsbench.draws import draw
-    from fsbench.protocols import PROTOCOLS
+    from fsbench.episodes.draws import draw
+    from fsbench.episodes.protocols import PROTOCOLS
 
     out = tmp_path_factory.mktemp("predictions")
     for fold in tiny.lists.folds:

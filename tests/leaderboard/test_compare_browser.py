@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fsbench.intervals import paired_interval
+from fsbench.scoring.intervals import paired_interval
 from leaderboard.boards import Board, Row, make_boards
 from leaderboard.results import read_results
 from leaderboard.site import compare_page
@@ -25,7 +25,7 @@ from leaderboard.site.build import build_site
 from leaderboard.site.compare_page import IN_MATRIX, packed, points
 from leaderboard.site.links import compare_link, row_id
 from leaderboard.site.pages import Site
-from tests.fsbench.stored_records import Episode, write_stored
+from tests.fsbench.results.saved_records import Episode, write_stored
 from tests.leaderboard.hostile import altered, ugly_records
 
 pytest.importorskip("playwright", reason="playwright is not installed: the pages are not tried in a browser")

@@ -14,19 +14,19 @@ import pytest
 
 import fsbench
 from fsbench.cli.main import main
-from fsbench.registry import load_model
+from fsbench.models.registry import load_model
 from leaderboard.boards import Board, make_boards
 from leaderboard.published import published_for
+from leaderboard.render.cells import DAGGER, INTERVALS
 from leaderboard.render.csv_text import csv_text
 from leaderboard.render.json_text import json_text
 from leaderboard.render.latex import latex
 from leaderboard.render.markdown import markdown
 from leaderboard.render.model_index import model_index
-from leaderboard.render.shown import DAGGER, INTERVALS
 from leaderboard.results import read_results
-from tests.fsbench.tiny import tiny_benchmark
-from tests.leaderboard.exported import write_results
-from tests.leaderboard.made import part, write
+from tests.fsbench.small_benchmark import tiny_benchmark
+from tests.leaderboard.export_run import write_results
+from tests.leaderboard.sample_records import part, write
 
 GOLDENS = Path(__file__).parent / "goldens"
 

@@ -176,7 +176,7 @@ def test_latex_compiles_whatever_the_text(boards: list[Board], published: list[P
 
 @pytest.mark.skipif(PDFLATEX is None, reason="no pdflatex is installed")
 def test_latex_fits_a_page_where_names_are_as_long_as_they_may_be(tmp_path: Path) -> None:
-    from tests.leaderboard.made import write
+    from tests.leaderboard.sample_records import write
 
     folds = {str(fold): (2 * fold, 2 * fold + 1) for fold in range(4)}
     for model in ("a" * 80, "-".join(["name"] * 16), "short"):

@@ -18,17 +18,19 @@ import torch
 from PIL import Image
 
 import fsbench
-from fsbench.benchmark import Benchmark, open_benchmark
-from fsbench.benchmarks import pascal5i, pascal_lists
-from fsbench.counts import BACKGROUND, Row, SceneCounts
+from fsbench.benchmarks.pascal import lists as pascal_lists
+from fsbench.benchmarks.pascal import pascal5i
 from fsbench.errors import CheckFailedError, FsbenchError
-from fsbench.model import Episode
-from fsbench.painted_labels import INK, WHITE, colour_of, paint_answer
+from fsbench.index.benchmark import Benchmark, open_benchmark
+from fsbench.io.palette import INK, WHITE, colour_of
+from fsbench.models.contract import Episode
+from fsbench.pictures.painted_labels import paint_answer
+from fsbench.records.counts import BACKGROUND, Row, SceneCounts
 from leaderboard.gallery import choose, pictures
 from mosaic4.benchmark import build
-from tests.fsbench.models import Bright
-from tests.fsbench.synthetic_voc import write_voc
-from tests.fsbench.tiny import tiny_benchmark
+from tests.fsbench.benchmarks.synthetic_voc import write_voc
+from tests.fsbench.sample_models import Bright
+from tests.fsbench.small_benchmark import tiny_benchmark
 from tests.mosaic4.drawn_folders import KEYS, draw_folders
 
 

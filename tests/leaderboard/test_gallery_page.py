@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import fsbench
-from fsbench.benchmark import Benchmark
-from fsbench.record import Record
-from leaderboard.site.at_hand import AtHand, find_benchmarks
+from fsbench.index.benchmark import Benchmark
+from fsbench.records.record import Record
 from leaderboard.site.gallery_view import Galleries
-from tests.fsbench.models import Bright
-from tests.fsbench.tiny import tiny_benchmark
+from leaderboard.site.local_benchmarks import AtHand, find_benchmarks
+from tests.fsbench.sample_models import Bright
+from tests.fsbench.small_benchmark import tiny_benchmark
 from tests.leaderboard.pages_read import pages_of, site_of
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from fsbench.bounded import check_json
 from fsbench.errors import FsbenchError
-from fsbench.record import read_record
-from fsbench.stored import read_replicates, read_stored
+from fsbench.io.untrusted import check_json
+from fsbench.records.record import read_record
+from fsbench.results.read_back import read_replicates, read_stored
 from leaderboard.checking.report import check_submission
 from leaderboard.checking.submission import Desk
 from tests.leaderboard.hostile import CONTROLS, TEXTS, altered, broken_records, made_up, ugly_records

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fsbench.benchmark import Benchmark
-from tests.fsbench.tiny import tiny_benchmark
+from fsbench.index.benchmark import Benchmark
+from tests.fsbench.small_benchmark import tiny_benchmark
 from tests.kills import Command, contents, ended, kills, start
 from tests.leaderboard.submissions import check as checked
 
-MODEL = ("-m", "tests.fsbench.models:Bright", "--threads", "1", "--workers", "1")
+MODEL = ("-m", "tests.fsbench.sample_models:Bright", "--threads", "1", "--workers", "1")
 EVERY = [pytest.param(43, id="some"), pytest.param(1, id="all", marks=pytest.mark.long)]
 """Steps from one operation to the next that is met: a command has 10 (a badge) to 90 (with predictions) of them."""
 

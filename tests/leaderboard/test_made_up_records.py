@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.made_up_records import LARGE, OTHERS, write_records
-from fsbench.stored import read_stored
+from fsbench.results.read_back import read_stored
 from leaderboard.boards import make_boards
 from leaderboard.results import find_records, read_results
 

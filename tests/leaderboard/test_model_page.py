@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import fsbench
-from fsbench.model import ModelCard, TrainingCard
-from fsbench.record import read_record
+from fsbench.models.contract import ModelCard, TrainingCard
+from fsbench.records.record import read_record
 from leaderboard.breakdowns import read_breakdowns
 from leaderboard.site import model_page
 from leaderboard.site.build import shared
@@ -19,8 +19,8 @@ from leaderboard.site.card_view import FACTS
 from leaderboard.site.confusions import largest_confusions
 from leaderboard.site.pages import environment
 from leaderboard.text import visible, web_link
-from tests.fsbench.stored_records import write_stored
-from tests.fsbench.tiny import tiny_benchmark
+from tests.fsbench.results.saved_records import write_stored
+from tests.fsbench.small_benchmark import tiny_benchmark
 from tests.leaderboard.hostile import ASKED, CLASSES, altered, made_up, ugly_records
 from tests.leaderboard.pages_read import Element, everything, pages_of, rendered, site_of
 

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fsbench.counts import SCENE_SCHEMA, SCHEMA, read_counts
-from fsbench.page_headers import read_pages
-from fsbench.parquet import read_bounded
-from fsbench.parquet_footer import check_footer
+from fsbench.io.page_headers import read_pages
+from fsbench.io.parquet import read_bounded
+from fsbench.io.parquet_footer import check_footer
+from fsbench.records.counts import SCENE_SCHEMA, SCHEMA, read_counts
 
 ROWS = 50_000
 

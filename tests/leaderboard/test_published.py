@@ -5,17 +5,17 @@ from __future__ import annotations
 import csv
 from importlib.resources import files
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
-from fsbench.protocols import PROTOCOLS
+from fsbench.episodes.protocols import PROTOCOLS
 from leaderboard.boards import known_lists
 from leaderboard.published import FOLDS, PublishedRow, published_for, published_rows
 from leaderboard.render.published import fraction
 from leaderboard.text import visible
+from tests import ROOT
 
-REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "published_results.csv"
+REFERENCE = ROOT.parent / "shared" / "reference" / "published_results.csv"
 
 
 def ids(row: PublishedRow) -> str:

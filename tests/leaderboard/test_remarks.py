@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fsbench.benchmark import Benchmark
-from fsbench.remarks import ADVICE
+from fsbench.index.benchmark import Benchmark
+from fsbench.records.remarks import ADVICE
 from leaderboard.boards import make_boards
 from leaderboard.diff import diff_records
 from leaderboard.render.json_text import json_text
@@ -18,9 +18,9 @@ from leaderboard.render.markdown import markdown
 from leaderboard.results import read_results
 from leaderboard.site.build import build_site
 from leaderboard.site.pages import Site, benchmark_path
-from tests.fsbench.test_remarks import Sigmoid
-from tests.fsbench.tiny import tiny_benchmark
-from tests.leaderboard.made import write
+from tests.fsbench.records.test_remarks import Sigmoid
+from tests.fsbench.small_benchmark import tiny_benchmark
+from tests.leaderboard.sample_records import write
 from tests.leaderboard.submissions import check, evaluated
 
 LINE = f"model probable (fold 1): {ADVICE}."

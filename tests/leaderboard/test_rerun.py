@@ -12,15 +12,15 @@ import typer
 
 import fsbench
 from fsbench.cli.main import app
-from fsbench.plan import RANGES
-from fsbench.record import PRESENT
+from fsbench.engine.plan import RANGES
+from fsbench.records.record import PRESENT
 from leaderboard.boards import Row, make_boards
 from leaderboard.results import read_results
 from leaderboard.site.rerun import LIMITS, check_command, command_of, record_at, rerun
 from leaderboard.text import visible
-from tests.fsbench.models import Bright
-from tests.fsbench.stored_records import write_stored
-from tests.fsbench.tiny import tiny_benchmark
+from tests.fsbench.results.saved_records import write_stored
+from tests.fsbench.sample_models import Bright
+from tests.fsbench.small_benchmark import tiny_benchmark
 from tests.leaderboard.hostile import ASKED, CLASSES, TEXTS, altered, made_up
 
 evaluate = typer.main.get_command(app).commands["evaluate"]  # type: ignore[attr-defined]

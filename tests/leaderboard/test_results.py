@@ -11,7 +11,7 @@ import pytest
 
 from fsbench.errors import FsbenchError
 from leaderboard.results import find_records, read_results
-from tests.leaderboard.made import Change, edit, write
+from tests.leaderboard.sample_records import Change, edit, write
 
 
 def at(*path: str | int, value: Any) -> Change:

@@ -22,12 +22,12 @@ from leaderboard.published import published_for
 from leaderboard.results import read_results
 from leaderboard.site import build as build_module
 from leaderboard.site.build import MARKER, build_site, check_target
+from leaderboard.site.cells import axis_of
 from leaderboard.site.pages import Site, benchmark_path
-from leaderboard.site.shown import axis_of
 from leaderboard.tables import board_table
-from tests.leaderboard.made import write
+from tests.leaderboard.built_site import write_results
 from tests.leaderboard.pages_read import VOID, Element, read_page
-from tests.leaderboard.site_made import write_results
+from tests.leaderboard.sample_records import write
 
 
 @pytest.fixture(scope="module")

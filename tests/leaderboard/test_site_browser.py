@@ -18,9 +18,9 @@ from leaderboard.boards import make_boards
 from leaderboard.results import read_results
 from leaderboard.site.build import build_site
 from leaderboard.site.pages import Site, benchmark_path
+from tests.leaderboard.built_site import write_results
 from tests.leaderboard.hostile import ugly_records
-from tests.leaderboard.made import write
-from tests.leaderboard.site_made import write_results
+from tests.leaderboard.sample_records import write
 
 pytest.importorskip("playwright", reason="playwright is not installed: the site is not tried in a browser")
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright

@@ -12,14 +12,14 @@ from threading import Thread
 import pytest
 import torch
 
-from fsbench.benchmark import Benchmark
 from fsbench.errors import FsbenchError
-from fsbench.files import write_text
-from fsbench.locks import LOCK, beside, building, locked, one_writer
-from fsbench.model import Episode
-from fsbench.record import read_record
-from tests.fsbench.models import Bright
-from tests.fsbench.tiny import tiny_benchmark
+from fsbench.index.benchmark import Benchmark
+from fsbench.io.files import write_text
+from fsbench.io.locks import LOCK, beside, building, locked, one_writer
+from fsbench.models.contract import Episode
+from fsbench.records.record import read_record
+from tests.fsbench.sample_models import Bright
+from tests.fsbench.small_benchmark import tiny_benchmark
 from tests.kills import Command, contents, ended, start
 from tests.leaderboard.submissions import check as checked
 

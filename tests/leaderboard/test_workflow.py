@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from tests import ROOT
 from tests.leaderboard.hostile import altered, made_up
 
-FILE = Path(__file__).parents[2] / "examples" / "check-records.yml"
+FILE = ROOT / "examples" / "check-records.yml"
 WORKFLOW: dict[Any, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 STEPS: list[dict[str, Any]] = WORKFLOW["jobs"]["check"]["steps"]
 (CHECK,) = (step for step in STEPS if step.get("name") == "Check")

@@ -10,8 +10,8 @@ from datasets import load_dataset
 from PIL import Image
 
 import fsbench
-from fsbench.benchmark import open_benchmark
-from fsbench.verification import verify_benchmark
+from fsbench.benchmarks.verification import verify_benchmark
+from fsbench.index.benchmark import open_benchmark
 from mosaic4.benchmark import MosaicBenchmark, build
 from mosaic4.dataset import FORMS, Form
 from mosaic4.resample import tile_of

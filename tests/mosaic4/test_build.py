@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fsbench.errors import FsbenchError
-from fsbench.locks import building
+from fsbench.io.locks import building
 from mosaic4 import out_folder
 from mosaic4.build import build, recipe_of_classes
 from mosaic4.dataset import FORMS, Form, read_dataset

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mosaic4.benchmark import MosaicBenchmark
-from tests.fsbench.test_cli import refusal, run
+from tests.fsbench.cli.test_cli import refusal, run
 from tests.mosaic4.drawn_folders import KEYS
 
 OFFICIAL_RECIPE = "f6985e6135bafb0af3a88a3f3fe1ae6f35de9fdac63971f985411741bb2cd82b"

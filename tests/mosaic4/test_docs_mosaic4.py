@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
-from fsbench.draws import draw
-from fsbench.protocols import protocol_named
-from fsbench.scenes import SCORES
+from fsbench.episodes.draws import draw
+from fsbench.episodes.protocols import protocol_named
+from fsbench.scoring.scenes import SCORES
 from mosaic4.benchmark import published_lists
 from mosaic4.build import recipe_of_classes
-from mosaic4.near_names import GROUPS, near
 from mosaic4.recipe import class_of, make_recipe
+from mosaic4.synonyms import GROUPS, near
+from tests import ROOT
 from tests.mosaic4.naive_recipe import naive_recipe
 
-PAGE = (Path(__file__).parents[2] / "docs" / "mosaic4-v1.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "mosaic4-v1.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```text\n(.*?)```", PAGE, flags=re.DOTALL)
 SAMPLES = ["cat/1", "cow/1", "dog/1", "hen/1"]
 

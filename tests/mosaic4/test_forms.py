@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fsbench.files import sha256_file
+from fsbench.io.files import sha256_file
 from mosaic4.build import build, recipe_of_classes
 from mosaic4.dataset import FORMS, Dataset, Form
 from mosaic4.recipe import class_of

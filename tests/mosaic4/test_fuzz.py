@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fsbench.benchmark import open_benchmark
-from fsbench.draws import draw
+from fsbench.episodes.draws import draw
+from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import CheckFailedError
-from fsbench.protocols import PROTOCOLS
+from fsbench.index.benchmark import open_benchmark
 from mosaic4.benchmark import MosaicBenchmark, build
 from mosaic4.build import build as build_dataset
 from mosaic4.dataset import Form

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fsbench.benchmarks.class_folders import sample_ids
-from fsbench.benchmarks.fss_lists import class_keys
+from fsbench.benchmarks.fss.class_folders import sample_ids
+from fsbench.benchmarks.fss.lists import class_keys
 from mosaic4 import recipe as recipe_module
 from mosaic4.build import recipe_of_classes
 from tests.mosaic4.naive_recipe import naive_recipe

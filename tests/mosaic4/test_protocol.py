@@ -7,14 +7,14 @@ from hashlib import sha256
 import pytest
 
 from fsbench import FsbenchError
-from fsbench.draws import draw
-from fsbench.fold_lists import FoldLists
-from fsbench.manifest import Manifest
-from fsbench.protocols import PROTOCOLS, default_protocol, protocol_named
+from fsbench.episodes.draws import draw
+from fsbench.episodes.manifest import Manifest
+from fsbench.episodes.protocols import PROTOCOLS, default_protocol, protocol_named
+from fsbench.index.fold_lists import FoldLists
 from mosaic4.benchmark import mosaic_lists, published_lists
 from mosaic4.build import recipe_of_classes
-from mosaic4.near_names import GROUPS, near
 from mosaic4.recipe import Recipe, class_of
+from mosaic4.synonyms import GROUPS, near
 
 OFFICIAL = {
     0: "ce19272fc20ad6bf55f9631bf34bc1d82768d2508f75d36524cf3208f91215a5",

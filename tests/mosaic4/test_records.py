@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from fsbench import FsbenchError, Record, evaluate
-from fsbench.comparison import compare
-from fsbench.counts import Row, SceneCounts, read_counts, rows_digest, write_counts
-from fsbench.merging import merge_records
-from fsbench.model import Episode
-from fsbench.rescoring import rescore
-from fsbench.scenes import SCORES, fits
+from fsbench.models.contract import Episode
+from fsbench.records.counts import Row, SceneCounts, read_counts, rows_digest, write_counts
+from fsbench.results.compare import compare
+from fsbench.results.merge import merge_records
+from fsbench.results.rescore import rescore
+from fsbench.scoring.scenes import SCORES, fits
 from mosaic4.benchmark import MosaicBenchmark
-from tests.fsbench.models import Bright, Masked
-from tests.fsbench.saved import saved_and_handed_in
+from tests.fsbench.engine.saved_predictions import saved_and_handed_in
+from tests.fsbench.sample_models import Bright, Masked
 
 
 def same(a: Record, b: Record) -> bool:

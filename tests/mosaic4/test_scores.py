@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from fsbench import Record, evaluate
-from fsbench.counts import read_counts
-from fsbench.episodes import image_token
-from fsbench.model import Episode, ModelCard
-from fsbench.scenes import FALSE_ALARMS, SCORES
+from fsbench.engine.batches import image_token
+from fsbench.models.contract import Episode, ModelCard
+from fsbench.records.counts import read_counts
+from fsbench.scoring.scenes import FALSE_ALARMS, SCORES
 from mosaic4.benchmark import MosaicBenchmark
 
 Objects = npt.NDArray[np.uint8]

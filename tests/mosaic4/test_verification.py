@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fsbench.benchmarks.verification import Check
 from fsbench.errors import FsbenchError
-from fsbench.verification import Check
 from mosaic4 import digests, tiles
 from mosaic4.build import build
 from mosaic4.dataset import FORMS, Form
@@ -204,7 +204,7 @@ def another_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_other_library_versions_are_no_fault(form: Form, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then bytes cannot be told beforehand; pixels and hashes still are compared."""
-    for module in ("mosaic4.verification", "mosaic4.beside"):
+    for module in ("mosaic4.verification", "mosaic4.metadata_check"):
         monkeypatch.setattr(f"{module}.libraries", lambda: {"fsbench": "9.9"})
     assert said(whole, form) == ""
     assert "other library versions" in verify_dataset(whole / form, whole / "raw")[-1].said

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests import ROOT
 
 
 def _wanted(folder: Path) -> Path:
@@ -19,7 +19,7 @@ def _wanted(folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data (``VOCdevkit``, ``coco``, ``fss_like``); the published lists lie in ``../lists``."""
-    return _wanted(Path(os.environ.get("FSBENCH_DATA") or REPOSITORY.parent / "shared" / "data"))
+    return _wanted(Path(os.environ.get("FSBENCH_DATA") or ROOT.parent / "shared" / "data"))
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import fsbench
-from fsbench.benchmark import Benchmark
-from fsbench.benchmarks import coco20i
-from fsbench.benchmarks.coco20i import MaskRule
-from fsbench.verification import verify_benchmark
+from fsbench.benchmarks.coco import coco20i
+from fsbench.benchmarks.coco.coco20i import MaskRule
+from fsbench.benchmarks.verification import verify_benchmark
+from fsbench.index.benchmark import Benchmark
 
 
 @pytest.fixture(scope="module", params=list(MaskRule)[:2])

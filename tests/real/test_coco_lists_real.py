@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fsbench.benchmarks.coco_lists import CATEGORY_IDS, CLASSES, PUBLISHED_SHA256, published_text, sample_of_image_id
+from fsbench.benchmarks.coco.lists import CATEGORY_IDS, CLASSES, PUBLISHED_SHA256, published_text, sample_of_image_id
 
 
 @pytest.mark.parametrize("name", PUBLISHED_SHA256)

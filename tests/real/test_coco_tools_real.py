@@ -15,12 +15,12 @@ from pycocotools import mask as api
 from pycocotools.coco import COCO
 
 import fsbench
-from fsbench.benchmarks import coco20i
-from fsbench.benchmarks.coco20i import MaskRule
-from fsbench.benchmarks.coco_annotations import CLASS_OF, read_annotations
-from fsbench.benchmarks.coco_masks import ImageMasks, Job, make_masks
-from fsbench.protocols import FILLPOLY, UNION
-from fsbench.verification import verify_benchmark
+from fsbench.benchmarks.coco import coco20i
+from fsbench.benchmarks.coco.annotations import CLASS_OF, read_annotations
+from fsbench.benchmarks.coco.coco20i import MaskRule
+from fsbench.benchmarks.coco.masks import ImageMasks, Job, make_masks
+from fsbench.benchmarks.verification import verify_benchmark
+from fsbench.episodes.protocols import FILLPOLY, UNION
 
 SHORT: tuple[Any, ...] = ([], [[]], [[5.0, 5.0]], [[5, 5, 90, 90]], [5, 5, 90, 90])
 

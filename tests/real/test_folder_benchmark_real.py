@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from fsbench.benchmark import Benchmark
-from fsbench.benchmarks import folder, pascal_lists
-from fsbench.benchmarks.pascal5i import NAMES
-from fsbench.verification import verify_benchmark
+from fsbench.benchmarks.own import folder
+from fsbench.benchmarks.pascal import lists as pascal_lists
+from fsbench.benchmarks.pascal.pascal5i import NAMES
+from fsbench.benchmarks.verification import verify_benchmark
+from fsbench.index.benchmark import Benchmark
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 import fsbench
-from fsbench.benchmark import Benchmark
-from fsbench.benchmarks import fss1000
-from fsbench.benchmarks.fss_lists import LISTS, all_keys, published_text
-from fsbench.verification import verify_benchmark
+from fsbench.benchmarks.fss import fss1000
+from fsbench.benchmarks.fss.lists import LISTS, all_keys, published_text
+from fsbench.benchmarks.verification import verify_benchmark
+from fsbench.index.benchmark import Benchmark
 
 MASKS = "1f9ed10b210f3020616d086f9b940a617ed5d63fb7b14cffd16253c887451340"
 """Digest of the stand-in's 270 decoded masks."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fsbench import Record, evaluate
-from fsbench.counts import Row, read_counts
+from fsbench.records.counts import Row, read_counts
 from mosaic4.benchmark import MosaicBenchmark, build
 
 MASKS = "17314ee2240bff7a26617cefc17c7deb4f4939998914069dd26bf0fc17a37981"

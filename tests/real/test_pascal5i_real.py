@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import fsbench
-from fsbench.benchmark import Benchmark
-from fsbench.benchmarks import pascal5i
-from fsbench.intervals import paired_interval
-from fsbench.verification import verify_benchmark
+from fsbench.benchmarks.pascal import pascal5i
+from fsbench.benchmarks.verification import verify_benchmark
+from fsbench.index.benchmark import Benchmark
+from fsbench.scoring.intervals import paired_interval
 
 LISTS = "63ca72fcc580fd775f558a24fc3d69123d304caddcd14fedbc4d91005d7673fd"
 MASKS = "35128c9b0d16fe3e5c78aa318f9bd3730a6de4a853703d412ee014aeee38dfe5"

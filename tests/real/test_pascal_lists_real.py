@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from fsbench.benchmarks import pascal_lists
-from fsbench.benchmarks.pascal_lists import Split
-from fsbench.benchmarks.pascal_rule import LabelMap, listed_classes, rebuild
-from fsbench.benchmarks.voc import find_masks, find_voc, read_label_areas
-from fsbench.images import image_size, jpeg_is_whole, read_image
+from fsbench.benchmarks.pascal import lists as pascal_lists
+from fsbench.benchmarks.pascal.list_rule import LabelMap, listed_classes, rebuild
+from fsbench.benchmarks.pascal.lists import Split
+from fsbench.benchmarks.pascal.voc import find_masks, find_voc
+from fsbench.io.images import image_size, jpeg_is_whole, read_image
+from fsbench.io.label_maps import read_label_areas
 
 
 class Seen(NamedTuple):

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fsbench.benchmark import Benchmark
-from fsbench.benchmarks import coco20i, pascal5i
-from fsbench.contact_sheet import chosen, contact_sheet
-from fsbench.painted_labels import colour_of
+from fsbench.benchmarks.coco import coco20i
+from fsbench.benchmarks.pascal import pascal5i
+from fsbench.index.benchmark import Benchmark
+from fsbench.io.palette import colour_of
+from fsbench.pictures.contact_sheet import chosen, contact_sheet
 from mosaic4.benchmark import build as build_mosaics
 
 

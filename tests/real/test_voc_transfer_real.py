@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import fsbench
-from fsbench.benchmark import Benchmark
-from fsbench.benchmarks import voc_transfer
-from fsbench.benchmarks.coco_lists import CLASSES
-from fsbench.verification import verify_benchmark
+from fsbench.benchmarks.coco.lists import CLASSES
+from fsbench.benchmarks.pascal import coco_to_voc
+from fsbench.benchmarks.verification import verify_benchmark
+from fsbench.index.benchmark import Benchmark
 
 LISTS = "f89fcd35a276f2373abdf7bb7916bf35f07bd8920b2d2a1a40c07c393dc9035c"
 MASKS = "fcad8678f15ef1a68e4a296b3fd0dda7ecc74daa67400630e66fc6e2a8868b58"
@@ -19,7 +19,7 @@ MASKS = "fcad8678f15ef1a68e4a296b3fd0dda7ecc74daa67400630e66fc6e2a8868b58"
 
 @pytest.fixture(scope="module")
 def built(voc_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
-    return voc_transfer.build(voc_root, tmp_path_factory.mktemp("transfer"), partial=True, workers=1)
+    return coco_to_voc.build(voc_root, tmp_path_factory.mktemp("transfer"), partial=True, workers=1)
 
 
 def test_digests_and_verify(built: Benchmark) -> None:

@@ -1,0 +1,1 @@
+"""COCO-20i: its lists, annotations, masks and builders."""

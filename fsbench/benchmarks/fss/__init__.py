@@ -1,0 +1,1 @@
+"""FSS-1000: its lists, class names and builder."""

@@ -1,0 +1,1 @@
+"""A benchmark of a user's own photographs and label maps."""

@@ -1,0 +1,1 @@
+"""PASCAL-5i: its lists, VOC on disk, and the builders."""

@@ -1,0 +1,1 @@
+"""The toy benchmark: drawn scenes of simple shapes."""

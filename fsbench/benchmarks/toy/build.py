@@ -1,0 +1,84 @@
+"""The embedded benchmark ``toy``: drawn by our own code, so that fsbench can be tried with no download and no data.
+
+48 classes named pattern, colour, shape ("striped orange star"), 10 samples each, in the layout of FSS-1000. It shows
+that a set-up works and nothing about a model's worth on photographs.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fsbench.benchmarks.fss.class_folders import read_class_folders, sample_ids, verify_class_folders
+from fsbench.benchmarks.toy.classes import FOLDS
+from fsbench.benchmarks.toy.draw import write_sample
+from fsbench.home import home
+from fsbench.index.benchmark import Benchmark, write_benchmark
+from fsbench.index.fold_lists import ClassName, FoldLists, Pair
+from fsbench.io.files import remove_cut_off
+from fsbench.io.locks import building
+from fsbench.parallel import in_threads
+
+EXAMPLE = "Example: fsbench build toy"
+
+verify = verify_class_folders
+
+
+@cache
+def published_lists() -> FoldLists:
+    """Classes, folds and lists, known with no data: a fold's val and train list are all samples of its classes."""
+    keys = sorted((key for of_fold in FOLDS.values() for key in of_fold), key=str.encode)
+    number = {key: class_id for class_id, key in enumerate(keys)}
+    folds = {fold: tuple(sorted(number[key] for key in of_fold)) for fold, of_fold in FOLDS.items()}
+    pairs: dict[str, tuple[Pair, ...]] = {
+        fold: tuple((sample, class_id) for class_id in ids for sample in sample_ids(keys[class_id]))
+        for fold, ids in folds.items()
+    }
+    return FoldLists(
+        name="toy",
+        title="toy",
+        partition="toy-v1",
+        mask_rule="grey-128",
+        classes=tuple(ClassName(class_id, key, key.replace("_", " ")) for class_id, key in enumerate(keys)),
+        folds=folds,
+        val=pairs,
+        train={"all": pairs},
+    )
+
+
+def build(
+    root: Annotated[Path | None, typer.Option(help="Where to draw the pictures. Default: raw/ in the output.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The benchmark folder. Default: toy under FSBENCH_HOME.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads that draw.")] = None,
+) -> Benchmark:
+    """Draw the embedded benchmark and index it: 48 classes x 10 samples, four folds.
+
+    Raises FsbenchError where a folder cannot be written to.
+    """
+    lists = published_lists()
+    out = home() / "toy" if out is None else out
+    with building(out), building(out / "raw" if root is None else root) as root:
+        keys = [c.key for c in lists.classes]
+        for key in keys:
+            remove_cut_off(root / key)
+
+        def draw(sample: str) -> None:
+            key, n = sample.split("/")
+            write_sample(root, key, int(n))
+
+        for _ in in_threads(draw, [sample for key in keys for sample in sample_ids(key)], workers, "drawing"):
+            pass
+        tree = read_class_folders(root, keys, workers)
+        return write_benchmark(
+            out,
+            lists=lists,
+            roots={"root": root},
+            mask_format="grey-128",
+            samples=tree.samples,
+            area=tree.area,
+            masks_digest=tree.masks_digest,
+            partial=False,
+        )

@@ -1,0 +1,99 @@
+"""``fsbench list``: what there is to choose from."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+EXAMPLE = "Example: fsbench list protocols"
+
+
+class What(StrEnum):
+    """What is listed."""
+
+    MODELS = "models"
+    BENCHMARKS = "benchmarks"
+    PROTOCOLS = "protocols"
+
+
+def list_(
+    what: Annotated[What, typer.Argument(help="models, benchmarks or protocols")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """List registered models, benchmarks (registered and built), or protocols."""
+    import json
+
+    rows = {What.MODELS: _models, What.BENCHMARKS: _benchmarks, What.PROTOCOLS: _protocols}[what]()
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    from fsbench.cli.console import wide_console
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(escape(value) for value in row.values()))
+    wide_console().print(table)
+
+
+def _models() -> list[dict[str, str]]:
+    from fsbench.errors import FsbenchError
+    from fsbench.models.registry import load_model
+    from fsbench.plugins import registered
+
+    rows = []
+    for name in registered("models"):
+        try:
+            card = load_model(name, {}).card
+            parameters = "?" if card.total_parameters is None else f"{card.total_parameters:,}"
+            rows.append(
+                {"model": name, "prompts": card.prompts, "parameters": parameters, "description": card.description}
+            )
+        except FsbenchError as error:
+            rows.append({"model": name, "prompts": "?", "parameters": "?", "description": f"not usable: {error}"})
+    rows.append(
+        {
+            "model": "predictions:DIR",
+            "prompts": "none",
+            "parameters": "?",
+            "description": "masks made by any program, one PNG an episode",
+        }
+    )
+    return rows
+
+
+def _benchmarks() -> list[dict[str, str]]:
+    from fsbench.home import built_benchmarks
+    from fsbench.plugins import registered
+
+    built = built_benchmarks()
+    names = sorted({*registered("benchmarks"), *built})
+    return [{"benchmark": name, "built in": str(built.get(name, f"- (fsbench build {name})"))} for name in names]
+
+
+def _protocols() -> list[dict[str, str]]:
+    from fsbench.episodes.protocols import ANY, PROTOCOLS, Rule
+
+    def shots(rule: Rule) -> str:
+        least, most = rule.least_shots, rule.most_shots
+        return str(least) if least == most else f"{least} or more" if most is None else f"{least} to {most}"
+
+    return [
+        {
+            "protocol": p.title,
+            "defined for": ", ".join(name.replace(ANY, "any benchmark") for name in p.rules),
+            "shots": ", ".join(dict.fromkeys(shots(rule) for rule in p.rules.values())),
+            "empty class": {"drop": "left out", "zero": "counts 0"}[p.empty],
+            "COCO masks": p.coco_masks if p.tiles is None else "-",
+            "who": p.who,
+            "what": p.about,
+        }
+        for p in PROTOCOLS.values()
+    ]

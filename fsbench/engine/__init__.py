@@ -1,0 +1,1 @@
+"""An evaluation: the loaded model, the plan, batches, answers, folds."""

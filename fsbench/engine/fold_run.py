@@ -1,0 +1,257 @@
+"""Asks the questions of one fold and counts the answers.
+
+Photographs are read ahead by worker threads; the model runs in the caller's thread; truths are read and counted by
+the workers after the model has answered. Batches are fixed by the manifest and results are kept in batch order, so
+neither the number of workers nor a kill changes a count.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from fsbench.engine.answers import Answers, Asked
+from fsbench.engine.batches import Batch, cut, shown_episodes
+from fsbench.engine.outputs import BadAnswerError, Labels, Masks, read_answer
+from fsbench.engine.prediction_files import prediction_file, write_prediction
+from fsbench.episodes.manifest import Manifest, Question
+from fsbench.episodes.protocols import Protocol
+from fsbench.errors import ModelError
+from fsbench.index.benchmark import Benchmark
+from fsbench.io.resize import Size, resize_nearest
+from fsbench.models.contract import Episode
+from fsbench.records.counts import ABSENT, BACKGROUND, Confused, CountLog, DoneBatch, Row
+from fsbench.records.score_stats import NO_SCORES, ScoreStats, total
+from fsbench.scoring.confusion import added, confusion, counts_of, sparse
+from fsbench.scoring.metrics import Counts, count
+from fsbench.scoring.scenes import count_scene, fits
+
+ENOUGH = 8
+"""Episodes after which it can be said what a model's scores are like."""
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """The counts of one fold: rows by episode and class, and the confusion where classes are asked together.
+
+    ``scores``: what the scores are like that were counted.
+    """
+
+    rows: list[Row]
+    confused: list[Confused]
+    scores: ScoreStats = NO_SCORES
+
+
+@dataclass(frozen=True)
+class FoldRun:
+    """One fold to run: its questions, who answers, and how.
+
+    ``predictions``: the folder in which masks are kept. ``watch``: told what the fold's scores are like so far, after
+    every batch from the ``ENOUGH``-th episode on.
+    """
+
+    benchmark: Benchmark
+    protocol: Protocol
+    manifest: Manifest
+    answers: Answers
+    batch_size: int
+    workers: int
+    predictions: Path | None = None
+    watch: Callable[[ScoreStats], None] = lambda scores: None
+
+    @property
+    def one_class(self) -> bool:
+        """Whether an episode asks one class; else a pixel has one label of several."""
+        return self.protocol.asks == "class"
+
+
+def run_fold(run: FoldRun, log: CountLog, advance: Callable[[int], None]) -> FoldResult:
+    """Answer and count every episode of the fold that is not in ``log`` yet; returns the counts of all of them.
+
+    Raises FsbenchError for a file that cannot be read and ModelError for an answer that is none; what was counted
+    until then stays in the log.
+    """
+    batches = cut(run.manifest, run.batch_size)
+    todo = [batch for batch in batches if not _is_done(run, batch, log)]
+    advance(len(run.manifest.questions) - sum(len(batch.numbers) for batch in todo))
+    pool = ThreadPoolExecutor(max(1, run.workers), thread_name_prefix="fsbench")
+    try:
+        _run_batches(run, todo, pool, log, advance)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    rows = [row for batch in batches for row in log.done[batch.index].rows]
+    confused = added(log.done[batch.index].confused for batch in batches)
+    scores = total(log.done[batch.index].scores for batch in batches)
+    return FoldResult(sorted(rows, key=lambda row: row.number), confused, scores)
+
+
+def _is_done(run: FoldRun, batch: Batch, log: CountLog) -> bool:
+    """Whether the log holds this batch: exactly its episodes and classes, with counts that a mask can have."""
+    if batch.index not in log.done:
+        return False
+    rows = log.done[batch.index].rows
+    expected = [
+        (run.manifest.fold, number, question.query, question.image, class_id)
+        for number, question in zip(batch.numbers, _questions(run, batch), strict=True)
+        for class_id in (question.class_ids if run.one_class else (BACKGROUND, *question.class_ids))
+    ]
+    there = {row[:5] for row in rows}
+    # classes asked together have a row where they are true or predicted, the background always
+    must = [key for key in expected if run.one_class or key[4] == BACKGROUND]
+    return (
+        [row[:5] for row in rows] == [key for key in expected if key in there]
+        and there.issuperset(must)
+        and all(
+            0 <= row.intersection <= min(row.predicted, row.truth)
+            and row.predicted + row.truth - row.intersection <= row.valid < 2**40
+            and fits(row, run.protocol.tiles)
+            for row in rows
+        )
+    )
+
+
+def _run_batches(
+    run: FoldRun, todo: Sequence[Batch], pool: ThreadPoolExecutor, log: CountLog, advance: Callable[[int], None]
+) -> None:
+    ahead = run.workers + 1
+    loading = deque(pool.submit(_load, run, batch) for batch in todo[:ahead])
+    counting: deque[tuple[Batch, float, Future[FoldResult]]] = deque()
+    so_far = total(done.scores for done in log.done.values())
+    answered = len(run.manifest.questions) - sum(len(batch.numbers) for batch in todo)
+    clock = time.perf_counter()
+
+    def keep_oldest() -> None:
+        nonlocal clock
+        batch, model_seconds, counted = counting.popleft()
+        done = counted.result()
+        now = time.perf_counter()
+        log.append(batch.index, DoneBatch(done.rows, now - clock, model_seconds, done.confused, done.scores))
+        clock = now
+        advance(len(batch.numbers))
+
+    for position, batch in enumerate(todo):
+        episodes = loading.popleft().result()
+        if position + ahead < len(todo):
+            loading.append(pool.submit(_load, run, todo[position + ahead]))
+        began = time.perf_counter()
+        masks, scores = _answer(run, batch, episodes)
+        model_seconds = time.perf_counter() - began
+        counting.append((batch, model_seconds, pool.submit(_keep_and_count, run, batch, masks, scores)))
+        so_far, answered = total([so_far, scores]), answered + len(batch.numbers)
+        if answered >= ENOUGH:
+            run.watch(so_far)
+        while len(counting) > ahead:
+            keep_oldest()
+    while counting:
+        keep_oldest()
+
+
+def _questions(run: FoldRun, batch: Batch) -> list[Question]:
+    return [run.manifest.questions[number] for number in batch.numbers]
+
+
+def _load(run: FoldRun, batch: Batch) -> list[Episode]:
+    if not run.answers.needs_photographs:
+        return []
+    return shown_episodes(run.benchmark, run.protocol, _questions(run, batch))
+
+
+def _sizes(run: FoldRun, question: Question) -> tuple[Size, Size]:
+    sample = run.benchmark.samples[question.query]
+    own = (sample.height, sample.width)
+    return own, own if run.protocol.size is None else (run.protocol.size, run.protocol.size)
+
+
+def answer_batch(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> list[Masks | Labels]:
+    """The answers at the size compared: bool 1 x h x w, or uint8 h x w where classes are asked together.
+
+    Raises ModelError for an answer that is none.
+    """
+    return _answer(run, batch, episodes)[0]
+
+
+def _answer(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> tuple[list[Masks | Labels], ScoreStats]:
+    questions = _questions(run, batch)
+    asked = [Asked(n, len(question.class_ids)) for n, question in zip(batch.numbers, questions, strict=True)]
+    masks: list[Masks | Labels] = []
+    scores = []
+    for number, question, answer in zip(batch.numbers, questions, run.answers.answer(asked, episodes), strict=True):
+        own, target = _sizes(run, question)
+        try:
+            read = read_answer(answer, len(question.class_ids), own, target)
+        except BadAnswerError as error:
+            fold = run.manifest.fold
+            raise ModelError(
+                f"model {run.answers.card.name}, fold {fold} episode {number} (query {question.query}): {error}"
+            ) from error
+        masks.append(read.masks() if run.one_class else read.labels())
+        scores.append(read.stats)
+    return masks, total(scores)
+
+
+def _keep_and_count(run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels], scores: ScoreStats) -> FoldResult:
+    if run.predictions is not None:
+        for number, question, answer in zip(batch.numbers, _questions(run, batch), answers, strict=True):
+            mask = answer[0] if run.one_class else answer
+            write_prediction(prediction_file(run.predictions, number), mask, len(question.class_ids))
+    return replace(count_batch(run, batch, answers), scores=scores)
+
+
+def count_batch(run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels]) -> FoldResult:
+    """The counts of answers as ``answer_batch`` gives them; raises FsbenchError for a truth that cannot be read."""
+    rows: list[Row] = []
+    confused: list[list[Confused]] = []
+    objects: dict[str, Labels] = {}  # a scene is read once for all that is asked of it
+    for number, question, answer in zip(batch.numbers, _questions(run, batch), answers, strict=True):
+        _, target = _sizes(run, question)
+        if run.protocol.tiles is not None:
+            if question.query not in objects:
+                objects = {question.query: run.benchmark.objects(question.query)}
+            rows.append(_count_scene(run, number, question, answer[0], objects[question.query]))
+            continue
+        if run.one_class:
+            counted = {c: _count_class(run, question.query, c, answer[0], target) for c in question.class_ids}
+        else:
+            labels = _at(target, run.benchmark.labels(question.query, question.class_ids))
+            matrix = confusion(answer.astype(np.uint8, copy=False), labels, len(question.class_ids))
+            confused.append(sparse(matrix, question.class_ids))
+            counted = counts_of(matrix, question.class_ids)
+        for class_id, c in counted.items():
+            numbers = (c.intersection, c.predicted, c.truth, c.valid)
+            rows.append(Row(run.manifest.fold, number, question.query, question.image, class_id, *numbers))
+    return FoldResult(rows, added(confused))
+
+
+def _count_scene(run: FoldRun, number: int, question: Question, mask: Masks, objects: Labels) -> Row:
+    scenes = run.benchmark.lists.scenes
+    assert scenes is not None
+    tiles = scenes.tiles[question.query]
+    position = ABSENT if question.source is None else tiles.index(question.source)
+    c = count(mask, (objects == position + 1).view(np.uint8) if question.source else np.zeros_like(objects))
+    return Row(
+        run.manifest.fold,
+        number,
+        question.query,
+        question.image,
+        question.class_ids[0],
+        c.intersection,
+        c.predicted,
+        c.truth,
+        c.valid,
+        count_scene(mask, objects, len(tiles), position),
+    )
+
+
+def _count_class(run: FoldRun, query: str, class_id: int, mask: Masks, target: Size) -> Counts:
+    counted = count(mask, _at(target, run.benchmark.truth(query, class_id)))
+    return Counts(0, 0, 0, 0) if run.protocol.skip_vanished and counted.truth == 0 else counted
+
+
+def _at(target: Size, truth: Labels) -> Labels:
+    return truth if truth.shape == target else resize_nearest(truth, target)

@@ -1,0 +1,126 @@
+"""A model that is to be evaluated: who answers for each fold, its card, and whether it may be asked at all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fsbench.engine.answers import Answers, ModelAnswers, PredictionAnswers, answers_of
+from fsbench.errors import FsbenchError
+from fsbench.index.fold_lists import FoldLists
+from fsbench.io.files import sha256_file
+from fsbench.models.contract import Model, ModelCard, TrainingCard
+from fsbench.models.registry import check_model
+from fsbench.records.record import RecordedModel, config8
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model to be evaluated: its spec, options, and who answers; per fold where the spec holds ``{fold}``."""
+
+    spec: str
+    options: Mapping[str, str]
+    single: Answers | None
+    made_here: bool = False
+
+    @property
+    def called(self) -> str | None:
+        """What ``--model`` was given, None for a model that was made in Python."""
+        return None if self.made_here else self.spec
+
+    @classmethod
+    def load(cls, model: str | Model, options: Mapping[str, str] | None = None) -> Candidate:
+        """Load a model by its spec, or take one that was made in Python. Raises FsbenchError as ``answers_of``."""
+        options = dict(options or {})
+        if not isinstance(model, str):
+            if options:
+                raise FsbenchError("options go with a model's name; give them to the model you made yourself")
+            name = type(model).__name__
+            return cls(name, options, ModelAnswers(check_model(name, model)), made_here=True)
+        return cls(model, options, None if "{fold}" in model else answers_of(model, options))
+
+    def answers(self, fold: str) -> Answers:
+        """Who answers the questions of ``fold``."""
+        of_spec = self.spec.replace("{fold}", fold)
+        found = answers_of(of_spec, self.options) if self.single is None else self.single
+        return replace(found, fold=fold) if isinstance(found, PredictionAnswers) else found
+
+
+SYNONYMS = {"couch": "sofa", "motorcycle": "motorbike", "television": "tv"}
+"""Class names of COCO and other data sets that mean a class of PASCAL VOC, beside its two spellings of ours."""
+
+
+def default_shots(card: ModelCard, beside_masks: bool) -> int:
+    """1 for mask prompts, else 0; a model that needs no prompt is asked what those beside it are asked."""
+    return int(card.prompts in ("mask", "both") or (card.prompts == "none" and beside_masks))
+
+
+def check_shots(card: ModelCard, shots: int) -> None:
+    """Raise FsbenchError where a model that needs masks is asked with none."""
+    if shots == 0 and card.prompts in ("mask", "both"):
+        raise FsbenchError(f"model {card.name} needs support masks, but is asked with 0 shots: use -k 1 or more")
+
+
+def joined_card(candidate: Candidate, answers: Mapping[str, Answers]) -> ModelCard:
+    """The one card; where there is a checkpoint per fold, with the training of each fold under its name."""
+    cards = {fold: of_fold.card for fold, of_fold in answers.items()}
+    first_fold, first = next(iter(cards.items()))
+    if candidate.single is not None:
+        return first
+    for fold, card in cards.items():
+        for name, value in card:
+            if name not in ("training", "weights_sha256") and value != getattr(first, name):
+                raise FsbenchError(
+                    f"model {candidate.spec}: {name} is {getattr(first, name)!r} for fold {first_fold} but "
+                    f"{value!r} for fold {fold}: one model has one card, but for its training and weights"
+                )
+    training = {fold: _of_fold(card, fold) for fold, card in cards.items()}
+    return first.model_copy(update={"training": training, "weights_sha256": None})
+
+
+def _of_fold(card: ModelCard, fold: str) -> TrainingCard:
+    """A fold's training, with the weights that made its answers."""
+    training = card.training.get(fold) or card.training.get("*") or TrainingCard()
+    return training.model_copy(update={"checkpoint_sha256": training.checkpoint_sha256 or card.weights_sha256})
+
+
+def recorded_model(candidate: Candidate, card: ModelCard, contaminated: bool) -> RecordedModel:
+    options = dict(sorted(candidate.options.items()))
+    apart = {"template": candidate.spec} if candidate.single is None else _code(candidate.single, card)
+    name = config8(options, "float32", card.weights_sha256, apart)
+    said = {**card.model_dump(), "options": options, "precision": "float32", "config8": name, "spec": candidate.called}
+    return RecordedModel(**said, contaminated=contaminated)
+
+
+def _code(answers: Answers, card: ModelCard) -> dict[str, str]:
+    """What tells two models of one name apart whose card names no weights: the class and the file of its code."""
+    if card.weights_sha256 is not None or not isinstance(answers, ModelAnswers):
+        return {}
+    kind = type(answers.model)
+    source = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    known = source is not None and Path(source).is_file()
+    return {"class": kind.__qualname__, "code": sha256_file(Path(source)) if known and source else "unknown"}
+
+
+def check_contamination(card: ModelCard, lists: FoldLists, folds: Sequence[str], accepted: bool) -> bool:
+    """Whether training classes meet a tested fold's; raises FsbenchError for that unless it was accepted."""
+
+    def plain(name: str) -> str:
+        words = " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
+        return SYNONYMS.get(words, words)
+
+    for fold in folds:
+        training = card.training.get(fold) or card.training.get("*")
+        trained = {plain(name) for name in training.training_classes} if training else set()
+        tested = (lists.classes[class_id] for class_id in lists.folds[fold])
+        met = [c.key for c in tested if plain(c.key) in trained or plain(c.name) in trained]
+        if met and not accepted:
+            raise FsbenchError(
+                f"model {card.name} was trained on classes of fold {fold} ({', '.join(met[:5])}), which it is tested "
+                "on: choose another checkpoint, or mark the record with --contaminated"
+            )
+        if met:
+            return True
+    return False

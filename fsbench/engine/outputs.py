@@ -1,0 +1,146 @@
+"""From a model's answer to masks at the size where pixels are compared, or to an error that says what was expected.
+
+Scores are resized bilinearly (align_corners off) and thresholded at 0 afterwards; masks and truths are resized by
+nearest neighbour, so that no label is ever blended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fsbench.io.resize import Size, resize_nearest
+from fsbench.records.score_stats import NO_SCORES, ScoreStats
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Masks = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.uint8]
+
+MASK_DTYPES = frozenset({"torch.bool", *(f"torch.{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))})
+
+
+class BadAnswerError(ValueError):
+    """The answer to one episode is no prediction; the message says what it is and what was expected."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A valid answer to one episode.
+
+    ``values``: finite float scores K x H' x W' on the CPU, or a bool mask K x h x w at ``target`` size; ``stats``: what
+    its scores are like.
+    """
+
+    values: Tensor | Masks
+    target: Size
+    stats: ScoreStats
+
+    def masks(self) -> Masks:
+        """bool K x h x w at ``target`` size: where a score is above 0, or the mask itself."""
+        if isinstance(self.values, np.ndarray):
+            return self.values
+        foreground: Masks = (_resize_scores(self.values, self.target) > 0).numpy()
+        return foreground
+
+    def labels(self) -> Labels:
+        """uint8 h x w at ``target`` size, for classes asked together: place of the class + 1, 0 background.
+
+        The label is the largest positive score, of equal ones the first; so of a mask the first class that is true.
+        """
+        if isinstance(self.values, np.ndarray):
+            first = np.where(self.values.any(axis=0), self.values.argmax(axis=0) + 1, 0)
+            return first.astype(np.uint8)
+        scores = _resize_scores(self.values, self.target).numpy()
+        place = scores.argmax(axis=0)  # the first of equal ones, which torch's max does not promise
+        largest = np.take_along_axis(scores, place[None], axis=0)[0]
+        labels: Labels = np.where(largest > 0, place + 1, 0).astype(np.uint8)
+        return labels
+
+
+def as_masks(answer: object, prompts: int, own: Size, target: Size) -> Masks:
+    """The answer to one episode as bool K x h x w at ``target`` size; raises BadAnswerError as ``read_answer``."""
+    return read_answer(answer, prompts, own, target).masks()
+
+
+def as_labels(answer: object, prompts: int, own: Size, target: Size) -> Labels:
+    """The answer to classes asked together as uint8 h x w at ``target`` size, see ``Answer.labels``.
+
+    Raises BadAnswerError as ``read_answer``.
+    """
+    return read_answer(answer, prompts, own, target).labels()
+
+
+def read_answer(answer: object, prompts: int, own: Size, target: Size) -> Answer:
+    """Check the answer to one episode.
+
+    ``answer``: a torch tensor or numpy array, either float K x H' x W' of finite scores, or a mask K x H x W (bool, or
+    integers 0 and 1) at ``own``, the query's size, or at ``target`` size. Raises BadAnswerError for anything else.
+    """
+    import torch
+
+    if not isinstance(answer, torch.Tensor | np.ndarray) or isinstance(answer, np.ma.MaskedArray):
+        raise BadAnswerError(f"got {type(answer).__name__}, expected a torch.Tensor or a numpy array")
+    if isinstance(answer, torch.Tensor) and (answer.is_nested or answer.layout != torch.strided or answer.is_meta):
+        raise BadAnswerError("got a nested, sparse or meta tensor, expected a dense one with values")
+    shape = tuple(answer.shape)
+    if len(shape) != 3 or shape[0] != prompts or 0 in shape:
+        raise BadAnswerError(f"got shape {shape}, expected ({prompts}, height, width)")
+    if isinstance(answer, torch.Tensor) and answer.is_floating_point():
+        scores = answer.detach().to("cpu", torch.float64 if answer.dtype == torch.float64 else torch.float32)
+        return Answer(scores, target, _stats(scores))
+    if isinstance(answer, np.ndarray) and answer.dtype.kind == "f":
+        scores = _tensor(answer)
+        return Answer(scores, target, _stats(scores))
+    return Answer(_mask(answer, own, target), target, NO_SCORES)
+
+
+def _tensor(scores: npt.NDArray[Any]) -> Tensor:
+    """A copy: torch takes no negative strides and no foreign byte order, and warns of arrays that are read-only."""
+    import torch
+
+    with np.errstate(over="ignore"):  # a long double beyond float64 becomes infinite, which is refused
+        return torch.from_numpy(np.array(scores, np.float64 if scores.dtype.itemsize > 4 else np.float32, order="C"))
+
+
+def _stats(scores: Tensor) -> ScoreStats:
+    """What the scores are like; raises BadAnswerError unless all are finite."""
+    import torch
+
+    low, high = (float(end) for end in torch.aminmax(scores))  # both NaN where any score is
+    if not (isfinite(low) and isfinite(high)):
+        raise BadAnswerError("got NaN or infinite scores, expected finite ones")
+    if low < 0 or high > 1:
+        return ScoreStats(scores.numel(), beyond=True)
+    return ScoreStats(scores.numel(), int(torch.count_nonzero((scores > 0) & (scores < 1))))
+
+
+def _mask(answer: Tensor | npt.NDArray[Any], own: Size, target: Size) -> Masks:
+    """A mask as bool K x h x w at ``target`` size; a copy, as the model may reuse its array before this is counted."""
+    if not (answer.dtype.kind in "biu" if isinstance(answer, np.ndarray) else str(answer.dtype) in MASK_DTYPES):
+        raise BadAnswerError(f"got dtype {answer.dtype}, expected float scores, or a mask of bools or of 0 and 1")
+    array: npt.NDArray[Any] = answer if isinstance(answer, np.ndarray) else answer.cpu().numpy()
+    kind = "a bool" if array.dtype == np.bool_ else "an integer"
+    if kind != "a bool" and not 0 <= array.min() <= array.max() <= 1:
+        raise BadAnswerError(
+            f"got integers from {array.min()} to {array.max()}, expected a mask of 0 and 1, or float scores: answer "
+            "mask > 0, or the scores as floats"
+        )
+    if array.shape[1:] not in (own, target):
+        sizes = f"{len(array)} x {own[0]} x {own[1]}"
+        sizes += "" if own == target else f" or {len(array)} x {target[0]} x {target[1]}"
+        raise BadAnswerError(f"got {kind} mask of {' x '.join(map(str, array.shape))}, expected {sizes}")
+    return np.array(array if array.shape[1:] == target else resize_nearest(array, target), np.bool_)
+
+
+def _resize_scores(scores: Tensor, target: Size) -> Tensor:
+    from torch.nn.functional import interpolate
+
+    if tuple(scores.shape[1:]) == target:
+        return scores
+    return interpolate(scores[None], target, mode="bilinear", align_corners=False)[0]

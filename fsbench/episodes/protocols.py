@@ -1,0 +1,293 @@
+"""The protocols: frozen, named values that say which questions are asked and how answers are compared.
+
+Each stands for a procedure that published numbers came from, or for our own; numbers from two of them are not
+comparable. A published protocol never changes: a correction is a new id. How episodes are drawn is in ``draws.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from fsbench.errors import FsbenchError
+from fsbench.index.fold_lists import FoldLists
+
+Draw = Literal[
+    "every-pair",
+    "every-image",
+    "cycled",
+    "class-then-image",
+    "each-test-image",
+    "first-1000",
+    "image-cycle",
+    "pool",
+    "scenes",
+]
+Asks = Literal["class", "fold", "benchmark"]
+
+UNION = "instances-crowd-void-v1"
+FILLPOLY = "fillpoly-v1"
+PNG = "png"
+COCO_MASK_RULES = (UNION, FILLPOLY, PNG)
+"""The mask rules among which a protocol chooses on COCO; other benchmarks have one rule each."""
+
+ANY = "*"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a protocol draws on one benchmark.
+
+    ``episodes``: how many a fold, where that is fixed. ``first_support``: the support is always the class's first
+    image, and queries are the others (LSeg on FSS-1000 at 1 shot). ``train_lists``: the train lists drawn from.
+    """
+
+    draw: Draw
+    episodes: int | None = None
+    least_shots: int = 0
+    most_shots: int | None = None
+    first_support: bool = False
+    train_lists: str | None = None
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to ask.
+
+    ``rules``: benchmark -> how it is drawn there, ``*`` for any other benchmark. ``size``: side of the square at which
+    pixels are compared, None for the photograph's own size. ``empty``: what becomes of a fold's class with no sample
+    (``drop``: left out and named; ``zero``: counts 0). ``names``: spelling of class names shown to the model.
+    ``published_draw``: episodes are drawn on the full published list, and those whose files are missing are dropped
+    afterwards (else the list is filtered first). ``coco_masks``: the mask rule on COCO. ``asks``: one class at a time,
+    or all of the fold's, or all of the benchmark's at once. ``per_class``: only so many pairs of each class.
+    ``supports_as``: the protocol whose id is hashed for supports. ``skip_vanished``: episodes whose mask has no pixel
+    left at ``size`` are not counted. ``runs``: drawn so many times over, and reported as their mean and deviation.
+    ``rule_only``: the published draws cannot be replayed, only the rule they followed. ``tiles``: queries are scenes of
+    so many tiles, each asked for its classes and for one that is absent.
+    """
+
+    id: str
+    rules: Mapping[str, Rule]
+    size: int | None
+    names: Literal["names-v1", "names-raw"]
+    empty: Literal["drop", "zero"]
+    published_draw: bool
+    who: str
+    about: str
+    coco_masks: str = FILLPOLY
+    asks: Asks = "class"
+    per_class: int | None = None
+    supports_as: str | None = None
+    skip_vanished: bool = False
+    runs: int = 1
+    rule_only: bool = False
+    tiles: int | None = None
+
+    @property
+    def title(self) -> str:
+        """The id as it is printed."""
+        return f"{self.id} (rule only)" if self.rule_only else self.id
+
+    def rule(self, benchmark: str) -> Rule:
+        """How episodes are drawn on ``benchmark``; raises FsbenchError where the protocol is not defined for it."""
+        found = self.rules.get(benchmark) or self.rules.get(ANY)
+        if found is None:
+            defined = ", ".join(self.rules)
+            raise FsbenchError(f"protocol {self.id} is defined for {defined}, not for {benchmark}: try fsbench-v1")
+        return found
+
+    def check(self, benchmark: str, shots: int) -> Rule:
+        """The rule; raises FsbenchError where it is not defined for the benchmark or the number of shots."""
+        rule = self.rule(benchmark)
+        if shots < rule.least_shots:
+            instead = " (its 0-shot form is lseg)" if self.id.startswith("hsnet") else ""
+            raise FsbenchError(
+                f"protocol {self.id} is defined for {rule.least_shots} shots or more, not {shots}{instead}: use -k"
+            )
+        if rule.most_shots is not None and shots > rule.most_shots:
+            raise FsbenchError(
+                f"protocol {self.id} is defined for at most {rule.most_shots} shots on {benchmark}, not {shots}: "
+                "use -k, or another protocol"
+            )
+        return rule
+
+    def other_masks(self, mask_rule: str) -> bool:
+        """Whether a benchmark of this mask rule has other COCO masks than the protocol binds."""
+        return mask_rule in COCO_MASK_RULES and mask_rule != self.coco_masks
+
+
+def _ours(protocol_id: str, draw: Draw, about: str, asks: Asks = "class", per_class: int | None = None) -> Protocol:
+    return Protocol(
+        id=protocol_id,
+        rules={ANY: Rule(draw)},
+        size=None,
+        names="names-v1",
+        empty="drop",
+        published_draw=False,
+        who="fsbench",
+        about=about,
+        coco_masks=UNION,
+        asks=asks,
+        per_class=per_class,
+        supports_as="fsbench-v1" if per_class else protocol_id,
+    )
+
+
+def _hsnet(size: int, who: str) -> Protocol:
+    each = Rule("each-test-image", least_shots=1)
+    return Protocol(
+        id="hsnet" if size == 400 else f"hsnet@{size}",
+        rules={
+            "pascal-5i": Rule("cycled", 1000, least_shots=1),
+            "coco-20i": Rule("class-then-image", 1000, least_shots=1),
+            "fss-1000": each,
+            "fss-1000-classes": each,
+        },
+        size=size,
+        names="names-v1",
+        empty="zero",
+        published_draw=True,
+        who=who,
+        about=f"1000 episodes a fold (FSS-1000: each test image), numpy's legacy generator, supports may repeat, "
+        f"compared at {size} x {size}",
+    )
+
+
+def _lseg() -> Protocol:
+    each = Rule("each-test-image", most_shots=1, first_support=True)
+    return Protocol(
+        id="lseg",
+        rules={
+            "pascal-5i": Rule("cycled", 1000, most_shots=0),
+            "coco-20i": Rule("class-then-image", 1000, most_shots=0),
+            "fss-1000": each,
+            "fss-1000-classes": each,
+        },
+        size=480,
+        names="names-raw",
+        empty="zero",
+        published_draw=True,
+        who="LSeg",
+        about="as hsnet with no support (FSS-1000 at 1 shot: 1.jpg supports the other nine), compared at 480 x 480",
+    )
+
+
+def _fusioner(size: int | None) -> Protocol:
+    rule = Rule("first-1000", 1000, most_shots=0)
+    return Protocol(
+        id="fusioner" if size is None else f"fusioner@{size}",
+        rules={"pascal-5i": rule, "coco-20i": rule},
+        size=size,
+        names="names-raw",
+        empty="drop",
+        published_draw=True,
+        who="Fusioner",
+        about="every pair once, sorted, at most 1000, by text, compared at "
+        + ("the photograph's size" if size is None else f"{size} x {size}"),
+        skip_vanished=size is not None,
+    )
+
+
+def _pfenet(episodes: Mapping[str, int], suffix: str, who: str) -> Protocol:
+    counts = " / ".join(map(str, sorted(set(episodes.values()))))
+    return Protocol(
+        id=f"pfenet{suffix}",
+        rules={name: Rule("image-cycle", number, least_shots=1) for name, number in episodes.items()},
+        size=None,
+        names="names-v1",
+        empty="zero",
+        published_draw=True,
+        who=who,
+        about=f"images in list order, one of their classes at random, distinct supports, {counts} episodes a fold, "
+        "compared at original size",
+        rule_only=True,
+    )
+
+
+def _mosaic(tiles: int) -> Protocol:
+    name = f"mosaic{tiles}"
+    return Protocol(
+        id=f"{name}-v1",
+        rules={name: Rule("scenes"), f"{name}-classes": Rule("scenes")},
+        size=None,
+        names="names-v1",
+        empty="drop",
+        published_draw=False,
+        who="fsbench",
+        about=f"each mosaic asked for each of its {tiles} classes and for one that is not in it; tells naming from "
+        "segmenting, compared at original size",
+        supports_as=f"{name}-v1",
+        tiles=tiles,
+    )
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.id: protocol
+    for protocol in (
+        _ours(
+            "fsbench-v1",
+            "every-pair",
+            "every pair of the fold's val list once, distinct supports by SHA-256, compared at original size",
+        ),
+        _ours(
+            "fsbench-v1-50",
+            "every-pair",
+            "of each class the 50 pairs that SHA-256 ranks first; supports and all else as fsbench-v1",
+            per_class=50,
+        ),
+        _ours(
+            "fsbench-multi-v1",
+            "every-image",
+            "each val image of the fold once, all of the fold's classes asked at once, confusion counts",
+            asks="fold",
+        ),
+        _ours(
+            "fsbench-general-v1",
+            "every-image",
+            "each val image of the fold once, all classes of the benchmark asked: seen, unseen, harmonic mean",
+            asks="benchmark",
+        ),
+        _hsnet(400, "HSNet, VAT, Matcher"),
+        _hsnet(417, "descendants of HSNet at 417"),
+        _hsnet(473, "descendants of HSNet at 473"),
+        _hsnet(518, "descendants of HSNet at 518"),
+        _lseg(),
+        _fusioner(None),
+        _fusioner(224),
+        _pfenet({"pascal-5i": 5001, "coco-20i": 20001}, "", "PFENet"),
+        _pfenet({"pascal-5i": 1000, "coco-20i": 1000}, "@1000", "BAM"),
+        _pfenet({"coco-20i": 10000}, "@10000", "HDMNet"),
+        Protocol(
+            id="panet",
+            rules={
+                "pascal-5i": Rule("pool", 1000, least_shots=1, train_lists="fusioner"),
+                "coco-20i-contiguous": Rule("pool", 1000, least_shots=1, train_lists="published"),
+            },
+            size=417,
+            names="names-v1",
+            empty="drop",
+            published_draw=True,
+            who="PANet",
+            about="class uniform, distinct images of the train pool, 5 runs of 1000 episodes, compared at 417 x 417",
+            runs=5,
+            rule_only=True,
+        ),
+        *map(_mosaic, (4, 9, 16)),
+    )
+}
+
+DEFAULT = "fsbench-v1"
+"""The protocol that is asked where none is named, but on benchmarks of composed scenes, which have their own."""
+
+
+def protocol_named(protocol_id: str) -> Protocol:
+    """The protocol with this id; raises FsbenchError for an unknown one."""
+    if protocol_id not in PROTOCOLS:
+        raise FsbenchError(f"no protocol {protocol_id!r}: choose one of {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[protocol_id]
+
+
+def default_protocol(lists: FoldLists) -> Protocol:
+    """The protocol that a benchmark is asked by where none is named."""
+    return protocol_named(DEFAULT if lists.scenes is None else lists.scenes.protocol)

@@ -1,0 +1,330 @@
+"""A benchmark folder: an index of raw data, with no pixels in it.
+
+``benchmark.json`` says what it is (``benchmark_index.py``); ``samples.parquet`` and ``pairs.parquet`` list the samples
+and the fold lists (``sample_table.py``); masks that are no image files lie beside them as RLE (``mask_table.py``).
+Paths are relative to the raw root, so that the raw data can move (``root=``). ``Benchmark`` opens such a folder and
+reads photographs and truths from the raw data; whoever builds a benchmark calls ``write_benchmark``. Every file has its
+SHA-256 in the index, so that a benchmark that was damaged is refused, never scored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from fsbench.errors import FsbenchError
+from fsbench.home import benchmark_folder
+from fsbench.index.fold_lists import FoldLists, Pair
+from fsbench.index.index_file import INDEX, REMEDY, SCHEMA, BuilderIndex, Index, read_head, read_index, write_index
+from fsbench.index.rle_masks import FILE as MASKS
+from fsbench.index.rle_masks import MaskRow, MaskTable, write_mask_table
+from fsbench.index.sample_table import (
+    PAIRS,
+    SAMPLES,
+    Sample,
+    count_samples,
+    read_pairs,
+    read_samples,
+    sources_digest,
+    write_pairs,
+    write_samples,
+)
+from fsbench.index.truths import MASK_FORMATS, RLE
+from fsbench.io.files import sha256_file
+from fsbench.io.images import LARGEST_IMAGE, read_image
+from fsbench.io.locks import building
+from fsbench.io.resize import resize_nearest
+from fsbench.io.untrusted import plain, read_bytes
+from fsbench.plugins import load, registered
+from fsbench.version import __version__
+
+__all__ = [
+    "SCHEMA",
+    "Benchmark",
+    "Digests",
+    "Sample",
+    "areas_of",
+    "open_benchmark",
+    "sources_digest",
+    "write_benchmark",
+]
+
+
+@dataclass(frozen=True)
+class Digests:
+    """``lists``: names and lists. ``masks``: decoded masks in order. ``sources``: hashes of the raw files."""
+
+    lists: str
+    masks: str
+    sources: str
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """An opened benchmark folder.
+
+    ``areas``: list name -> pixel area per pair (-1 where the mask is not at hand). ``builder``: the registered
+    builder that made it, which also verifies it. ``files``: SHA-256 of the tables in the folder.
+    """
+
+    folder: Path
+    roots: Mapping[str, Path]
+    lists: FoldLists
+    mask_format: str
+    digests: Digests
+    partial: bool
+    counts: Mapping[str, int]
+    samples: Mapping[str, Sample]
+    areas: Mapping[str, tuple[int, ...]]
+    builder: str
+    builder_version: str
+    files: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+
+    @cached_property
+    def mask_table(self) -> MaskTable:
+        """The masks of a benchmark whose format is ``rle``; raises FsbenchError where the file was altered."""
+        return MaskTable(self.folder, self.files[MASKS])
+
+    @cached_property
+    def present(self) -> frozenset[str]:
+        """Ids of the samples whose photograph and mask are at hand."""
+        return frozenset(sample.id for sample in self.samples.values() if sample.present)
+
+    @property
+    def title(self) -> str:
+        """The name as tables print it; a partial benchmark never has the bare name."""
+        if not self.partial:
+            return self.lists.title
+        return f"{self.lists.title} [partial {self.counts['val_present']}/{self.counts['val_total']}]"
+
+    def path(self, reference: str) -> Path:
+        """The file that a sample's ``image`` or ``mask`` stands for."""
+        root, _, relative = reference.partition(":")
+        return self.roots[root] / relative
+
+    def image(self, sample: str) -> npt.NDArray[np.uint8]:
+        """The photograph, uint8 H x W x 3 RGB; raises FsbenchError if it is missing, altered or broken."""
+        entry = self._entry(sample)
+        assert entry.image is not None
+        path, data = self._unaltered(entry.image, entry.image_sha256)
+        image = read_image(path, data)
+        self._check_size(path, image.shape, entry)
+        return image
+
+    def truth(self, sample: str, class_id: int) -> npt.NDArray[np.uint8]:
+        """The class's mask, uint8 H x W in {0, 1, 255 = void}, of its photograph's size; raises as ``image`` does.
+
+        What stands in the place of a mask that the release lacks (``lists.without_mask``) has its own size.
+        """
+        entry = self._entry(sample)
+        if self.mask_format == RLE:
+            return self.mask_table.truth(sample, class_id, (entry.height, entry.width))
+        assert entry.mask is not None
+        path, data = self._unaltered(entry.mask, entry.mask_sha256)
+        truth = MASK_FORMATS[self.mask_format].truth(path, data, class_id)
+        self._check_size(path, truth.shape, entry)
+        return truth
+
+    def shown_mask(self, sample: str, class_id: int) -> npt.NDArray[np.uint8]:
+        """The class's mask at its photograph's size, as a support is shown; values and errors as ``truth``."""
+        entry, truth = self.samples[sample], self.truth(sample, class_id)
+        size = (entry.height, entry.width)
+        return truth if truth.shape == size else resize_nearest(truth, size)
+
+    def objects(self, query: str) -> npt.NDArray[np.uint8]:
+        """Where the objects of a composed query are: uint8 H x W, p + 1 at position p; raises as ``truth`` does."""
+        raise FsbenchError(f"{self.folder}: its queries are no scenes: use another protocol")
+
+    def labels(self, sample: str, class_ids: Sequence[int]) -> npt.NDArray[np.uint8]:
+        """Which of ``class_ids``, asked together, each pixel is: uint8 H x W as ``truths.join_truths`` says.
+
+        Raises FsbenchError as ``truth`` does.
+        """
+        entry = self._entry(sample)
+        if self.mask_format == RLE:
+            return self.mask_table.labels(sample, class_ids, (entry.height, entry.width))
+        assert entry.mask is not None
+        path, data = self._unaltered(entry.mask, entry.mask_sha256)
+        labels = MASK_FORMATS[self.mask_format].labels(path, data, class_ids, self._listed_classes.get(sample, ()))
+        self._check_size(path, labels.shape, entry)
+        return labels
+
+    @cached_property
+    def _listed_classes(self) -> dict[str, tuple[int, ...]]:
+        """Sample -> the classes with which it stands in val lists."""
+        classes: dict[str, tuple[int, ...]] = {}
+        for pairs in self.lists.val.values():
+            for sample, class_id in pairs:
+                classes[sample] = (*classes.get(sample, ()), class_id)
+        return classes
+
+    def _unaltered(self, reference: str, digest: str | None) -> tuple[Path, bytes]:
+        """A file and its bytes, which must be those of when the benchmark was built: its digests go into records."""
+        path = self.path(reference)
+        try:
+            data = read_bytes(path, LARGEST_IMAGE)
+        except OSError as error:
+            raise FsbenchError(f"{path}: cannot be read ({error.strerror}): put it back, or say --root") from error
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise FsbenchError(f"{path}: was altered since {self.folder} was built: put it back, or build again")
+        return path, data
+
+    def _entry(self, sample: str) -> Sample:
+        entry = self.samples.get(sample)
+        if entry is None or not entry.present:
+            raise FsbenchError(f"{self.folder}: sample {sample!r} is not at hand in this benchmark: build it again")
+        return entry
+
+    def _check_size(self, path: Path, shape: Sequence[int], entry: Sample) -> None:
+        if entry.id not in self.lists.without_mask and tuple(shape[:2]) != (entry.height, entry.width):
+            raise FsbenchError(
+                f"{path}: is {shape[0]} x {shape[1]} (height x width), but {entry.height} x {entry.width} was built "
+                "into the benchmark: restore the file or build again"
+            )
+
+
+def areas_of(pairs: Sequence[Pair], area: Mapping[Pair, int]) -> tuple[int, ...]:
+    """Areas in the order of ``pairs``, -1 where unknown."""
+    return tuple(area.get(pair, -1) for pair in pairs)
+
+
+def write_benchmark(
+    folder: Path,
+    *,
+    lists: FoldLists,
+    roots: Mapping[str, Path],
+    mask_format: str,
+    samples: Sequence[Sample],
+    area: Mapping[Pair, int],
+    masks_digest: str,
+    partial: bool,
+    masks: Sequence[MaskRow] | None = None,
+    builder: str | None = None,
+) -> Benchmark:
+    """Write the folder (tables first, ``benchmark.json`` last, each whole or not at all) and open it.
+
+    ``samples`` in canonical order (val, then train, each by id); ``area``: pixels of value 1 per pair at hand;
+    ``masks``: with the format ``rle``, all of them in the order of the samples; ``builder``: the registered builder
+    where it has another name than the benchmark.
+    """
+    with building(folder):
+        (folder / INDEX).unlink(missing_ok=True)  # an old one must not stand beside new tables
+        if masks is not None:
+            write_mask_table(folder, masks)
+        write_samples(folder, samples, roots)
+        write_pairs(folder, lists, {name: areas_of(pairs, area) for name, pairs in lists.lists().items()})
+        tables = (SAMPLES, PAIRS) if masks is None else (SAMPLES, PAIRS, MASKS)
+        values = {
+            "name": lists.name,
+            "title": lists.title,
+            "partial": partial,
+            "counts": count_samples(samples),
+            "partition": lists.partition,
+            "mask_rule": lists.mask_rule,
+            "mask_format": mask_format,
+            "classes": [asdict(c) for c in lists.classes],
+            "folds": lists.folds,
+            "lists": {name: len(pairs) for name, pairs in lists.lists().items()},
+            "train_variants": list(lists.train),
+            "without_mask": lists.without_mask,
+            "digests": asdict(Digests(lists.digest(), masks_digest, sources_digest(samples))),
+            "roots": {name: str(path.resolve()) for name, path in roots.items()},
+            "builder": builder or lists.name,
+            "builder_version": __version__,
+            "files": {name: sha256_file(folder / name) for name in tables},
+        }
+        write_index(folder, Index, values)
+    return open_benchmark(folder)
+
+
+def open_benchmark(folder: Path | str, *, root: Path | None = None) -> Benchmark:
+    """Open a benchmark by folder or by its name under ``FSBENCH_HOME``; ``root`` says where the raw data moved to.
+
+    A builder that keeps more than an index opens its folders itself (``open_folder(folder, roots)``). Raises
+    FsbenchError, one line that names the file, for a folder that is none, a schema of another version, a file that was
+    altered after it was built, or a raw root that is gone.
+    """
+    folder = benchmark_folder(str(folder))
+    builder = read_head(folder).builder
+    open_folder = _of_builder(builder, "open_folder")
+    if open_folder is None:
+        return _checked(_read_benchmark(folder, root))
+    said = read_index(folder, BuilderIndex)
+    try:
+        benchmark: Benchmark = open_folder(folder, _roots(said, root))
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, pa.ArrowException) as error:
+        raise FsbenchError(f"{folder}: is no whole benchmark folder ({plain(error)[:200]}): {REMEDY}") from error
+    if (said.name, said.title) != (benchmark.lists.name, benchmark.lists.title):
+        raise FsbenchError(f"{folder / INDEX}: names {said.name!r}, but is beside {benchmark.lists.name!r}: {REMEDY}")
+    return _checked(benchmark)
+
+
+def _read_benchmark(folder: Path, root: Path | None) -> Benchmark:
+    """The benchmark in a folder that ``write_benchmark`` wrote, its tables read and compared with its index."""
+    said = read_index(folder, Index)
+    if said.mask_format not in {*MASK_FORMATS, RLE} or (said.mask_format == RLE) != (MASKS in said.files):
+        raise FsbenchError(f"{folder / INDEX}: mask format {said.mask_format!r} does not fit its files: {REMEDY}")
+    samples = read_samples(folder, said.files[SAMPLES], said.roots)
+    pairs, areas = read_pairs(folder, said.files[PAIRS], said.lists, samples, len(said.classes))
+    lists = FoldLists(
+        name=said.name,
+        title=said.title,
+        partition=said.partition,
+        mask_rule=said.mask_rule,
+        classes=said.class_names(),
+        folds=said.folds,
+        val={fold: pairs[f"val-fold{fold}"] for fold in said.folds},
+        train={
+            variant: {fold: pairs[f"train-fold{fold}-{variant}"] for fold in said.folds}
+            for variant in said.train_variants
+        },
+        without_mask=said.without_mask,
+    )
+    if lists.digest() != said.digests.lists or count_samples(samples.values()) != said.counts:
+        raise FsbenchError(f"{folder / INDEX}: its lists or counts are not those of the tables beside it: {REMEDY}")
+    return Benchmark(
+        folder=folder,
+        roots=_roots(said, root),
+        lists=lists,
+        mask_format=said.mask_format,
+        digests=Digests(said.digests.lists, said.digests.masks, said.digests.sources),
+        partial=said.partial,
+        counts=said.counts,
+        samples=samples,
+        areas=areas,
+        builder=said.builder,
+        builder_version=said.builder_version,
+        files=said.files,
+    )
+
+
+def _checked(benchmark: Benchmark) -> Benchmark:
+    for name, where in benchmark.roots.items():
+        if not where.is_dir():
+            raise FsbenchError(
+                f"{where}: raw data ({name}) of {benchmark.folder} is not there: say where it is with --root"
+            )
+    return benchmark
+
+
+def _roots(said: Index | BuilderIndex, root: Path | None) -> dict[str, Path]:
+    """Name -> folder of raw data; ``root``, where given, may be any folder that the benchmark's builder takes."""
+    roots = {name: Path(where) for name, where in said.roots.items()}
+    if root is not None:
+        find = _of_builder(said.builder, "find_root")
+        roots["root"] = Path(find(root)) if find is not None and root.is_dir() else root
+    return roots
+
+
+def _of_builder(builder: str, name: str) -> Callable[..., Any] | None:
+    """A function of a registered builder's, where it has one of this name."""
+    point = registered("benchmarks").get(builder)
+    return getattr(load(point), name, None) if point else None

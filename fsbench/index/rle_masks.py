@@ -1,0 +1,154 @@
+"""Masks as COCO RLE in one memory-mapped Arrow IPC file, for benchmarks whose masks are no image files.
+
+``masks.arrow`` in the benchmark folder has a row per (sample, class) that has a mask, in the order of the samples,
+classes ascending: ``sample``, ``class_id``, ``height``, ``width``, ``area`` (pixels that are true and not void),
+``rle`` (the class) and ``void`` (null, or what is not compared). RLE is COCO's compressed form, canonical: no run but
+the first is empty, so that equal masks have equal bytes and a digest over the bytes is one over the decoded masks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pycocotools import _mask as coco
+
+from fsbench.errors import FsbenchError
+from fsbench.io.files import sha256_file, written_whole
+from fsbench.io.untrusted import plain
+
+FILE = "masks.arrow"
+LARGEST = 4 * 2**30
+"""Bytes of the largest file; that of COCO-20i at full size has less than 1 GiB."""
+SCHEMA = pa.schema(
+    {
+        "sample": pa.string(),
+        "class_id": pa.int32(),
+        "height": pa.int32(),
+        "width": pa.int32(),
+        "area": pa.int64(),
+        "rle": pa.binary(),
+        "void": pa.binary(),
+    }
+)
+
+Truth = npt.NDArray[np.uint8]
+
+
+class MaskRow(NamedTuple):
+    """The mask of one class in one sample: ``rle`` and ``void`` are COCO's compressed RLE, column by column."""
+
+    sample: str
+    class_id: int
+    height: int
+    width: int
+    area: int
+    rle: bytes
+    void: bytes | None
+
+
+def rows_digest(rows: Iterable[MaskRow]) -> str:
+    """SHA-256 (hex) over all masks in order: a line ``sample class height width``, the RLE and the void RLE each."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(f"{row.sample} {row.class_id} {row.height} {row.width}\n".encode())
+        digest.update(row.rle + b"\n" + (row.void or b"") + b"\n")
+    return digest.hexdigest()
+
+
+def write_mask_table(folder: Path, rows: Sequence[MaskRow]) -> None:
+    """Write ``masks.arrow`` into a benchmark folder, whole or not at all; rows of a sample stand together."""
+    columns = zip(*rows, strict=True) if rows else ([] for _ in SCHEMA)
+    table = pa.table(dict(zip(SCHEMA.names, map(list, columns), strict=True)), schema=SCHEMA)
+    with (
+        written_whole(folder / FILE) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, SCHEMA) as writer,
+    ):
+        writer.write_table(table)
+
+
+class MaskTable:
+    """Reads ``masks.arrow``: a mask costs a look-up, a page of the file, and the decoding of its runs.
+
+    ``sha256``: that of the file's bytes (hex); they are read once when the table is opened. Raises FsbenchError, which
+    names the file, where it has others or is no such table.
+    """
+
+    def __init__(self, folder: Path, sha256: str) -> None:
+        self.path = folder / FILE
+        try:
+            if sha256_file(self.path, LARGEST) != sha256:
+                raise FsbenchError(f"{self.path}: was altered after it was built: build the benchmark again")
+            with pa.memory_map(str(self.path)) as source:
+                table = pa.ipc.open_file(source).read_all()
+            table.validate(full=True)  # damaged offsets would be read as they stand
+            whole = table.schema == SCHEMA and not any(table[n].null_count for n in SCHEMA.names if n != "void")
+        except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+            said = plain(" ".join(str(error).split()))[:200]
+            raise FsbenchError(f"{self.path}: cannot be read as masks ({said}): build the benchmark again") from error
+        if not whole:
+            raise FsbenchError(f"{self.path}: its columns are not those of masks: build the benchmark again")
+        self._table = table
+
+    @cached_property
+    def _columns(self) -> tuple[pa.Array, pa.Array, npt.NDArray[np.int32]]:
+        """RLE, void RLE and class ids; one chunk each, so that a row is found by its number alone."""
+        table = self._table if self._table["rle"].num_chunks == 1 else self._table.combine_chunks()
+        if not table.num_rows:
+            return pa.array([], pa.binary()), pa.array([], pa.binary()), np.zeros(0, np.int32)
+        return table["rle"].chunk(0), table["void"].chunk(0), table["class_id"].to_numpy()
+
+    @cached_property
+    def _first(self) -> dict[str, tuple[int, int]]:
+        """Sample -> its rows, from and to."""
+        found: dict[str, tuple[int, int]] = {}
+        for row, sample in enumerate(self._table["sample"].to_pylist()):
+            found[sample] = (found.get(sample, (row,))[0], row + 1)
+        return found
+
+    def rows(self) -> list[MaskRow]:
+        """Everything in the table."""
+        return [MaskRow(*values) for values in zip(*(c.to_pylist() for c in self._table.columns), strict=True)]
+
+    def classes(self, sample: str) -> dict[int, int]:
+        """Class id -> row of the classes that have a mask in the sample, ascending."""
+        begin, end = self._first.get(sample, (0, 0))
+        return {int(class_id): begin + i for i, class_id in enumerate(self._columns[2][begin:end])}
+
+    def truth(self, sample: str, class_id: int, size: tuple[int, int]) -> Truth:
+        """The class's mask, uint8 H x W in {0, 1, 255 = void}; all 0 where the sample has none of the class.
+
+        Raises FsbenchError where the stored mask is of another size or damaged.
+        """
+        row = self.classes(sample).get(class_id)
+        return np.zeros(size, np.uint8) if row is None else self._truth(sample, row, size)
+
+    def labels(self, sample: str, class_ids: Sequence[int], size: tuple[int, int]) -> Truth:
+        """Which of ``class_ids`` each pixel is, as ``truths.join_truths`` says; raises FsbenchError as ``truth``."""
+        from fsbench.index.truths import join_truths
+
+        there = self.classes(sample)
+        places = [place for place, class_id in enumerate(class_ids) if class_id in there]
+        return join_truths({p: self._truth(sample, there[class_ids[p]], size) for p in places}, size)
+
+    def _truth(self, sample: str, row: int, size: tuple[int, int]) -> Truth:
+        rle, void, _ = self._columns
+        truth = self._decoded(sample, rle[row].as_py(), size)
+        if void[row].is_valid:
+            truth[(self._decoded(sample, void[row].as_py(), size) == 1) & (truth == 0)] = 255
+        return truth
+
+    def _decoded(self, sample: str, rle: bytes, size: tuple[int, int]) -> Truth:
+        try:
+            decoded: Truth = coco.decode([{"size": list(size), "counts": rle}])[:, :, 0]
+        except ValueError as error:
+            said = f"the mask of {sample} does not fill {size[0]} x {size[1]} pixels"
+            raise FsbenchError(f"{self.path}: {said} ({error}): build the benchmark again") from error
+        return decoded

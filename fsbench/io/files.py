@@ -1,0 +1,103 @@
+"""Files that are either whole or not there: every file fsbench leaves behind is written through here.
+
+A file is written under a temporary name in its own folder, flushed to the disk, and renamed; a killed run
+leaves at most a ``.tmp`` file and never half a file under a final name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from glob import escape
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+from fsbench.errors import FsbenchError
+from fsbench.io.untrusted import check_size, open_regular
+
+
+def make_folder(folder: Path) -> Path:
+    """Create ``folder`` with its parents; raises FsbenchError where that is not possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FsbenchError(f"{folder}: cannot make this folder ({error.strerror}): choose another --out") from error
+    return folder
+
+
+def check_writable(folder: Path) -> Path:
+    """``folder`` itself, made if need be; raises FsbenchError now rather than after an hour of work."""
+    try:
+        with TemporaryFile(dir=make_folder(folder)):  # has no name where the system can do that: a kill leaves nothing
+            return folder
+    except OSError as error:
+        raise FsbenchError(f"{folder}: cannot be written to ({error.strerror}): choose another --out") from error
+
+
+def remove_cut_off(folder: Path, name: str | None = None) -> None:
+    """Remove the temporary files of killed runs from ``folder``; no run may be writing there now.
+
+    ``name``: the one file that they were meant to be, None for all. Raises FsbenchError where that is not possible.
+    """
+    try:
+        for left in folder.glob(f".{'*' if name is None else escape(name)}.[0-9]*.tmp"):
+            left.unlink(missing_ok=True)
+    except OSError as error:
+        raise FsbenchError(f"{folder}: cannot be written to ({error.strerror}): choose another --out") from error
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; on success it is fsynced and renamed to ``path``, else removed.
+
+    Raises FsbenchError if the folder cannot be written to.
+    """
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        descriptor = os.open(temporary, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(path)
+    except OSError as error:
+        raise FsbenchError(f"{path}: cannot be written ({error.strerror or error}): choose another --out") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 ``text`` to ``path``, whole or not at all."""
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def sha256_file(path: Path, most: int | None = None) -> str:
+    """SHA-256 (hex) of a regular file's bytes.
+
+    Raises OSError and FsbenchError as ``open_regular``, and FsbenchError where it has more than ``most`` bytes.
+    """
+    with open_regular(path) as file:
+        if most is not None:
+            check_size(path, file, most)
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    """SHA-256 (hex) of the UTF-8 bytes of ``text``."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def sha256_json(values: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of JSON values, however they are laid out: keys sorted, no white space, ASCII.
+
+    >>> sha256_json({"b": [1], "a": "é"}) == sha256_json({"a": "é", "b": [1]})
+    True
+    """
+    return sha256_text(json.dumps(values, sort_keys=True, separators=(",", ":")))

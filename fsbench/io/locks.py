@@ -1,0 +1,75 @@
+"""One writer at a time: lock files that keep two runs from writing the same thing.
+
+The system releases a lock when its process ends, however it ends, so a killed run never blocks the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from fsbench.errors import FsbenchError
+from fsbench.io.files import check_writable, make_folder, remove_cut_off
+
+LOCK = ".lock"
+"""Name of the lock file in a folder that has one; it is empty."""
+
+
+def beside(path: Path) -> Path:
+    """The lock file of a folder or file, next to it: a folder that is published holds none."""
+    path = path.resolve()
+    return path.parent / f".{path.name}.lock"
+
+
+@contextmanager
+def locked(file: Path, what: Path, *, wait: float = 0.0, remove: bool = False) -> Iterator[None]:
+    """Hold the lock ``file``; ``what`` is what it protects, named in messages.
+
+    A thread that holds a lock may take it again. ``wait``: seconds to wait for another holder. ``remove``: leave no
+    lock file behind; not where others wait for it, as some shared disks let a removed file be locked. Raises
+    FsbenchError where another run holds the lock, where the file cannot be made, and where the disk has no locks.
+    """
+    make_folder(file.parent)
+    lock = FileLock(file, is_singleton=True)
+    try:
+        lock.acquire(timeout=wait)
+    except Timeout as error:
+        raise FsbenchError(f"{what}: another run is at work here: wait for it, or choose another --out") from error
+    except (OSError, NotImplementedError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise FsbenchError(f"{file}: cannot be locked ({said}): choose another --out") from error
+    try:
+        yield
+    finally:
+        if remove and lock.lock_counter == 1:
+            with suppress(OSError):  # Windows removes no open file
+                file.unlink()
+        lock.release()
+
+
+@contextmanager
+def building(folder: Path) -> Iterator[Path]:
+    """Make ``folder`` and keep other runs from it while it is built; what killed builds left in it is removed.
+
+    Raises FsbenchError where it cannot be written to and where another run is at work in it.
+    """
+    with locked(check_writable(folder) / LOCK, folder, remove=True):
+        remove_cut_off(folder)
+        yield folder
+
+
+@contextmanager
+def one_writer(file: Path | None) -> Iterator[None]:
+    """Keep other runs from ``file``, which is about to be written (None: standard output, which needs no lock).
+
+    Raises FsbenchError where another run is at work on it.
+    """
+    if file is None:
+        yield
+        return
+    with locked(beside(file), file, remove=True):
+        remove_cut_off(file.parent, file.name)
+        yield

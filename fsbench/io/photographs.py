@@ -1,0 +1,28 @@
+"""What an index needs to know of a photograph: that it is whole, how large it is, and its hash."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+from fsbench.io.images import image_size, jpeg_is_whole, read_file, read_image
+
+
+class Photograph(NamedTuple):
+    """Size in pixels and SHA-256 (hex) of the file's bytes."""
+
+    height: int
+    width: int
+    sha256: str
+
+
+def read_photograph(path: Path) -> Photograph:
+    """Size and hash of a photograph; it is decoded only where the end marker of a JPEG is not found.
+
+    Raises FsbenchError for one that is missing, broken, cut off, or no 8-bit picture.
+    """
+    data = read_file(path)
+    if not jpeg_is_whole(data):
+        read_image(path, data)
+    return Photograph(*image_size(path, data), hashlib.sha256(data).hexdigest())

@@ -1,0 +1,1 @@
+"""What an evaluation leaves: the record, its counts, environment and timings."""

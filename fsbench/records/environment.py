@@ -1,0 +1,114 @@
+"""What a record says of the machine and the code that made it."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fsbench.errors import FsbenchError
+from fsbench.records.record import Environment
+from fsbench.version import __version__
+
+
+def resolve_device(device: str) -> str:
+    """``auto`` becomes cuda, mps or cpu, in this order; raises FsbenchError for a device that is not there."""
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return next(name for name, available in there.items() if available)
+    kind = device.partition(":")[0]
+    if kind not in there:
+        raise FsbenchError(f"--device {device}: unknown: choose auto, cpu, cuda, cuda:N or mps")
+    index = device.partition(":")[2] or "0"
+    if not there[kind] or not index.isdigit() or (kind == "cuda" and int(index) >= torch.cuda.device_count()):
+        raise FsbenchError(f"--device {device}: not on this machine: use --device auto or cpu")
+    return device
+
+
+def environment(device: str, threads: int, batch_size: int) -> Environment:
+    """The environment of a run on ``device``."""
+    import numpy
+    import PIL
+    import torch
+
+    commit, dirty = _git()
+    name = f" ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else ""
+    return Environment(
+        fsbench=__version__,
+        git_commit=commit,
+        git_dirty=dirty,
+        python=platform.python_version(),
+        torch=torch.__version__,
+        numpy=numpy.__version__,
+        pillow=PIL.__version__,
+        platform=f"{platform.system()} {platform.machine()}",
+        processor=_processor(),
+        device=device + name,
+        threads=threads,
+        batch_size=batch_size,
+    )
+
+
+def joined(a: Environment, b: Environment) -> Environment:
+    """The environment of a record whose folds were run in both: what differs is named side by side."""
+    values: dict[str, Any] = {}
+    for name, first in a:
+        second = getattr(b, name)
+        if isinstance(first, str) and isinstance(second, str) and first != second:
+            parts = sorted({*first.split(" | "), *second.split(" | ")})
+            values[name] = " | ".join(parts)[:400]
+        elif name == "git_dirty":
+            values[name] = first or second
+        else:
+            values[name] = first if first is not None else second
+    return Environment(**values)
+
+
+def peak_memory_mib() -> float:
+    """The largest resident memory of this process so far, MiB (0 where the system does not say)."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
+
+
+@cache
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
+
+
+@cache
+def _git() -> tuple[str | None, bool | None]:
+    """Commit and dirty flag of the checkout that fsbench runs from; None where it is installed as a package."""
+    here = Path(__file__)
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(here.parent), *arguments],
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    if not git("ls-files", "--error-unmatch", here.name):
+        return None, None
+    commit = git("rev-parse", "HEAD")
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return commit, None if commit is None else bool(changed)

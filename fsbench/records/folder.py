@@ -1,0 +1,78 @@
+"""A record's folder as several runs share it: folds may be evaluated at the same time, and all arrive.
+
+While a run counts a fold, it holds the lock of the fold's log. What belongs to all folds (the record, its counts and
+replicates, the model's card) is read and written under the record's lock, for moments at a time. Logs are opened and
+removed under it as well, so that no run ever holds a log that another one has removed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fsbench.errors import FsbenchError
+from fsbench.io.files import remove_cut_off, sha256_file
+from fsbench.io.locks import beside, locked
+from fsbench.records.counts import remove_log
+
+RECORD = "record.json"
+WAIT = 600.0
+"""Seconds to wait for other runs that join their folds: each takes moments, but all may end at once."""
+
+
+def log_path(folder: Path, fold: str) -> Path:
+    """The log of a fold that is being counted."""
+    return folder / f"fold{fold}.partial.jsonl"
+
+
+def predictions_in(folder: Path) -> Path:
+    """Where the masks of a record are kept, if they are."""
+    return folder / "predictions"
+
+
+@contextmanager
+def record_locked(folder: Path, wait: float = WAIT) -> Iterator[None]:
+    """Hold the lock of the record in ``folder``; it lies beside the folder, and stays there.
+
+    Raises FsbenchError where other runs hold it for ``wait`` seconds, and where the disk has no locks.
+    """
+    with locked(beside(folder), folder, wait=wait):
+        yield
+
+
+def record_digest(folder: Path) -> str | None:
+    """SHA-256 (hex) of the record that stands in ``folder``, None where there is none."""
+    path = folder / RECORD
+    try:
+        return sha256_file(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FsbenchError(f"{path}: cannot be read ({error.strerror}): choose another --out") from error
+
+
+def tidy(folder: Path, done: Iterable[str]) -> None:
+    """Remove what killed runs left, and the logs of folds that are ``done``; the record's lock must be held."""
+    for place in (folder, predictions_in(folder)):
+        remove_cut_off(place)
+    for fold in done:
+        remove_log(log_path(folder, fold))
+
+
+def clear(folder: Path) -> None:
+    """Remove logs and predictions of an old record, but not what another run is writing; as ``tidy``."""
+    busy = [log for log in sorted(folder.glob(log_path(Path(), "*").name)) if not remove_log(log)]
+    if not busy:
+        remove_predictions(predictions_in(folder))
+
+
+def remove_predictions(folder: Path) -> None:
+    """Remove a folder of predictions, if it is there; raises FsbenchError where that is not possible."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise FsbenchError(f"{folder}: cannot be removed ({error.strerror or error}): choose another --out") from error

@@ -1,0 +1,348 @@
+"""The record of an evaluation: ``record.json``, strict and versioned, beside the counts it was computed from.
+
+``RESULTS/<model>/<revision>-<config8>/<benchmark>/<protocol>-<K>shot-s<seed>[-limit<N>]/`` holds ``record.json``,
+``counts.parquet`` and ``bootstrap.parquet``. Records may come from strangers: reading one loads nothing but JSON,
+checks every field, and refuses a file of more than 64 MiB. Scores are fractions from 0 to 1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+
+from fsbench.episodes.protocols import PROTOCOLS
+from fsbench.errors import FsbenchError
+from fsbench.io.field_types import (
+    MOST_CLASSES,
+    MOST_FOLDS,
+    MOST_TOGETHER,
+    MOST_TRAINING_CLASSES,
+    Amount,
+    ClassId,
+    Count,
+    FolderName,
+    FoldName,
+    Fraction,
+    Interval,
+    Limit,
+    Modification,
+    OptionName,
+    ProtocolId,
+    Remark,
+    Run,
+    ScoreName,
+    Seed,
+    Sha256,
+    Shots,
+    Text,
+)
+from fsbench.io.files import sha256_text, write_text
+from fsbench.io.untrusted import check_json, joined, plain, read_bytes
+from fsbench.models.contract import ModelCard, TrainingCard
+
+SCHEMA = "fsbench-record/1"
+LARGEST_RECORD = 64 * 2**20
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RecordedModel(ModelCard):
+    """The model's card, and how it was configured. ``config8`` is the hash in the record's path; ``spec`` what was
+    given as ``--model``, null for a model that was made in Python.
+    """
+
+    spec: Text | None = None
+    options: Annotated[dict[OptionName, Text], Field(max_length=100)]
+    precision: Literal["float32"]
+    config8: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
+    contaminated: bool
+
+    @model_validator(mode="after")
+    def _is_bounded(self) -> RecordedModel:
+        if len(self.training) > MOST_FOLDS + 1:
+            raise ValueError(f"training has {len(self.training)} entries, expected at most {MOST_FOLDS + 1}")
+        if max(self.trained_parameters or 0, self.total_parameters or 0) >= 2**63:
+            raise ValueError("more than 2^63 parameters")
+        for fold, training in self.training.items():
+            _check_training(fold, training)
+        return self
+
+
+class RecordedBenchmark(_Strict):
+    """Which benchmark was asked. ``present`` of ``total`` val samples were at hand; ``folds`` are all it has.
+
+    ``without_mask``: as in ``FoldLists``; not written where there are none.
+    """
+
+    name: FolderName
+    title: Text
+    partial: bool
+    present: Count
+    total: Count
+    partition: Text
+    mask_rule: Text
+    class_names_sha256: Sha256
+    lists_sha256: Sha256
+    masks_sha256: Sha256
+    sources_sha256: Sha256
+    folds: Annotated[tuple[FoldName, ...], Field(min_length=1, max_length=MOST_FOLDS)]
+    builder_version: Text
+    without_mask: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
+
+    @model_serializer(mode="wrap")
+    def _leave_out_no_samples(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        said: dict[str, Any] = serialize(self)
+        if not self.without_mask:
+            said.pop("without_mask", None)
+        return said
+
+
+class ClassRecord(_Strict):
+    """One class; ``iou`` is null where the class had no sample and is left out. ``class_id`` as in the counts."""
+
+    class_id: ClassId | None = None
+    iou: Fraction | None
+    intersection: Count
+    union: Count
+    episodes: Count
+
+
+class OtherScore(_Strict):
+    """A score beside the mIoU, under a name of its own."""
+
+    score: Fraction | None
+    ci95: Interval | None
+
+
+ConfusionRow = Annotated[tuple[Count, ...], Field(max_length=MOST_TOGETHER)]
+
+
+class Confusion(_Strict):
+    """Pixels by true class (rows) and predicted class (columns); ``class_ids`` in their order, -1 the background."""
+
+    class_ids: Annotated[tuple[ClassId, ...], Field(max_length=MOST_TOGETHER)]
+    pixels: Annotated[tuple[ConfusionRow, ...], Field(max_length=MOST_TOGETHER)]
+
+    @model_validator(mode="after")
+    def _is_square(self) -> Confusion:
+        size = len(self.class_ids)
+        if len(set(self.class_ids)) != size or len(self.pixels) != size or any(len(row) != size for row in self.pixels):
+            raise ValueError(f"pixels are not {size} rows of {size} for as many different classes")
+        return self
+
+
+class FoldRecord(_Strict):
+    """One fold. ``drawn``: episodes before those with missing files were dropped; ``asked``: those put to the model;
+    ``episodes``: those counted. ``left_out``: classes with no sample. ``vanished_replicates``: bootstrap
+    replicates in which a class lost its last sample. ``other``: scores beside the mIoU; where classes are asked
+    together, ``others`` are those asked beside the fold's and the background, and ``confusion`` counts them all.
+    ``remarks``: see ``Remark``; not written where there are none, as in records of earlier versions.
+    """
+
+    miou: Fraction | None
+    fb_iou: Fraction | None
+    ci95: Interval | None
+    episodes: Count
+    asked: Count
+    drawn: Count
+    manifest_sha256: Sha256
+    left_out: Annotated[tuple[Text, ...], Field(max_length=MOST_CLASSES)]
+    vanished_replicates: Count
+    classes: Annotated[dict[Text, ClassRecord], Field(max_length=MOST_CLASSES)]
+    other: dict[ScoreName, OtherScore] = Field(default_factory=dict, max_length=100)
+    others: dict[Text, ClassRecord] = Field(default_factory=dict, max_length=MOST_TOGETHER)
+    confusion: Confusion | None = None
+    remarks: Annotated[tuple[Remark, ...], Field(max_length=1)] = ()
+
+    @model_serializer(mode="wrap")
+    def _leave_out_no_remarks(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        said: dict[str, Any] = serialize(self)
+        if not self.remarks:
+            said.pop("remarks", None)
+        return said
+
+
+class Environment(_Strict):
+    """What the numbers may depend on."""
+
+    fsbench: Text
+    git_commit: Text | None
+    git_dirty: bool | None
+    python: Text
+    torch: Text
+    numpy: Text
+    pillow: Text
+    platform: Text
+    processor: Text
+    device: Text
+    threads: Count
+    batch_size: Count
+
+
+class Timings(_Strict):
+    """What differs between two equal runs. ``seconds``: reading, answering and counting; ``model_seconds``: the
+    model alone; ``images_per_second``: query images answered per second of ``seconds``; memory of the process.
+    """
+
+    seconds: Amount
+    model_seconds: Amount
+    images_per_second: Amount
+    peak_memory_mib: Amount
+    workers: Count
+
+
+class Record(_Strict):
+    """An evaluation of one model on one benchmark under one protocol.
+
+    ``modified`` says in what an evaluation differs from its protocol; such a record shares no column with the real
+    one. ``run``: which run, of a protocol that is drawn several times. ``miou``, ``fb_iou``, ``ci95`` and ``other`` are
+    of the mean over folds, null unless all folds are there. An interval covers the sampling of queries only, given
+    supports, weights and classes.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    schema_: Literal["fsbench-record/1"] = Field(alias="schema")
+    evidence: Literal["counts", "predictions", "rerun"]
+    model: RecordedModel
+    benchmark: RecordedBenchmark
+    protocol: ProtocolId
+    modified: Annotated[tuple[Modification, ...], Field(max_length=20)]
+    shots: Shots
+    seed: Seed
+    run: Run = 0
+    limit: Limit | None
+    folds: Annotated[dict[FoldName, FoldRecord], Field(max_length=MOST_FOLDS)]
+    miou: Fraction | None
+    fb_iou: Fraction | None
+    ci95: Interval | None
+    other: dict[ScoreName, OtherScore] = Field(default_factory=dict, max_length=100)
+    manifests_sha256: Annotated[dict[FoldName, Sha256], Field(max_length=MOST_FOLDS)]
+    counts_sha256: Sha256
+    environment: Environment
+    timings: Timings
+
+    @property
+    def protocol_title(self) -> str:
+        """The protocol's id as tables print it."""
+        known = PROTOCOLS.get(self.protocol)
+        title = f"{self.protocol}(modified)" if self.modified else self.protocol
+        return title + (" (rule only)" if known is not None and known.rule_only else "")
+
+    def json_text(self) -> str:
+        """The JSON text that is written: indented, keys in the schema's order, UTF-8."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False) + "\n"
+
+    def folder(self) -> Path:
+        """Where the record lies below the results folder."""
+        return record_folder(
+            self.model, self.benchmark.name, self.protocol, self.shots, self.seed, self.run, self.limit, self.modified
+        )
+
+
+def same_model(a: RecordedModel, b: RecordedModel) -> str | None:
+    """The first field in which two models differ, None where they are one; training is compared on shared folds.
+
+    How the model was called says nothing: folds that lie at different places are one model's.
+    """
+    shared = a.training.keys() & b.training.keys()
+    for name, value in a:
+        other = getattr(b, name)
+        if name == "spec":
+            continue
+        if name == "training":
+            value, other = ({fold: training[fold] for fold in shared} for training in (value, other))
+        if value != other:
+            return name
+    return None
+
+
+def joined_model(a: RecordedModel, b: RecordedModel) -> RecordedModel:
+    """The model of a record whose folds were run one by one, each with a checkpoint of its own."""
+    return a.model_copy(update={"training": dict(sorted({**a.training, **b.training}.items()))})
+
+
+PRESENT = "draw-from=present"
+"""In ``modified``: a paper's protocol drew on the files at hand instead of the published list."""
+
+OTHER_MASKS = "mask-rule="
+"""In ``modified``, before the mask rule: COCO masks of another rule than the protocol binds."""
+
+
+def record_folder(
+    model: RecordedModel,
+    benchmark: str,
+    protocol: str,
+    shots: int,
+    seed: int,
+    run: int,
+    limit: int | None,
+    modified: Sequence[str],
+) -> Path:
+    """``<model>/<revision>-<config8>/<benchmark>/<protocol>-<K>shot-s<seed>[-run<R>][-limit<N>][-present][-<masks>]``.
+
+    ``-run<R>`` stands there for protocols that are drawn several times.
+    """
+    questions = f"{protocol}-{shots}shot-s{seed}"
+    questions += f"-run{run}" if protocol in PROTOCOLS and PROTOCOLS[protocol].runs > 1 else ""
+    questions += "" if limit is None else f"-limit{limit}"
+    questions += "-present" if PRESENT in modified else ""
+    questions += "".join(f"-{said.removeprefix(OTHER_MASKS)}" for said in modified if said.startswith(OTHER_MASKS))
+    return Path(model.name) / f"{model.revision}-{model.config8}" / benchmark / questions
+
+
+def config8(options: dict[str, str], precision: str, weights_sha256: str | None, extra: dict[str, Any]) -> str:
+    """The first 8 hex digits of the hash of options, precision, weights and what else sets two configurations apart."""
+    said = {"options": options, "precision": precision, "weights": weights_sha256, **extra}
+    return sha256_text(json.dumps(said, sort_keys=True))[:8]
+
+
+def read_record(path: Path) -> Record:
+    """Read a ``record.json`` (or the one in a folder); raises FsbenchError in one line where it is none."""
+    path = path / "record.json" if path.is_dir() else path
+    try:
+        data = read_bytes(path, LARGEST_RECORD)
+        check_json(data)
+        return Record.model_validate_json(data)
+    except OSError as error:
+        raise FsbenchError(
+            f"{path}: cannot be read ({error.strerror}): expected the record.json of an evaluation"
+        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where, said = joined(first["loc"]) or "the file", plain(first["msg"])[:200]
+        raise FsbenchError(f"{path}: is no {SCHEMA} record: {where}: {said}") from error
+    except ValueError as error:
+        raise FsbenchError(f"{path}: is no {SCHEMA} record: {plain(error)[:200]}") from error
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """Write ``record.json`` into ``folder``, whole or not at all."""
+    path = folder / "record.json"
+    write_text(path, record.json_text())
+    return path
+
+
+def _check_training(fold: str, training: TrainingCard) -> None:
+    """Raise ValueError for more in a fold's training card than a record may hold."""
+    if len(fold) > 40:
+        raise ValueError(f"training names a fold of {len(fold)} characters, expected at most 40")
+    if len(training.training_classes) > MOST_TRAINING_CLASSES:
+        said = len(training.training_classes)
+        raise ValueError(f"training names {said} classes, expected at most {MOST_TRAINING_CLASSES}")
+    if len(training.checkpoint_sha256 or "") > 400:
+        raise ValueError("training has a checkpoint_sha256 of more than 400 characters")

@@ -1,0 +1,1 @@
+"""Finished records: read back and proved, compared, merged, rescored."""

@@ -1,0 +1,1 @@
+"""The table a person reads after an evaluation."""

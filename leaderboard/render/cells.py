@@ -1,0 +1,268 @@
+"""What a printed table says, before any format: heads, cells, and the sentences that belong beneath.
+
+Markdown and LaTeX differ in columns and in escaping, never in what is said of ranks, intervals and marks. All texts
+here are as records have them: a renderer escapes every one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fsbench.records.remarks import benchmark_lines
+from fsbench.scoring.scenes import FALSE_ALARMS
+from fsbench.tables.cells import parameters_text
+from fsbench.tables.scene_table import HEADS, MUST_FIND, REMARKS, must_find
+from fsbench.tables.table import TOGETHER
+from leaderboard.boards import MODIFIED, PARTIAL, Board, Row, Score
+from leaderboard.tables import SEEN, evidence, hardware, ms_per_episode, seen, training_data
+
+MOST_COLUMNS = 10
+"""Of a table in a paper."""
+
+NONE = "–"
+"""What stands where there is no number."""
+
+DAGGER = "the best, and every row not separable from the best at 95 %, uncorrected for the number of rows."
+RANKS = (
+    "In brackets at a rank, or beneath it: the range of the rank in 95 % of the bootstrap replicates (paired: all rows "
+    "are drawn the same query images)."
+)
+INTERVALS = (
+    "Scores in %, with 95 % intervals (none where its ends print alike). An interval covers the sampling of query "
+    "images only, given supports, weights and classes; not other supports, nor another training."
+)
+SEEN_MEANS = (
+    "seen: whether a model has seen, in any way, test images, or masks, boxes, image labels or image-text pairs of the "
+    "classes it is tested on; unknown is not no."
+)
+EVIDENCE_MEANS = (
+    "evidence: counts (every score follows from per-episode counts), predictions (counted again from the masks), rerun "
+    "(run again by a maintainer)."
+)
+NOT_RANKED = "Rows without a rank are not ranked, for the reason in their marks."
+SCORE_HEADS = {
+    "with_background": "with\nbackground",
+    "seen": "seen\nclasses",
+    **HEADS,
+}
+SHORT = dict(zip(SEEN, ("test images", "masks", "boxes", "labels", "image-text"), strict=True))
+
+
+class Cell(NamedTuple):
+    """``below``: in small print beneath, an interval mostly; ``dagger``: whether ``DAGGER`` is said of it."""
+
+    text: str
+    below: str = ""
+    dagger: bool = False
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table. ``words``: of each column, whether it holds text, not numbers; ``rule``: rows above a rule, if any."""
+
+    title: str
+    heads: tuple[str, ...]
+    words: tuple[bool, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...]
+    rule: int = 0
+
+
+Column = tuple[str, bool, list[Cell]]
+"""Head, whether it holds text, and its cells."""
+
+
+def shown(title: str, columns: Sequence[Column], notes: Sequence[str], rule: int = 0) -> Shown:
+    """The table of ``columns``."""
+    return Shown(
+        title=title,
+        heads=tuple(head for head, _, _ in columns),
+        words=tuple(words for _, words, _ in columns),
+        rows=tuple(zip(*(cells for _, _, cells in columns), strict=True)),
+        notes=tuple(notes),
+        rule=rule,
+    )
+
+
+def board_shown(board: Board) -> Shown:
+    """A board with all that a person chooses by."""
+    columns = [*_who(board), *_scores(board), *_others(board), *_choices(board)]
+    if any(row.marks for row in board.rows):
+        columns.append(("marks", True, [Cell("; ".join(row.marks)) for row in board.rows]))
+    notes = [*board_notes(board), *score_notes(board), *_training_notes(board)]
+    return shown(board.title, columns, notes, rule=len(board.ranked))
+
+
+def paper_shown(board: Board) -> list[Shown]:
+    """A board as a paper prints it: marks beneath names; scores beside the mIoU in a table of their own if many."""
+    rank, (head, words, names) = _who(board)
+    marked = [
+        cell._replace(below="; ".join(filter(None, (cell.below, *row.marks))))
+        for cell, row in zip(names, board.rows, strict=True)
+    ]
+    first, others = [rank, (head, words, marked), *_scores(board)], _others(board)
+    title, notes, rule = board.title, board_notes(board), len(board.ranked)
+    if len(first) + len(others) < MOST_COLUMNS:
+        return [shown(title, [*first, *others, _trained(board)], [*notes, *score_notes(board)], rule)]
+    return [
+        shown(title, [*first, _trained(board)], notes, rule),
+        shown(f"{title} · other scores", [(head, words, marked), *others], score_notes(board), rule),
+    ]
+
+
+def _who(board: Board) -> list[Column]:
+    names = Counter(row.record.model.name for row in board.rows)
+    return [
+        ("rank", False, [_rank(row) for row in board.rows]),
+        ("model", True, [_model(row, names[row.record.model.name] > 1) for row in board.rows]),
+    ]
+
+
+def _scores(board: Board) -> list[Column]:
+    columns: list[Column] = []
+    if len(board.folds) > 1:
+        for fold in board.folds:
+            columns.append((f"fold {fold}", False, [score_cell(row.folds[fold]) for row in board.rows]))
+    mean = "mean" if len(board.folds) > 1 else "mIoU"
+    columns.append((mean, False, [score_cell(row.miou)._replace(dagger=row.from_best is False) for row in board.rows]))
+    columns.append(("FB-IoU", False, [score_cell(row.fb_iou) for row in board.rows]))
+    return columns
+
+
+def _others(board: Board) -> list[Column]:
+    names = dict.fromkeys(name for row in board.rows for name in row.other)
+    return [(SCORE_HEADS.get(name, name), False, [_other(row, name) for row in board.rows]) for name in names]
+
+
+def _trained(board: Board) -> Column:
+    models = [row.record.model for row in board.rows]
+    cells = [Cell(parameters_text(m.trained_parameters), f"of {parameters_text(m.total_parameters)}") for m in models]
+    return "trained parameters", False, cells
+
+
+def _choices(board: Board) -> list[Column]:
+    rows = board.rows
+    times = [ms_per_episode(row) for row in rows]
+    return [
+        ("prompts", True, [Cell(row.record.model.prompts) for row in rows]),
+        _parameters(board),
+        (
+            "ms / episode",
+            False,
+            [
+                Cell(NONE) if time is None else Cell(f"{time:.1f}", hardware(row.record))
+                for row, time in zip(rows, times, strict=True)
+            ],
+        ),
+        ("seen", True, [Cell(seen_text(row)) for row in rows]),
+        ("licence", True, [Cell(row.record.model.licence) for row in rows]),
+        ("evidence", True, [Cell(evidence(row)) for row in rows]),
+    ]
+
+
+def _parameters(board: Board) -> Column:
+    models = [row.record.model for row in board.rows]
+    said = [f"{parameters_text(m.trained_parameters)} / {parameters_text(m.total_parameters)}" for m in models]
+    return "trained / all parameters", False, [Cell(text) for text in said]
+
+
+def _rank(row: Row) -> Cell:
+    if row.rank is None:
+        return Cell(NONE)
+    return Cell(str(row.rank), "" if row.rank_range is None else "–".join(map(str, row.rank_range)))
+
+
+def _model(row: Row, ambiguous: bool) -> Cell:
+    model = row.record.model
+    return Cell(model.name, f"{model.revision}-{model.config8}" if ambiguous else "", url=model.url)
+
+
+def _other(row: Row, name: str) -> Cell:
+    """Alarms of a model that must find something stand in brackets."""
+    cell = score_cell(row.other.get(name, Score(None)))
+    return Cell(f"({cell.text})") if name in FALSE_ALARMS and must_find(row.record) else cell
+
+
+def percent(score: float | None) -> str:
+    """A fraction in %, to one decimal."""
+    return NONE if score is None else f"{100 * score:.1f}"
+
+
+def score_cell(score: Score) -> Cell:
+    """A score in %, beneath it its deviation over runs, or its interval, where the ends print as two numbers."""
+    if score.deviation is not None:
+        return Cell(percent(score.score), f"± {100 * score.deviation:.1f}")
+    ends = list(dict.fromkeys(map(percent, score.ci95 or ())))
+    return Cell(percent(score.score), "–".join(ends) if len(ends) == 2 else "")
+
+
+def seen_text(row: Row) -> str:
+    """What the model has seen, in few words.
+
+    ``unknown: test images; no: masks, boxes, labels, image-text``, or one word where it holds for all.
+    """
+    said = {name: seen(row.record, name) for name in SEEN}
+    if len(set(said.values())) == 1:
+        return next(iter(said.values()))
+    groups = ((answer, [SHORT[name] for name in SEEN if said[name] == answer]) for answer in ("yes", "unknown", "no"))
+    return "; ".join(f"{answer}: {', '.join(names)}" for answer, names in groups if names)
+
+
+def board_notes(board: Board) -> list[str]:
+    """What a reader of this board has to know."""
+    first = board.rows[0].record
+    notes = [f"No main board ({'; '.join(board.off)}): {_why_off(board)}."] if board.off else []
+    if board.protocol.rule_only:
+        notes.append(f"{board.protocol.id} (rule only): the published draws cannot be replayed, only their rule.")
+    if board.protocol.runs > 1:
+        notes.append(
+            f"Mean and sample standard deviation over {board.protocol.runs} runs of other episodes: there is no "
+            "interval, and rows are not shown to be separable."
+        )
+    if any(row.marks for row in board.rows):
+        notes.append(NOT_RANKED)
+    left_out = [f"{key} (fold {fold})" for fold, said in first.folds.items() for key in said.left_out]
+    if left_out:
+        notes.append(f"Classes with no sample, left out of the mean: {', '.join(left_out)}.")
+    return [*notes, *benchmark_lines(first), *(line for row in board.rows for line in row.remarks)]
+
+
+def _training_notes(board: Board) -> list[str]:
+    """What the models were trained on, which is too long for a column."""
+    cells = _who(board)[1][2]
+    found: dict[str, list[str]] = {}
+    for cell, row in zip(cells, board.rows, strict=True):
+        found.setdefault(training_data(row.record), []).append(" ".join(filter(None, cell[:2])))
+    return [f"Training data of {', '.join(names)}: {text}." for text, names in found.items()]
+
+
+def score_notes(board: Board) -> list[str]:
+    """What its other scores mean."""
+    notes = [TOGETHER[board.protocol.id]] if board.protocol.id in TOGETHER else []
+    if any("imagewise" in row.other for row in board.rows):
+        notes.append("imagewise: the mean of per-episode IoU, a reduction of its own; not an mIoU.")
+    if board.protocol.tiles is not None:
+        notes += REMARKS
+        notes += [MUST_FIND] if any(must_find(row.record) for row in board.rows) else []
+    return notes
+
+
+def _why_off(board: Board) -> str:
+    why = []
+    for reason in board.off:
+        if reason == PARTIAL:
+            why.append(f"{board.benchmark.present} of {board.benchmark.total} samples were at hand")
+        elif reason.startswith(MODIFIED):
+            why.append(f"not asked as {board.protocol.id} asks")
+        else:
+            why.append("other samples are asked under the same name")
+    return f"{'; '.join(why)}; its scores are not comparable with those of the whole benchmark and its protocol"
+
+
+def has_daggers(tables: Sequence[Shown]) -> bool:
+    """Whether any cell has a dagger, so that it has to be explained."""
+    return any(cell.dagger for table in tables for row in table.rows for cell in row)

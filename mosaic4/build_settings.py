@@ -1,0 +1,44 @@
+"""The hashes in ``croissant.json``: what the other files of a built Mosaic-4 must be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from fsbench.errors import CheckFailedError, FsbenchError
+from fsbench.io.files import sha256_file
+from fsbench.io.untrusted import check_json, plain, read_bytes
+
+FILE = "croissant.json"
+LARGEST = 64 * 2**20
+
+
+def described_files(out: Path) -> dict[str, str]:
+    """File -> SHA-256 (hex), as ``croissant.json`` in ``out`` says; raises FsbenchError where it cannot be read."""
+    path = out / FILE
+    try:
+        data = read_bytes(path, LARGEST)
+        check_json(data)
+        said = json.loads(data)
+        return {str(entry["@id"]): str(entry["sha256"]) for entry in said["distribution"] if "sha256" in entry}
+    except OSError as error:
+        raise FsbenchError(f"{path}: cannot be read ({error.strerror}): build it again") from error
+    except (ValueError, LookupError, TypeError) as error:
+        raise FsbenchError(f"{path}: cannot be read ({plain(error)[:200]}): build it again") from error
+
+
+def check_described(out: Path, names: Iterable[str]) -> None:
+    """Raise CheckFailedError for a file of ``names`` that is not what ``croissant.json`` in ``out`` says.
+
+    Raises FsbenchError for one that cannot be read.
+    """
+    hashes = described_files(out)
+    for name in names:
+        path = out / name
+        try:
+            same = sha256_file(path) == hashes.get(name)
+        except OSError as error:
+            raise FsbenchError(f"{path}: cannot be read ({error.strerror}): build it again") from error
+        if not same:
+            raise CheckFailedError(f"{path}: was altered, or its hash in {out / FILE} was: build it again")

@@ -1,0 +1,248 @@
+"""Raw VOC 2012 and SBD: what is found, which file is a mask, and every refusal; ``.mat`` files are scipy's."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.io
+import scipy.sparse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from fsbench.benchmarks.pascal.lists import official, samples
+from fsbench.benchmarks.pascal.voc import MaskFolders, find_masks, find_voc
+from fsbench.errors import FsbenchError
+from fsbench.io.label_maps import read_label_areas, read_label_map
+from fsbench.io.sbd import read_sbd
+
+LABELS = np.zeros((9, 14), dtype=np.uint8)
+LABELS[2:5, 1:9] = 15
+LABELS[4:8, 6:12] = 20
+
+OFFICIAL = "2007_000033"
+FROM_SBD = "2008_000008"
+
+
+def gtcls(label_map: Any, field: str = "Segmentation") -> np.ndarray[Any, Any]:
+    """The struct of SBD's ``cls/NAME.mat``: Boundaries (20 sparse), Segmentation, CategoriesPresent."""
+    fields = [("Boundaries", "O"), (field, "O"), ("CategoriesPresent", "O")]
+    struct = np.zeros((1, 1), dtype=fields)
+    boundaries = np.empty((20, 1), dtype=object)
+    for class_id in range(20):
+        boundaries[class_id, 0] = scipy.sparse.csc_matrix(np.equal(LABELS, class_id + 1).astype(np.float64))
+    struct["Boundaries"][0, 0] = boundaries
+    struct[field][0, 0] = label_map
+    struct["CategoriesPresent"][0, 0] = np.array([[15], [20]], dtype=np.uint8)
+    return struct
+
+
+def mat(content: dict[str, Any], *, compressed: bool = True) -> bytes:
+    file = io.BytesIO()
+    scipy.io.savemat(file, content, do_compression=compressed)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def write_png(path: Path, label_map: np.ndarray[Any, Any], mode: str = "P") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(label_map)
+    if mode == "P":
+        image.putpalette(bytes(range(256)) * 3)
+    image.save(path)
+    return path
+
+
+@pytest.fixture
+def voc(tmp_path: Path) -> Path:
+    """A VOC 2012 folder with no masks yet."""
+    (tmp_path / "VOCdevkit" / "VOC2012" / "JPEGImages").mkdir(parents=True)
+    return tmp_path / "VOCdevkit" / "VOC2012"
+
+
+def test_find_voc(voc: Path) -> None:
+    for root in (voc, voc.parent, voc.parent.parent):
+        assert find_voc(root) == voc
+
+
+@pytest.mark.parametrize("root", ["", "gone", "VOCdevkit/VOC2012/JPEGImages"])
+def test_no_voc_here(tmp_path: Path, root: str) -> None:
+    (tmp_path / "VOCdevkit" / "VOC2012").mkdir(parents=True)
+    with pytest.raises(FsbenchError) as caught:
+        find_voc(tmp_path / root)
+    assert str(caught.value).startswith(f"{tmp_path / root}: holds no VOC 2012: expected a folder with JPEGImages")
+    assert "\n" not in str(caught.value)
+
+
+def test_masks_of_segmentation_class_aug(voc: Path) -> None:
+    with pytest.raises(FsbenchError, match=r"VOC2012: has no folder SegmentationClassAug: .*--sbd"):
+        find_masks(voc)
+    (voc / "SegmentationClassAug").mkdir()
+    masks = find_masks(voc)
+    assert masks == MaskFolders(voc / "SegmentationClassAug")
+    assert masks.mask_path(FROM_SBD) == voc / "SegmentationClassAug" / f"{FROM_SBD}.png"
+
+
+def test_masks_of_voc_and_sbd(voc: Path, tmp_path: Path) -> None:
+    release = tmp_path / "sbd" / "benchmark_RELEASE"
+    with pytest.raises(FsbenchError, match="VOC2012: has no folder SegmentationClass, and SBD's masks"):
+        find_masks(voc, release)
+    (voc / "SegmentationClass").mkdir()
+    with pytest.raises(FsbenchError, match=r"benchmark_RELEASE: holds no SBD masks: expected a folder cls"):
+        find_masks(voc, release)
+    (release / "dataset" / "cls").mkdir(parents=True)
+    for sbd in (release, release / "dataset", release.parent):
+        masks = find_masks(voc, sbd)
+        assert masks == MaskFolders(voc / "SegmentationClass", release / "dataset" / "cls")
+    assert masks.mask_path(FROM_SBD) == release / "dataset" / "cls" / f"{FROM_SBD}.mat"
+    voc_mask = voc / "SegmentationClass" / f"{OFFICIAL}.png"
+    assert masks.mask_path(OFFICIAL) == voc_mask, "never SBD's, even where VOC's is missing"
+    write_png(voc_mask, LABELS)
+    assert masks.mask_path(OFFICIAL) == voc_mask
+    own = write_png(voc / "SegmentationClass" / "2099_000001.png", LABELS)
+    assert masks.mask_path("2099_000001") == own, "VOC's own wins where there is one"
+
+
+def test_the_samples_of_this_test_are_what_they_should_be() -> None:
+    assert OFFICIAL in official()
+    assert FROM_SBD not in official()
+    assert FROM_SBD in samples("train")
+
+
+@pytest.mark.parametrize("mode", ["P", "L"])
+def test_png_label_maps(tmp_path: Path, mode: str) -> None:
+    label_map = LABELS.copy()
+    label_map[0] = 255
+    path = write_png(tmp_path / "a.png", label_map, mode)
+    np.testing.assert_array_equal(read_label_map(path), label_map)
+    assert read_label_map(path).dtype == np.uint8
+    again, areas = read_label_areas(path)
+    np.testing.assert_array_equal(again, label_map)
+    assert areas == {int(label): int((label_map == label).sum()) for label in np.unique(label_map)}
+
+
+@pytest.mark.parametrize("reader", [read_label_map, read_label_areas])
+@pytest.mark.parametrize("unknown", [21, 127, 128, 254])
+def test_unknown_class_ids(tmp_path: Path, reader: Any, unknown: int) -> None:
+    label_map = LABELS.copy()
+    label_map[0] = 255
+    label_map[3, 3:5] = unknown
+    with pytest.raises(FsbenchError) as caught:
+        reader(write_png(tmp_path / "a.png", label_map))
+    assert str(caught.value).startswith(f"{tmp_path / 'a.png'}: unknown class id {unknown} (2 pixels): expected")
+    (tmp_path / "a.mat").write_bytes(mat({"GTcls": gtcls(label_map)}))
+    with pytest.raises(FsbenchError, match=rf"a\.mat: unknown class id {unknown} \(2 pixels\)"):
+        reader(tmp_path / "a.mat")
+
+
+def test_colour_coded_png_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((4, 4, 3), dtype=np.uint8)).save(tmp_path / "a.png")
+    with pytest.raises(FsbenchError, match=r"a\.png: is an image of mode RGB.*colour-coded"):
+        read_label_map(tmp_path / "a.png")
+
+
+def test_broken_png_is_refused(tmp_path: Path) -> None:
+    path = write_png(tmp_path / "a.png", LABELS)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(FsbenchError, match=r"a\.png: cannot be read"):
+        read_label_map(path)
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_sbd_files(tmp_path: Path, compressed: bool) -> None:
+    path = tmp_path / "a.mat"
+    for shape in ((9, 14), (1, 1), (1, 7), (7, 1), (2, 2), (375, 500)):
+        label_map = np.random.RandomState(0).randint(0, 21, shape).astype(np.uint8)
+        path.write_bytes(mat({"before": "text", "GTcls": gtcls(label_map), "z": 1.5}, compressed=compressed))
+        read = read_label_map(path)
+        np.testing.assert_array_equal(read, label_map)
+        assert read.dtype == np.uint8
+        assert read.flags.c_contiguous
+        theirs = scipy.io.loadmat(path)["GTcls"]["Segmentation"][0, 0]
+        np.testing.assert_array_equal(read, theirs)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ({"GTinst": gtcls(LABELS)}, "it holds no struct GTcls with a field Segmentation"),
+        ({"GTcls": LABELS}, "it holds no struct GTcls with a field Segmentation"),
+        ({}, "it holds no struct GTcls with a field Segmentation"),
+        ({"GTcls": gtcls(LABELS, "Segments")}, "it holds no struct GTcls with a field Segmentation"),
+        ({"GTcls": gtcls(LABELS.astype(np.float64))}, "Segmentation is not two-dimensional uint8"),
+        ({"GTcls": gtcls(LABELS.astype(np.int16))}, "Segmentation is not two-dimensional uint8"),
+        ({"GTcls": gtcls(np.zeros((2, 3, 4), dtype=np.uint8))}, "Segmentation is not two-dimensional uint8"),
+        ({"GTcls": gtcls(np.zeros((0, 4), dtype=np.uint8))}, "Segmentation is empty"),
+    ],
+)
+def test_mat_files_that_are_not_sbd(tmp_path: Path, content: dict[str, Any], fault: str) -> None:
+    (tmp_path / "a.mat").write_bytes(mat(content))
+    with pytest.raises(FsbenchError) as caught:
+        read_label_map(tmp_path / "a.mat")
+    assert str(caught.value).startswith(f"{tmp_path / 'a.mat'}: is no whole MAT file of SBD ({fault})")
+
+
+@pytest.mark.parametrize("data", [b"", b"x" * 300, b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM", b"\x00" * 600])
+def test_what_is_no_mat_5_file(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.mat").write_bytes(data)
+    with pytest.raises(FsbenchError, match=r"a\.mat: is no whole MAT file of SBD \(its header is not"):
+        read_label_map(tmp_path / "a.mat")
+
+
+def test_mat_4_file_is_refused(tmp_path: Path) -> None:
+    scipy.io.savemat(tmp_path / "a.mat", {"GTcls": LABELS}, format="4")
+    with pytest.raises(FsbenchError, match=r"its header is not that of a little-endian MAT 5 file"):
+        read_label_map(tmp_path / "a.mat")
+
+
+def test_sbd_file_that_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(FsbenchError, match=r"gone\.mat: is not there"):
+        read_sbd(tmp_path / "gone.mat")
+    (tmp_path / "folder.mat").mkdir()
+    with pytest.raises(FsbenchError, match=r"folder\.mat: cannot be read \("):
+        read_sbd(tmp_path / "folder.mat")
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_truncated_sbd_files(tmp_path: Path, compressed: bool) -> None:
+    data = mat({"GTcls": gtcls(LABELS)}, compressed=compressed)
+    needed = len(data) if compressed else data.index(LABELS.tobytes("F")) + LABELS.size
+    for length in range(0, needed, 7):
+        (tmp_path / "a.mat").write_bytes(data[:length])
+        with pytest.raises(FsbenchError) as caught:
+            read_sbd(tmp_path / "a.mat")
+        assert "\n" not in str(caught.value)
+
+
+WHOLE = mat({"x": 1, "GTcls": gtcls(LABELS)})
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8))
+def test_damaged_sbd_files_are_refused_or_read_right(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]]
+) -> None:
+    data = bytearray(WHOLE)
+    for at, value in changes:
+        data[at % len(data)] = value
+    path = tmp_path_factory.getbasetemp() / "damaged.mat"
+    path.write_bytes(data)
+    said, read = "", LABELS
+    try:
+        read = read_sbd(path)
+    except FsbenchError as error:
+        said = str(error)
+    np.testing.assert_array_equal(read, LABELS)  # where it was read, only its text header was damaged
+    assert said == "" or said.startswith(f"{path}: is no whole MAT file of SBD (")
+    assert "\n" not in said
+
+
+def test_no_warnings(tmp_path: Path) -> None:
+    (tmp_path / "a.mat").write_bytes(WHOLE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_label_map(tmp_path / "a.mat")

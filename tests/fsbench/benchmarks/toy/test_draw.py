@@ -1,0 +1,329 @@
+"""The embedded benchmark ``toy``: that its table, its scenes and its pixels are what they are said to be.
+
+All 480 samples are drawn once, by two fresh processes; what is asserted of them is asserted of every one.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from hashlib import sha256
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+from numpy.typing import NDArray
+from PIL import Image, JpegImagePlugin
+
+from fsbench import benchmarks
+from fsbench.benchmarks.toy.classes import (
+    CLASS_NAMES,
+    COLOURS,
+    FOLDS,
+    PATTERNS,
+    SAMPLES_PER_CLASS,
+    SHAPES,
+    twins,
+    words,
+)
+from fsbench.benchmarks.toy.draw import draw, write_sample
+from fsbench.benchmarks.toy.ground import GROUNDS, ground_kind
+from fsbench.benchmarks.toy.paint import COLOURS as PAINTS
+from fsbench.benchmarks.toy.raster import ONE, SIDE, SINE, SUB, TURN, fill, hashed, noise, pick, shuffled, wound_right
+from fsbench.benchmarks.toy.scene import FINE, Placed, scene
+
+GOLDEN = "032d099d2fe6ef4fb5b4aa725bd635f3d1c623df6276c855515c06ddbd8a43ef"
+"""SHA-256 over the arrays of all samples. It changes only together with the name ``toy-v1`` that seeds them."""
+
+SAMPLES = [(name, n) for name in CLASS_NAMES for n in range(1, SAMPLES_PER_CLASS + 1)]
+
+Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Drawn = dict[tuple[str, int], tuple[Pixels, Pixels]]
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Iterator[Drawn]:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        names, numbers = zip(*SAMPLES, strict=True)
+        yield dict(zip(SAMPLES, pool.map(draw, names, numbers, chunksize=16), strict=True))
+
+
+def pixel_digest(samples: Drawn) -> str:
+    digest = sha256()
+    for name, n in sorted(samples):
+        image, mask = samples[name, n]
+        digest.update(f"{name}|{n}|".encode() + image.tobytes() + mask.tobytes())
+    return digest.hexdigest()
+
+
+def miou(drawn: Drawn, predict: Callable[[Pixels], Mask]) -> float:
+    scores = []
+    for name in CLASS_NAMES:
+        intersection = union = 0
+        for n in range(1, SAMPLES_PER_CLASS + 1):
+            image, mask = drawn[name, n]
+            prediction = predict(image)
+            intersection += int((prediction & (mask > 0)).sum())
+            union += int((prediction | (mask > 0)).sum())
+        scores.append(intersection / union)
+    return sum(scores) / len(scores)
+
+
+def contours_of(item: Placed) -> list[NDArray[np.int64]]:
+    return [contour for contours in item.outlines() for contour in contours]
+
+
+def silhouette(item: Placed) -> Mask:
+    """(SIDE, SIDE) where ``item`` covers most of a pixel."""
+    cells = fill(contours_of(item), SIDE * FINE, SIDE * FINE)
+    covered: Mask = cells.reshape(SIDE, FINE, SIDE, FINE).sum(axis=(1, 3)) * 2 > FINE * FINE
+    return covered
+
+
+def area(item: Placed) -> float:
+    """Pixels of ``item``, also those outside the frame."""
+    corner = np.concatenate(contours_of(item)).min(axis=0)
+    contours = [contour - corner for contour in contours_of(item)]
+    width, height = np.concatenate(contours).max(axis=0) // SUB + 1
+    return float(fill(contours, int(height), int(width)).sum()) / FINE**2
+
+
+# The table of classes
+
+
+def test_four_disjoint_folds_of_twelve_make_the_byte_sorted_class_list() -> None:
+    assert list(FOLDS) == ["0", "1", "2", "3"]
+    assert [len(fold) for fold in FOLDS.values()] == [12] * 4
+    assert len(set().union(*FOLDS.values())) == 48
+    assert list(CLASS_NAMES) == sorted((name for fold in FOLDS.values() for name in fold), key=str.encode)
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+def test_every_word_of_a_fold_is_seen_in_each_other_fold(fold: str) -> None:
+    own = {word for name in FOLDS[fold] for word in words(name)}
+    assert own == {*PATTERNS, *COLOURS, *SHAPES}
+    for other in FOLDS.keys() - {fold}:
+        assert own <= {word for name in FOLDS[other] for word in words(name)}
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+def test_words_are_balanced_within_a_fold(fold: str) -> None:
+    patterns, colours, shapes = zip(*map(words, FOLDS[fold]), strict=True)
+    assert Counter(patterns) == dict.fromkeys(PATTERNS, 3)
+    assert Counter(colours) == dict.fromkeys(COLOURS, 2)
+    assert Counter(shapes) == dict.fromkeys(SHAPES, 1)
+
+
+@pytest.mark.parametrize("name", CLASS_NAMES)
+def test_no_word_of_a_class_can_be_left_out(name: str) -> None:
+    changed = [[a != b for a, b in zip(words(name), words(twin), strict=True)] for twin in twins(name)]
+    assert sorted(changed) == [[False, False, True], [False, True, False], [True, False, False]]
+
+
+# Integers
+
+
+def test_sine_table() -> None:
+    assert SINE.tolist() == [round(ONE * math.sin(2 * math.pi * step / TURN)) for step in range(TURN)]
+
+
+def test_chance_is_a_function_of_the_key() -> None:
+    assert pick("a", 0, 10**6) == int.from_bytes(sha256(b"a").digest()[:8], "big") % (10**6 + 1)
+    assert {pick(f"a|{i}", -2, 2) for i in range(200)} == {-2, -1, 0, 1, 2}
+    assert sorted(shuffled("a", range(50))) == list(range(50)) != shuffled("a", range(50))
+    assert hashed("a", 5, 40).ravel()[:32].tolist() == list(sha256(b"a|0").digest())
+
+
+@pytest.mark.parametrize("cells", [(2, 2), (3, 7), (56, 28), (112, 5)])
+def test_noise_meets_its_lattice_and_its_range(cells: tuple[int, int]) -> None:
+    values = noise("a", *cells)
+    assert values.shape == (SIDE, SIDE)
+    assert 0 <= values.min() < values.max() <= 255
+    assert abs(values[0, 0] - hashed("a", cells[0] + 1, cells[1] + 1)[0, 0]) <= 1
+
+
+corners = st.tuples(st.integers(-40, 300), st.integers(-40, 300))
+
+
+@given(st.tuples(corners, corners, corners))
+def test_fill_is_the_cells_whose_centre_is_inside(triangle: tuple[tuple[int, int], ...]) -> None:
+    filled = fill([np.array(triangle, np.int64)], 16, 16)
+    edges = list(zip(triangle, triangle[1:] + triangle[:1], strict=True))
+    blurred = max(abs(y1 - y0) for (_, y0), (_, y1) in edges)  # by rounding a crossing down to 1/SUB
+    for row in range(16):
+        for column in range(16):
+            x, y = column * SUB + SUB // 2, row * SUB + SUB // 2
+            sides = [(x1 - x0) * (y - y0) - (y1 - y0) * (x - x0) for (x0, y0), (x1, y1) in edges]
+            if min(map(abs, sides)) > blurred:
+                assert filled[row, column] == (len({side > 0 for side in sides}) == 1)
+
+
+def test_contours_unite_and_reversed_ones_cut_holes() -> None:
+    def square(low: int, high: int) -> NDArray[np.int64]:
+        return wound_right(np.array([(low, low), (low, high), (high, high), (high, low)], np.int64) * SUB)
+
+    assert fill([square(0, 6), square(4, 10)], 10, 10).sum() == 36 + 36 - 4
+    assert fill([square(0, 10), square(3, 6)[::-1]], 10, 10).sum() == 100 - 9
+
+
+def test_no_float_enters_the_drawing() -> None:
+    """No literal with a point, no division but //, and of ``math`` nothing but what stays whole."""
+    for path in sorted(Path(benchmarks.__path__[0]).glob("toy_*.py")):
+        if path.stem not in {
+            "toy_classes",
+            "toy_draw",
+            "toy_ground",
+            "toy_paint",
+            "toy_raster",
+            "toy_scene",
+            "toy_shapes",
+        }:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree.body = [node for node in tree.body if getattr(node, "name", "") != "write_sample"]  # joins paths with /
+        for node in ast.walk(tree):
+            where = f"{path.name}:{getattr(node, 'lineno', 0)}"
+            assert not (isinstance(node, ast.Constant) and isinstance(node.value, float | complex)), where
+            assert not (isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div)), where
+            assert not (isinstance(node, ast.Name | ast.Attribute) and "float" in ast.unparse(node)), where
+            if isinstance(node, ast.ImportFrom) and node.module == "math":
+                assert {alias.name for alias in node.names} <= {"isqrt", "prod"}, where
+
+
+# Scenes
+
+
+@pytest.mark.parametrize("name", CLASS_NAMES)
+def test_a_scene_has_one_target_and_two_to_four_others_one_of_them_a_twin(name: str) -> None:
+    for n in range(1, SAMPLES_PER_CLASS + 1):
+        plan = scene(name, n)
+        classes = [item.class_name for item in plan.objects]
+        assert classes[plan.target] == name
+        assert classes.count(name) == 1
+        assert len(set(classes)) == len(classes)
+        assert 3 <= len(classes) <= 5
+        assert set(classes) & set(twins(name))
+        assert plan == scene(name, n)
+
+
+def test_a_class_has_every_kind_of_background() -> None:
+    assert len(GROUNDS) >= 6
+    for name in CLASS_NAMES:
+        assert {ground_kind(name, n) for n in range(1, SAMPLES_PER_CLASS + 1)} == set(GROUNDS)
+
+
+def test_most_of_a_target_shows_and_distractors_are_as_large(drawn: Drawn) -> None:
+    shares, targets, others = [], [], []
+    for sample in SAMPLES:
+        plan = scene(*sample)
+        targets.append(area(plan.objects[plan.target]))
+        if sample[1] % 3 == 0:
+            others += [area(item) for item in plan.objects if item.class_name != sample[0]]
+        shares.append(int((drawn[sample][1] > 0).sum()) / targets[-1])
+    assert min(shares) >= 0.70
+    assert max(shares) < 1.02
+    assert sum(share < 0.97 for share in shares) > 48, "hardly any target is occluded or cut"
+    assert np.mean(others) > 0.9 * np.mean(targets)
+
+
+# Pixels
+
+
+def test_pixels_have_not_changed(drawn: Drawn) -> None:
+    assert len(drawn) == 480
+    assert pixel_digest(drawn) == GOLDEN
+
+
+def test_neither_order_nor_process_nor_thread_matters(drawn: Drawn) -> None:
+    some = SAMPLES[::-37]
+    with ThreadPoolExecutor(4) as pool:
+        again = dict(zip(some, pool.map(lambda sample: draw(*sample), some), strict=True))
+    assert pixel_digest(again) == pixel_digest({sample: drawn[sample] for sample in some})
+
+
+def test_samples_are_arrays_of_bytes_and_no_two_are_equal(drawn: Drawn) -> None:
+    for image, mask in drawn.values():
+        assert image.shape == (SIDE, SIDE, 3)
+        assert mask.shape == (SIDE, SIDE)
+        assert image.dtype == mask.dtype == np.uint8
+        assert set(np.unique(mask).tolist()) == {0, 255}
+    assert len({image.tobytes() for image, _ in drawn.values()}) == 480
+
+
+def test_masks_are_what_shows_of_the_target(drawn: Drawn) -> None:
+    for sample in SAMPLES[::7]:
+        plan = scene(*sample)
+        expected = silhouette(plan.objects[plan.target])
+        for item in plan.objects[plan.target + 1 :]:
+            expected &= ~silhouette(item)
+        assert np.array_equal(drawn[sample][1] > 0, expected)
+
+
+def test_plain_objects_have_the_colour_of_their_name(drawn: Drawn) -> None:
+    names = sorted(PAINTS)
+    paints = np.array([PAINTS[colour][0] for colour in names])
+    for name, n in SAMPLES:
+        pattern, colour, _ = words(name)
+        if pattern == "plain":
+            image, mask = drawn[name, n]
+            middle = np.median(image[mask > 0], axis=0)
+            assert names[int(np.square(paints - middle).sum(axis=1).argmin())] == colour
+
+
+def test_areas_vary(drawn: Drawn) -> None:
+    areas = sorted(float((mask > 0).mean()) for _, mask in drawn.values())
+    assert 0.03 <= areas[0] < 0.045
+    assert 0.28 < areas[-1] <= 0.35
+    assert 0.10 < areas[240] < 0.14
+
+
+def test_trivial_answers_score_badly(drawn: Drawn) -> None:
+    y, x = np.indices((SIDE, SIDE)) * 2 - (SIDE - 1)
+    disc = x * x + y * y <= 112 * 112  # doubled: radius 56
+    assert miou(drawn, lambda image: np.ones((SIDE, SIDE), np.bool_)) < 0.16
+    assert miou(drawn, lambda image: disc) < 0.16
+    assert miou(drawn, lambda image: (image.max(axis=2) - image.min(axis=2)) > 80) < 0.40, "saliency is enough"
+
+
+# Files
+
+
+def test_files_are_read_back_as_drawn(tmp_path: Path, drawn: Drawn) -> None:
+    write_sample(tmp_path, "striped_orange_star", 3)
+    folder = tmp_path / "striped_orange_star"
+    assert sorted(path.name for path in folder.iterdir()) == ["3.jpg", "3.png"]
+    image, mask = drawn["striped_orange_star", 3]
+    with Image.open(folder / "3.jpg") as photo:
+        assert (photo.format, photo.mode, photo.size) == ("JPEG", "RGB", (SIDE, SIDE))
+        assert JpegImagePlugin.get_sampling(photo) == 0, "colours are subsampled"
+        assert not {"exif", "comment", "icc_profile"} & set(photo.info)
+        assert np.abs(np.asarray(photo).astype(int) - image).mean() < 3
+    with Image.open(folder / "3.png") as truth:
+        assert (truth.format, truth.mode) == ("PNG", "L")
+        assert np.array_equal(np.asarray(truth), mask)
+
+
+def test_writing_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    def written() -> dict[str, bytes]:
+        write_sample(tmp_path, "plain_yellow_moon", 10)
+        return {path.name: path.read_bytes() for path in (tmp_path / "plain_yellow_moon").iterdir()}
+
+    assert written() == written()
+
+
+def test_a_killed_writer_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(KeyboardInterrupt):
+        write_sample(tmp_path, "plain_yellow_moon", 10)
+    assert list((tmp_path / "plain_yellow_moon").iterdir()) == []

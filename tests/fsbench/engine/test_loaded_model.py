@@ -1,0 +1,298 @@
+"""Who is evaluated: shots by default, contamination by any spelling, and a checkpoint per fold."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+import fsbench
+from fsbench.benchmarks.pascal.pascal5i import published_lists
+from fsbench.engine.answers import ModelAnswers, PredictionAnswers
+from fsbench.engine.loaded_model import (
+    Candidate,
+    check_contamination,
+    check_shots,
+    default_shots,
+    joined_card,
+    recorded_model,
+)
+from fsbench.errors import FsbenchError, ModelError
+from fsbench.index.benchmark import Benchmark
+from fsbench.models.contract import ModelCard, Prompts, TrainingCard
+from fsbench.records.record import config8
+from tests.fsbench.sample_models import Bright, Masked
+
+PASCAL = published_lists()
+
+MODELS = '''
+import torch
+from fsbench import ModelCard, TrainingCard
+
+
+class PerFold:
+    """A checkpoint of the fold that its path ends with."""
+
+    def __init__(self, path: str, everywhere: bool) -> None:
+        fold = path[-1]
+        training = TrainingCard(checkpoint_sha256=fold * 64, training_classes=(f"class of {fold}",))
+        own = {"*": training} if everywhere else {fold: training, "9": TrainingCard()}
+        self.card = ModelCard(name="perfold", prompts="none", weights_sha256=f"w{fold}", training=own)
+
+    def segment(self, episodes):
+        return [torch.ones(1, 1, 1) for _ in episodes]
+
+
+def fold0():
+    return PerFold("fold0", True)
+
+
+def fold1():
+    return PerFold("fold1", True)
+
+
+def strict0(everywhere: bool = False):
+    return PerFold("fold0", everywhere)
+
+
+def strict1(everywhere: bool = False):
+    return PerFold("fold1", everywhere)
+'''
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A module ``foldmodels`` in the current folder."""
+    (tmp_path / "foldmodels.py").write_text(MODELS, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
+    yield
+    sys.modules.pop("foldmodels", None)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "alone", "beside"), [("mask", 1, 1), ("both", 1, 1), ("text", 0, 0), ("none", 0, 1)]
+)
+def test_shots_by_default(prompts: Prompts, alone: int, beside: int) -> None:
+    card = ModelCard(name="m", prompts=prompts)
+    assert default_shots(card, beside_masks=False) == alone
+    assert default_shots(card, beside_masks=True) == beside
+    check_shots(card, alone)
+    check_shots(card, beside)
+
+
+@pytest.mark.parametrize("prompts", ["mask", "both"])
+def test_a_model_that_needs_masks_is_not_asked_with_none(prompts: Prompts) -> None:
+    card = ModelCard(name="masky", prompts=prompts)
+    with pytest.raises(FsbenchError, match="model masky needs support masks, but is asked with 0 shots: use -k 1"):
+        check_shots(card, 0)
+    check_shots(card, 5)
+
+
+@pytest.mark.parametrize("prompts", ["text", "none"])
+def test_other_models_may_be_asked_with_any_shots(prompts: Prompts) -> None:
+    for shots in (0, 1, 5):
+        check_shots(ModelCard(name="m", prompts=prompts), shots)
+
+
+def test_the_record_of_an_evaluation_has_the_default_shots(tiny: Benchmark, tmp_path: Path) -> None:
+    def run(model: Bright, **options: int) -> fsbench.Record:
+        return fsbench.evaluate(model, tiny, folds="0", limit=1, out=tmp_path, threads=1, workers=1, **options)
+
+    assert run(Bright()).shots == 0
+    assert run(Masked()).shots == 1
+    assert run(Bright(), shots=2).shots == 2
+    with pytest.raises(FsbenchError, match="model masked needs support masks"):
+        run(Masked(), shots=0)
+
+
+def contaminated(classes: tuple[str, ...], fold: str, accepted: bool = False, under: str = "*") -> bool:
+    card = ModelCard(name="m", prompts="text", training={under: TrainingCard(training_classes=classes)})
+    return check_contamination(card, PASCAL, (fold,), accepted)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "fold"),
+    [
+        ("aeroplane", "0"),
+        ("airplane", "0"),
+        ("AIRPLANE", "0"),
+        ("diningtable", "2"),
+        ("dining table", "2"),
+        ("dining_table", "2"),
+        ("Dining-Table", "2"),
+        ("tvmonitor", "3"),
+        ("tv", "3"),
+        ("potted_plant", "3"),
+        ("pottedplant", "3"),
+        (" potted  plant ", "3"),
+    ],
+)
+def test_contamination_is_found_by_any_spelling(spelling: str, fold: str) -> None:
+    with pytest.raises(FsbenchError, match=rf"model m was trained on classes of fold {fold} \(.*--contaminated"):
+        contaminated(("tree", spelling), fold)
+    assert contaminated(("tree", spelling), fold, accepted=True) is True
+    for other in {*PASCAL.folds} - {fold}:
+        assert contaminated(("tree", spelling), other) is False
+        assert contaminated(("tree", spelling), other, accepted=True) is False
+
+
+def test_the_refusal_names_the_classes_that_meet() -> None:
+    with pytest.raises(FsbenchError, match=r"fold 1 \(bus, cat\), which it is tested on"):
+        contaminated(("cat", "bus", "dog", "cart", "ca"), "1")
+
+
+def test_the_training_of_the_tested_fold_is_what_counts() -> None:
+    assert contaminated(("bus",), "0", under="1") is False
+    assert contaminated(("bus",), "1", under="0") is False
+    with pytest.raises(FsbenchError, match="fold 1"):
+        contaminated(("bus",), "1", under="1")
+    own_beats_all = {"*": TrainingCard(training_classes=("bus",)), "1": TrainingCard(training_classes=("dog",))}
+    card = ModelCard(name="m", prompts="text", training=own_beats_all)
+    assert check_contamination(card, PASCAL, ("1",), accepted=False) is False
+
+
+def test_every_tested_fold_is_checked() -> None:
+    card = ModelCard(name="m", prompts="text", training={"*": TrainingCard(training_classes=("tvmonitor",))})
+    assert check_contamination(card, PASCAL, ("0", "1", "2"), accepted=False) is False
+    with pytest.raises(FsbenchError, match="fold 3"):
+        check_contamination(card, PASCAL, ("0", "1", "2", "3"), accepted=False)
+    assert check_contamination(card, PASCAL, ("0", "1", "2", "3"), accepted=True) is True
+    assert check_contamination(ModelCard(name="m", prompts="text"), PASCAL, tuple(PASCAL.folds), False) is False
+
+
+def test_contamination_marks_the_record(tiny: Benchmark, tmp_path: Path) -> None:
+    model = Bright()
+    training = {"*": TrainingCard(training_classes=("Thing 02",))}
+    model.card = ModelCard(name="bright", prompts="none", training=training)
+
+    def run(fold: str, accepted: bool) -> fsbench.Record:
+        out = tmp_path / f"{fold}{accepted}"
+        return fsbench.evaluate(model, tiny, folds=fold, limit=1, out=out, contaminated=accepted, threads=1, workers=1)
+
+    assert run("0", False).model.contaminated is False
+    assert run("0", True).model.contaminated is False
+    with pytest.raises(FsbenchError, match=r"fold 1 \(thing_02\)"):
+        run("1", False)
+    assert run("1", True).model.contaminated is True
+
+
+def test_a_model_made_in_python_takes_no_options() -> None:
+    candidate = Candidate.load(Bright())
+    assert isinstance(candidate.single, ModelAnswers)
+    assert candidate.answers("0") is candidate.answers("1") is candidate.single
+    assert candidate.spec == "Bright"
+    with pytest.raises(FsbenchError, match="options go with a model's name"):
+        Candidate.load(Bright(), {"size": "3"})
+    with pytest.raises(ModelError, match="object has no segment"):
+        Candidate.load(object())  # type: ignore[arg-type]
+
+
+def test_a_model_without_a_template_is_made_once(models: None) -> None:
+    candidate = Candidate.load("foldmodels:fold0")
+    assert candidate.answers("0") is candidate.answers("1") is candidate.single
+    assert joined_card(candidate, {fold: candidate.answers(fold) for fold in "01"}).weights_sha256 == "w0"
+
+
+def test_a_template_makes_a_model_per_fold_and_joins_their_cards(models: None) -> None:
+    candidate = Candidate.load("foldmodels:fold{fold}")
+    assert candidate.single is None
+    answers = {fold: candidate.answers(fold) for fold in ("0", "1")}
+    assert [answers[fold].card.weights_sha256 for fold in answers] == ["w0", "w1"]
+    card = joined_card(candidate, answers)
+    assert {fold: training.training_classes for fold, training in card.training.items()} == {
+        "0": ("class of 0",),
+        "1": ("class of 1",),
+    }
+    assert [card.training[fold].checkpoint_sha256 for fold in "01"] == ["0" * 64, "1" * 64]
+    assert card.weights_sha256 is None
+    with pytest.raises(FsbenchError, match="model foldmodels:fold2: foldmodels has no 'fold2'"):
+        candidate.answers("2")
+
+
+def test_a_templates_options_go_to_every_fold(models: None) -> None:
+    candidate = Candidate.load("foldmodels:strict{fold}", {"everywhere": "true"})
+    for fold in "01":
+        assert set(candidate.answers(fold).card.training) == {"*"}
+    plain = Candidate.load("foldmodels:strict{fold}")
+    assert set(plain.answers("0").card.training) == {"0", "9"}
+    assert set(joined_card(plain, {"0": plain.answers("0")}).training) == {"0"}
+
+
+def test_other_weights_of_a_fold_make_another_card() -> None:
+    """Else a record of the old weights would be taken for one of the new."""
+
+    def answers(**card: str) -> ModelAnswers:
+        model = Bright()
+        model.card = model.card.model_copy(update=card)
+        return ModelAnswers(model)
+
+    def joined(**card: str) -> ModelCard:
+        return joined_card(Candidate("run{fold}", {}, None), {"0": answers(), "1": answers(**card)})
+
+    assert joined(weights_sha256="w0") == joined(weights_sha256="w0")
+    assert joined(weights_sha256="w0") != joined(weights_sha256="w1")
+    with pytest.raises(FsbenchError, match=r"model run\{fold\}: licence is 'unknown' for fold 0 but 'mine' for fold 1"):
+        joined(licence="mine")
+
+
+def test_a_template_stands_for_the_fold_in_predictions_too(tmp_path: Path) -> None:
+    for fold in "01":
+        (tmp_path / f"run{fold}").mkdir()
+    template = Candidate.load(f"predictions:{tmp_path}/run{{fold}}")
+    for fold in "01":
+        answers = template.answers(fold)
+        assert isinstance(answers, PredictionAnswers)
+        assert (answers.folder, answers.fold) == (tmp_path / f"run{fold}", fold)
+    plain = Candidate.load(f"predictions:{tmp_path}/run0").answers("1")
+    assert isinstance(plain, PredictionAnswers)
+    assert (plain.folder, plain.fold) == (tmp_path / "run0", "1")
+
+
+def test_folds_of_a_template_run_one_by_one_come_together(models: None, tiny: Benchmark, tmp_path: Path) -> None:
+    def run(out: str, folds: list[str]) -> fsbench.Record:
+        return fsbench.evaluate(
+            "foldmodels:fold{fold}", tiny, folds=folds, limit=2, out=tmp_path / out, threads=1, workers=1
+        )
+
+    together = run("together", ["0", "1"])
+    run("apart", ["0"])
+    apart = run("apart", ["1"])
+    free = {"timings", "environment"}
+    assert apart.model_dump(exclude=free) == together.model_dump(exclude=free)
+
+
+def config(options: Mapping[str, str], weights: str | None = None, spec: str = "spec", template: bool = False) -> str:
+    single = None if template else ModelAnswers(Bright())
+    card = ModelCard(name="m", prompts="none", weights_sha256=weights)
+    return recorded_model(Candidate(spec, options, single), card, contaminated=False).config8
+
+
+def test_config8_tells_configurations_apart() -> None:
+    configurations = [
+        config({}),
+        config({"size": "3"}),
+        config({"size": "4"}),
+        config({"size": "3", "fast": "true"}),
+        config({}, weights="w0"),
+        config({}, weights="w1"),
+        config({"size": "3"}, weights="w0"),
+        config({}, spec="runs/{fold}", template=True),
+        config({}, spec="other/{fold}", template=True),
+    ]
+    assert len(set(configurations)) == len(configurations)
+
+
+def test_config8_is_the_same_for_the_same_configuration() -> None:
+    assert config({"b": "1", "a": "2"}) == config({"a": "2", "b": "1"})
+    assert config({}, spec="one name") == config({}, spec="another")
+    assert config8({}, "float32", None, {}) == "f4e705ce"
+    recorded = recorded_model(
+        Candidate("s", {"b": "1", "a": "2"}, ModelAnswers(Bright())),
+        ModelCard(name="m", prompts="text", revision="r2"),
+        contaminated=True,
+    )
+    assert list(recorded.options) == ["a", "b"]
+    assert (recorded.name, recorded.revision, recorded.contaminated) == ("m", "r2", True)

@@ -1,0 +1,156 @@
+"""Reading images: what Pillow holds comes out as it is, and what cannot be read is one line that names the file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from fsbench.errors import FsbenchError
+from fsbench.io.images import image_size, jpeg_is_whole, read_grey, read_image, read_indices
+
+READERS: list[Callable[[Path], Any]] = [read_image, read_grey, read_indices, image_size]
+
+
+def picture(mode: str = "RGB", size: tuple[int, int] = (60, 40)) -> Image.Image:
+    noise = np.random.RandomState(0).randint(0, 256, (size[1], size[0], 3)).astype(np.uint8)
+    return Image.fromarray(noise).convert(mode)
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "LA", "1"])
+def test_read_image_is_rgb_whatever_is_stored(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "a.png"
+    picture(mode).save(path)
+    pixels = read_image(path)
+    assert pixels.shape == (40, 60, 3)
+    assert pixels.dtype == np.uint8
+    np.testing.assert_array_equal(pixels, np.asarray(Image.open(path).convert("RGB")))
+    assert pixels.flags.writeable
+    assert image_size(path) == (40, 60)
+
+
+def test_read_image_of_cmyk_jpeg(tmp_path: Path) -> None:
+    picture("CMYK").save(tmp_path / "a.jpg")
+    assert read_image(tmp_path / "a.jpg").shape == (40, 60, 3)
+
+
+def test_orientation_is_not_applied(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: rotate by 90 degrees to show
+    picture().save(tmp_path / "a.jpg", exif=exif)
+    assert read_image(tmp_path / "a.jpg").shape == (40, 60, 3)
+    assert image_size(tmp_path / "a.jpg") == (40, 60)
+
+
+def test_read_grey(tmp_path: Path) -> None:
+    grey = np.arange(200, dtype=np.uint8).reshape(10, 20)
+    Image.fromarray(grey).save(tmp_path / "l.png")
+    Image.fromarray(np.stack([grey] * 3, axis=2)).save(tmp_path / "rgb.png")
+    np.testing.assert_array_equal(read_grey(tmp_path / "l.png"), grey)
+    np.testing.assert_array_equal(read_grey(tmp_path / "rgb.png"), grey)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_read_indices_gives_palette_numbers(tmp_path: Path, bits: int) -> None:
+    indices = (np.arange(6 * 7).reshape(6, 7) % 2**bits).astype(np.uint8)
+    image = Image.fromarray(indices)
+    image.putpalette(bytes([9, 9, 9] * 256))
+    image.save(tmp_path / "a.png", bits=bits)
+    np.testing.assert_array_equal(read_indices(tmp_path / "a.png"), indices)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "1", "I;16"])
+def test_read_indices_refuses_other_modes(tmp_path: Path, mode: str) -> None:
+    image = Image.fromarray(np.zeros((4, 4), dtype=np.uint16)) if mode == "I;16" else picture(mode)
+    image.save(tmp_path / "a.png")
+    with pytest.raises(FsbenchError, match=rf"a\.png: is an image of mode {mode}, expected a mask of mode P or L"):
+        read_indices(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("reader", [read_image, read_grey])
+def test_16_bit_images_are_refused(tmp_path: Path, reader: Callable[[Path], Any]) -> None:
+    Image.fromarray(np.zeros((4, 4), dtype=np.uint16)).save(tmp_path / "a.png")
+    with pytest.raises(FsbenchError, match=r"a\.png: pixels are of mode I;16, expected 8-bit"):
+        reader(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_missing_file(tmp_path: Path, reader: Callable[[Path], Any]) -> None:
+    with pytest.raises(FsbenchError, match=r"gone\.png: is not there"):
+        reader(tmp_path / "gone.png")
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_no_image(tmp_path: Path, reader: Callable[[Path], Any], content: bytes) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(
+        FsbenchError, match=r"a\.png: cannot be read \((no image that can be read|its end chunk is missing)\): fetch"
+    ):
+        reader(tmp_path / "a.png")
+
+
+def test_a_folder_is_no_image(tmp_path: Path) -> None:
+    with pytest.raises(FsbenchError, match="cannot be read"):
+        read_image(tmp_path)
+
+
+def test_decompression_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture().save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(FsbenchError, match=r"a\.png: cannot be read \(Image size \(2400 pixels\)"):
+        read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_truncated_files_are_found(tmp_path: Path, kind: str) -> None:
+    data = encoded(picture(), kind)
+    for length in range(0, len(data) - 24, 37):
+        (tmp_path / "a").write_bytes(data[:length])
+        with pytest.raises(FsbenchError, match="cannot be read") as caught:
+            read_image(tmp_path / "a")
+        assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(["JPEG", "PNG"]), st.integers(0, 10**6), st.binary(min_size=1, max_size=4))
+def test_damaged_files_are_one_line(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, at: int, garbage: bytes
+) -> None:
+    data = bytearray(encoded(picture(size=(30, 20)), kind))
+    at %= len(data)
+    data[at : at + len(garbage)] = garbage
+    path = tmp_path_factory.getbasetemp() / f"damaged.{kind}"
+    path.write_bytes(data)
+    for reader in READERS:
+        said = f"{path}: "
+        try:
+            reader(path)
+        except FsbenchError as error:
+            said = str(error)
+        assert said.startswith(f"{path}: ")
+        assert "\n" not in said
+
+
+def test_jpeg_is_whole() -> None:
+    exif = Image.Exif()
+    data = encoded(picture(), "JPEG", exif=exif)
+    assert jpeg_is_whole(data)
+    assert jpeg_is_whole(data + b"\0" * 40)
+    assert not jpeg_is_whole(data + b"\0" * 100)
+    assert not jpeg_is_whole(encoded(picture(), "PNG"))
+    assert not jpeg_is_whole(b"")
+    assert not any(jpeg_is_whole(data[:length]) for length in range(len(data)))

@@ -1,0 +1,345 @@
+"""Models by name: found, built with options of the right types, or refused in one line that says what to mend."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fsbench import plugins
+from fsbench.errors import FsbenchError, ModelError
+from fsbench.index.fold_lists import FoldLists
+from fsbench.models.contract import ModelCard
+from fsbench.models.registry import check_model, described, load_model, published_lists
+from fsbench.plugins import registered
+
+MODELS = """
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import fsbench
+from fsbench import FsbenchError, ModelCard
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+TEXT = "no factory"
+
+
+class Made:
+    card = ModelCard(name="made", prompts="text")
+
+    def __init__(
+        self, size: int = 3, share: float = 0.5, fast: bool = False, kind: Literal["a", "b"] = "a",
+        most: int | None = None, where: Path = Path("."), plain="x", *, only: int = 0,
+    ) -> None:
+        self.got = dict(
+            size=size, share=share, fast=fast, kind=kind, most=most, where=where, plain=plain, only=only
+        )
+
+    def segment(self, episodes):
+        return []
+
+
+def function(size: int = 1) -> Made:
+    return Made(size=size)
+
+
+def everything(**options: int) -> Made:
+    made = Made()
+    made.got = options
+    return made
+
+
+def nothing() -> Made:
+    return Made()
+
+
+def positional(first: str = "", /, second: int = 0) -> Made:
+    return Made(size=second)
+
+
+def unresolved(size: Decimal = 0) -> Made:
+    return Made()
+
+
+class Opaque:
+    pass
+
+
+def opaque(size: Opaque = None) -> Made:
+    return Made()
+
+
+half = functools.partial(function, size=7)
+
+
+def broken(size: int = 1) -> Made:
+    raise RuntimeError("no checkpoint\\n  at hand\\n")
+
+
+def refused() -> Made:
+    raise FsbenchError("weights.pt: is missing: download it")
+
+
+def required(size: int) -> Made:
+    return Made()
+
+
+def cardless() -> object:
+    class Cardless:
+        def segment(self, episodes):
+            return []
+
+    return Cardless()
+
+
+def wrong_card() -> object:
+    made = Made()
+    made.card = {"name": "made"}
+    return made
+
+
+def speechless() -> object:
+    class Speechless:
+        card = Made.card
+        segment = "not a method"
+
+    return Speechless()
+
+
+def nameless() -> Made:
+    made = Made()
+    made.card = ModelCard(name="Über Model", prompts="text")
+    return made
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder, with models of the user's own; imports are undone afterwards."""
+    (tmp_path / "usersmodels.py").write_text(MODELS, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
+    yield tmp_path
+    for name in ("usersmodels", "halfdone", "failing"):
+        sys.modules.pop(name, None)
+
+
+def got(spec: str, /, **options: str) -> dict[str, Any]:
+    model: Any = load_model(spec, options)
+    return dict(model.got)
+
+
+def refusal(spec: str, kind: type[FsbenchError] = FsbenchError, /, **options: str) -> str:
+    """What is said, in one line, when a model cannot be had; errors of the very class ``kind``."""
+    with pytest.raises(FsbenchError) as caught:
+        load_model(spec, options)
+    assert type(caught.value) is kind
+    said = str(caught.value)
+    assert "\n" not in said
+    return said
+
+
+DEFAULTS = {
+    "size": 3,
+    "share": 0.5,
+    "fast": False,
+    "kind": "a",
+    "most": None,
+    "where": Path(),
+    "plain": "x",
+    "only": 0,
+}
+
+
+def test_a_factory_is_found_in_the_current_folder(folder: Path) -> None:
+    model = load_model("usersmodels:Made", {})
+    assert model.card.name == "made"
+    assert sys.modules["usersmodels"].__file__ == str(folder / "usersmodels.py")
+    assert got("usersmodels:Made") == DEFAULTS
+    assert got("usersmodels:nothing") == DEFAULTS
+
+
+def test_options_are_converted_as_the_factory_is_annotated() -> None:
+    options = {"size": "-12", "share": "1e-3", "fast": "true", "kind": "b", "most": "4", "where": "a/b"}
+    converted = got("usersmodels:Made", **options, plain="7", only="9")
+    assert converted == {
+        "size": -12,
+        "share": 0.001,
+        "fast": True,
+        "kind": "b",
+        "most": 4,
+        "where": Path("a/b"),
+        "plain": "7",
+        "only": 9,
+    }
+    assert {name: type(value) for name, value in converted.items()} == {
+        "size": int,
+        "share": float,
+        "fast": bool,
+        "kind": str,
+        "most": int,
+        "where": type(Path()),
+        "plain": str,
+        "only": int,
+    }
+    assert got("usersmodels:Made", fast="false")["fast"] is False
+    assert got("usersmodels:function", size="5")["size"] == 5
+    assert got("usersmodels:everything", any="x", other="y") == {"any": "x", "other": "y"}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("size", "1.5", "valid integer"),
+        ("size", "", "valid integer"),
+        ("share", "half", "valid number"),
+        ("fast", "maybe", "valid boolean"),
+        ("kind", "c", "'a' or 'b'"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused(option: str, value: str, said: str) -> None:
+    message = refusal("usersmodels:Made", **{option: value})
+    assert message.startswith(f"model usersmodels:Made: option {option}={value}: ")
+    assert said in message
+
+
+def test_an_unknown_option_names_those_that_are_accepted() -> None:
+    accepted = "size, share, fast, kind, most, where, plain, only"
+    assert refusal("usersmodels:Made", sise="3") == f"model usersmodels:Made: no option 'sise': it takes {accepted}"
+    assert refusal("usersmodels:function", kind="a") == "model usersmodels:function: no option 'kind': it takes size"
+    assert refusal("usersmodels:nothing", size="1") == "model usersmodels:nothing: no option 'size': it takes none"
+    assert refusal("usersmodels:positional", first="1").endswith("no option 'first': it takes second")
+
+
+def test_a_factory_that_raises_is_told_in_one_line() -> None:
+    line = next(n for n, text in enumerate(MODELS.splitlines(), 1) if "raise RuntimeError" in text)
+    said = refusal("usersmodels:broken", ModelError, size="2")
+    assert said == (
+        f"model usersmodels:broken: its factory raised RuntimeError: no checkpoint at hand (usersmodels.py line {line})"
+    )
+    said = refusal("usersmodels:required", ModelError)
+    assert "TypeError" in said
+    assert "'size'" in said
+    said = refusal("usersmodels:nameless", ModelError)
+    assert "model usersmodels:nameless: its factory raised ValidationError" in said
+    assert "Über Model" in said
+
+
+def test_a_factory_may_refuse_with_words_of_its_own() -> None:
+    assert refusal("usersmodels:refused") == "model usersmodels:refused: weights.pt: is missing: download it"
+
+
+def test_what_has_no_card_or_no_segment_is_no_model() -> None:
+    assert "Cardless has no card" in refusal("usersmodels:cardless", ModelError)
+    assert "Made has no card" in refusal("usersmodels:wrong_card", ModelError)
+    assert "Speechless has no segment" in refusal("usersmodels:speechless", ModelError)
+    with pytest.raises(ModelError, match="model spec: int has no segment"):
+        check_model("spec", 3)
+    good = SimpleNamespace(card=ModelCard(name="n", prompts="none"), segment=lambda episodes: [])
+    assert check_model("spec", good) is good  # type: ignore[comparison-overlap]
+
+
+def test_what_cannot_be_found_is_said() -> None:
+    assert "cannot import nosuchmodule" in refusal("nosuchmodule:Made")
+    assert "No module named 'nosuchmodule'" in refusal("nosuchmodule:Made")
+    assert "usersmodels has no 'Mode'" in refusal("usersmodels:Mode")
+    assert "usersmodels has no ''" in refusal("usersmodels:")
+    assert "TEXT is a str, expected a factory or a class" in refusal("usersmodels:TEXT")
+    assert "cannot import" in refusal(":Made")
+    said = refusal("usersmodels")
+    assert said.startswith("no model 'usersmodels': choose one of ")
+    assert "package.module:factory" in said
+    assert all(name in said for name in registered("models"))
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("def made(:\n", "SyntaxError"),
+        ("raise RuntimeError('no\\nGPU')\n", "RuntimeError"),
+        ("import os\nos.nosuchname\n", "nosuchname"),
+        ("import nosuchpackage\n", "nosuchpackage"),
+    ],
+)
+def test_a_module_that_does_not_import_is_told_in_one_line(folder: Path, code: str, said: str) -> None:
+    (folder / "halfdone.py").write_text(code, encoding="utf-8")
+    message = refusal("halfdone:made")
+    assert message.startswith("model halfdone:made: cannot import halfdone (")
+    assert said in message
+
+
+def test_a_relative_name_is_told_in_one_line() -> None:
+    assert "cannot import .usersmodels" in refusal(".usersmodels:Made")
+
+
+def test_annotations_that_cannot_be_resolved_only_matter_where_they_are_needed() -> None:
+    assert got("usersmodels:unresolved") == got("usersmodels:opaque") == DEFAULTS
+    for factory in ("unresolved", "opaque"):
+        assert f"model usersmodels:{factory}: option size=1: " in refusal(f"usersmodels:{factory}", size="1")
+
+
+def test_any_callable_is_a_factory() -> None:
+    assert got("usersmodels:half")["size"] == 7
+    assert got("usersmodels:half", size="8")["size"] in (8, "8")
+
+
+def entry_points(monkeypatch: pytest.MonkeyPatch, **points: str) -> None:
+    found = [EntryPoint(name, value, "fsbench.models") for name, value in points.items()]
+    monkeypatch.setattr(plugins, "entry_points", lambda group: found if group == "fsbench.models" else [])
+
+
+def test_registered_names_are_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(registered("benchmarks")) == sorted(registered("benchmarks"))
+    assert {"pascal-5i", "toy"} <= set(registered("benchmarks"))
+    assert list(registered("models")) == sorted(registered("models"))
+    entry_points(monkeypatch, zebra="a:a", ant="z:z", moth="m:m")
+    assert list(registered("models")) == ["ant", "moth", "zebra"]
+    assert registered("commands") == {}
+
+
+def test_a_registered_name_and_prefix_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    sys.path.insert(0, str(Path.cwd()))
+    entry_points(
+        monkeypatch, named="usersmodels:function", usersmodels="usersmodels:positional", rest="usersmodels:nothing"
+    )
+    assert got("named", size="6")["size"] == 6
+    assert got("usersmodels:Made", second="4")["size"] == 4, "the factory got 'Made' as its first argument"
+    assert refusal("rest:something") == "model rest:something: rest takes nothing after ':'"
+    assert refusal("nobody").startswith("no model 'nobody': choose one of named, rest, usersmodels, or give ")
+
+
+def test_a_registered_model_whose_package_is_broken_is_told_in_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sys.path.insert(0, str(folder))
+    (folder / "failing.py").write_text("raise RuntimeError('driver too old')\n", encoding="utf-8")
+    entry_points(monkeypatch, gone="nosuchpackage:made", less="usersmodels:less", failing="failing:made")
+    for name in ("gone", "less", "failing"):
+        assert refusal(name).startswith(f"model {name}: its package does not import (")
+
+
+def test_described_is_one_line_that_ends_where_it_was_raised() -> None:
+    with pytest.raises(ValueError) as caught:
+        raise ValueError("a\n b   c" * 200)
+    said = described(caught.value)
+    assert "\n" not in said
+    assert said.startswith("ValueError: a b ca b c")
+    assert "(test_registry.py line " in said
+    assert len(said) < 400
+
+
+def test_published_lists_are_known_with_no_data() -> None:
+    lists = published_lists("pascal-5i")
+    assert isinstance(lists, FoldLists)
+    assert lists.name == "pascal-5i"
+    assert published_lists("nobody") is None

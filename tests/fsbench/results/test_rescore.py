@@ -1,0 +1,318 @@
+"""Another reduction of stored counts, against Fractions over the rows; and what no record can be read from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import torch
+import typer
+from hypothesis import HealthCheck, given, settings
+from typer.testing import CliRunner
+
+import fsbench
+from fsbench.cli.rescore import rescore as command
+from fsbench.errors import FsbenchError
+from fsbench.index.benchmark import Benchmark
+from fsbench.models.contract import Episode as Shown
+from fsbench.models.contract import ModelCard
+from fsbench.records.counts import read_counts, rows_digest, write_counts
+from fsbench.records.record import read_record
+from fsbench.results.read_back import read_replicates, read_stored
+from fsbench.results.rescore import rescore
+from tests.fsbench.results.saved_records import Episode, write_stored
+from tests.fsbench.sample_models import Bright
+
+CLASSES = {"0": (0, 2, 4), "1": (1, 3)}
+
+
+class Together:
+    """Scores for any number of prompts, from the photograph and the class name."""
+
+    def __init__(self, name: str = "together", shift: float = 0.5) -> None:
+        self.card = ModelCard(name=name, prompts="text")
+        self.shift = shift
+
+    def segment(self, episodes: Sequence[Shown]) -> list[torch.Tensor]:
+        answers = []
+        for episode in episodes:
+            seed = int(episode.image_id, 16) % 2**31
+            noise = np.random.RandomState(seed).standard_normal((len(episode.prompts), 6, 8)).astype(np.float32)
+            answers.append(torch.from_numpy(noise) - self.shift)
+        return answers
+
+
+def made_up(seed: int = 0, images: int = 24) -> dict[str, list[Episode]]:
+    """Two folds over the same images; class 4 is never asked, class 3 has no pixel, one episode has no valid pixel."""
+    random = np.random.RandomState(seed)
+    folds: dict[str, list[Episode]] = {"0": [], "1": []}
+    for i in range(images):
+        for fold, class_id in (("0", 2 * random.randint(2)), ("1", 1)):
+            truth, predicted = random.randint(1, 20), random.randint(0, 20)
+            inter = random.randint(0, min(truth, predicted) + 1)
+            folds[fold].append((f"im{i:02d}", class_id, inter, predicted, truth, 50 + i))
+    folds["1"] += [("im03", 3, 0, 0, 0, 40), ("im04", 3, 0, 0, 0, 40), ("im05", 1, 0, 0, 0, 0)]
+    return folds
+
+
+def naive(asked: Mapping[str, Sequence[Episode]], empty: str) -> tuple[dict[str, Fraction], dict[str, Fraction]]:
+    """mIoU and mean per-episode IoU of each fold."""
+    miou, image = {}, {}
+    for fold, episodes in asked.items():
+        ious = []
+        for class_id in CLASSES[fold]:
+            own = [e for e in episodes if e[1] == class_id]
+            union = sum(e[3] + e[4] - e[2] for e in own)
+            if union:
+                ious.append(Fraction(sum(e[2] for e in own), union))
+            elif empty == "zero":
+                ious.append(Fraction(0))
+        miou[fold] = sum(ious, Fraction(0)) / len(ious)
+        each = [Fraction(e[2], e[3] + e[4] - e[2]) for e in episodes if e[3] + e[4]]
+        image[fold] = sum(each, Fraction(0)) / len(each)
+    return miou, image
+
+
+@pytest.mark.parametrize("empty", ["drop", "zero"])
+@pytest.mark.parametrize("protocol", ["fsbench-v1", "hsnet"])
+def test_each_rule_against_fractions(tmp_path: Path, protocol: str, empty: Any) -> None:
+    asked = made_up()
+    found = rescore(write_stored(tmp_path, asked, CLASSES, protocol=protocol), empty_class=empty)
+    miou, _ = naive(asked, empty)
+    for fold, value in miou.items():
+        assert found.folds[fold].scores["miou"].score == pytest.approx(float(value), abs=1e-15)
+    assert found.mean["miou"].score == pytest.approx(float(sum(miou.values()) / 2), abs=1e-15)
+    assert found.own == (empty == {"fsbench-v1": "drop", "hsnet": "zero"}[protocol])
+    assert found.folds["0"].left_out == (("class_4",) if empty == "drop" else ())
+    assert found.folds["1"].classes["class_3"] == (None if empty == "drop" else 0)
+    other = rescore(tmp_path, empty_class="zero" if empty == "drop" else "drop")
+    assert other.mean["miou"].score != found.mean["miou"].score
+    assert other.mean["miou"].ci95 != found.mean["miou"].ci95
+    assert other.mean["fb_iou"] == found.mean["fb_iou"]
+
+
+def test_the_own_reduction_is_the_record_with_its_replicates(tiny: Benchmark, tmp_path: Path) -> None:
+    record = fsbench.evaluate(Bright(), tiny, out=tmp_path, threads=1)
+    stored = read_stored(tmp_path / record.folder())
+    scores = stored.scores(stored.protocol, imagewise=False)
+    assert scores.folds == record.folds
+    assert (scores.miou, scores.fb_iou, scores.ci95) == (record.miou, record.fb_iou, record.ci95)
+    kept = read_replicates(stored)
+    for fold in record.folds:
+        assert (scores.replicates.miou[fold] == kept[f"miou_fold{fold}"]).all()
+        assert (scores.replicates.fb_iou[fold] == kept[f"fb_iou_fold{fold}"]).all()
+    found = rescore(tmp_path / record.folder())
+    assert found.own
+    assert (found.mean["miou"].score, found.mean["miou"].ci95) == (record.miou, record.ci95)
+    assert found.mean["fb_iou"].score == record.fb_iou
+    for fold, said in record.folds.items():
+        assert (found.folds[fold].scores["miou"].score, found.folds[fold].scores["miou"].ci95) == (said.miou, said.ci95)
+
+
+def test_image_average_is_the_mean_over_episodes_under_its_own_name(tmp_path: Path) -> None:
+    asked = made_up()
+    record = read_record(write_stored(tmp_path, asked, CLASSES, imagewise=True))
+    found = rescore(tmp_path, average="image")
+    _, image = naive(asked, "drop")
+    for fold, value in image.items():
+        assert list(found.folds[fold].scores) == ["imagewise"]
+        own = found.folds[fold].scores["imagewise"]
+        assert own.score == pytest.approx(float(value), abs=1e-15)
+        assert (own.score, own.ci95) == tuple(dict(record.folds[fold].other["imagewise"]).values())
+    assert list(found.mean) == ["imagewise"]
+    assert (found.mean["imagewise"].score, found.mean["imagewise"].ci95) == tuple(
+        dict(record.other["imagewise"]).values()
+    )
+    assert found.empty_class is None
+    assert not found.own
+    assert found.folds["1"].without_union == 2
+    assert found.folds["1"].episodes == 26
+    assert "have no IoU and are left out: fold 1: 2 of 26." in found.remarks[0]
+
+
+@given(data=st.data())
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_counts(data: st.DataObject, tmp_path: Path) -> None:
+    pixels = st.tuples(st.integers(1, 9), st.integers(0, 9), st.floats(0, 1))
+    asked: dict[str, list[Episode]] = {}
+    for fold, ids in CLASSES.items():
+        drawn = data.draw(st.lists(st.tuples(st.integers(0, 6), st.sampled_from(ids), pixels), min_size=1, max_size=12))
+        asked[fold] = [
+            (f"i{image}", class_id, int(part * min(truth, predicted)), predicted, truth, 20)
+            for image, class_id, (truth, predicted, part) in drawn
+        ]
+    write_stored(tmp_path, asked, CLASSES)
+    for empty in ("drop", "zero"):
+        found = rescore(tmp_path, empty_class=empty)  # type: ignore[arg-type]
+        for fold, value in naive(asked, empty)[0].items():
+            assert found.folds[fold].scores["miou"].score == pytest.approx(float(value), abs=1e-14)
+    for fold, value in naive(asked, "drop")[1].items():
+        own = rescore(tmp_path, average="image").folds[fold].scores["imagewise"].score
+        assert own == pytest.approx(float(value), abs=1e-14)
+
+
+def test_missing_folds_leave_no_mean_and_no_interval(tmp_path: Path) -> None:
+    asked = made_up()
+    found = rescore(write_stored(tmp_path, asked, CLASSES, run=["1"]))
+    assert list(found.folds) == ["1"]
+    score = found.folds["1"].scores["miou"]
+    assert score.score == pytest.approx(float(naive(asked, "drop")[0]["1"]), abs=1e-15)
+    assert score.ci95 is None
+    assert (found.mean["miou"].score, found.mean["miou"].ci95) == (None, None)
+    assert found.remarks[0] == "no mean and no intervals: they depend on all folds, and the record lacks fold 0."
+
+
+@pytest.mark.parametrize("protocol", ["fsbench-multi-v1", "fsbench-general-v1"])
+def test_classes_asked_together(tiny: Benchmark, tmp_path: Path, protocol: str) -> None:
+    record = fsbench.evaluate(Together(), tiny, protocol=protocol, out=tmp_path, threads=1)
+    found = rescore(tmp_path / record.folder())
+    for scores, said in [(found.mean, record), *((found.folds[f].scores, record.folds[f]) for f in record.folds)]:
+        assert (scores["miou"].score, scores["miou"].ci95) == (said.miou, said.ci95)
+        assert "fb_iou" not in scores
+        assert {name: asdict(value) for name, value in scores.items() if name != "miou"} == {
+            name: dict(value) for name, value in said.other.items()
+        }
+        assert len(scores) > 1
+    with pytest.raises(FsbenchError, match=f"{protocol} asks several classes at once, so that an episode has no IoU"):
+        rescore(tmp_path / record.folder(), average="image")
+    part = fsbench.evaluate(Together(), tiny, protocol=protocol, out=tmp_path / "part", threads=1, folds=(0, 2))
+    partly = rescore(tmp_path / "part" / part.folder())
+    for fold in ("0", "2"):
+        own, whole = partly.folds[fold].scores, found.folds[fold].scores
+        assert {name: value.score for name, value in own.items()} == {n: v.score for n, v in whole.items()}
+        assert {value.ci95 for value in own.values()} == {None}
+
+
+def test_a_record_without_class_ids(tmp_path: Path) -> None:
+    """Records of the first days name no ids: the classes with episodes have ascending ids, and the counts prove it."""
+    path = write_stored(tmp_path, made_up(), CLASSES)
+    before = rescore(path, empty_class="zero")
+    said = json.loads(path.read_text())
+    for fold in said["folds"].values():
+        for of_class in fold["classes"].values():
+            del of_class["class_id"]
+    path.write_text(json.dumps(said))
+    assert rescore(path, empty_class="zero") == before
+    said["folds"]["0"]["classes"] = dict(reversed(said["folds"]["0"]["classes"].items()))
+    path.write_text(json.dumps(said))
+    with pytest.raises(FsbenchError, match="do not follow from the counts"):
+        rescore(path)
+    del said["folds"]["0"]["classes"]["class_4"]
+    said["folds"]["0"]["classes"]["class_0"]["class_id"] = 0
+    path.write_text(json.dumps(said))
+    with pytest.raises(FsbenchError, match="which class has which id cannot be told"):
+        rescore(path)
+
+
+def altered(path: Path, change: Any) -> None:
+    said = json.loads(path.read_text())
+    change(said)
+    path.write_text(json.dumps(said))
+
+
+def other_counts(path: Path, change: Any) -> None:
+    """Counts altered together with their digest, as a forger would."""
+    counts = path.parent / "counts.parquet"
+    rows = [change(row) for row in read_counts(counts) if change(row) is not None]
+    write_counts(counts, rows)
+    altered(path, lambda said: said.update(counts_sha256=rows_digest(rows)))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda p: altered(p, lambda s: s.update(protocol="mine")), "is of protocol 'mine', which is not known here"),
+        (lambda p: altered(p, lambda s: s["folds"]["0"].update(miou=0.9)), "scores do not follow from the counts"),
+        (lambda p: altered(p, lambda s: s.update(miou=0.9)), "scores do not follow from the counts"),
+        (lambda p: altered(p, lambda s: s["folds"]["1"].update(fb_iou=None)), "scores do not follow from the counts"),
+        (
+            lambda p: altered(p, lambda s: s["folds"]["1"]["classes"]["class_1"].update(episodes=3)),
+            "scores do not follow from the counts",
+        ),
+        (
+            lambda p: altered(p, lambda s: s["folds"]["0"]["classes"]["class_2"].update(class_id=0)),
+            "which class has which id cannot be told",
+        ),
+        (
+            lambda p: altered(p, lambda s: s["manifests_sha256"].popitem()),
+            "scores, manifests and benchmark do not agree",
+        ),
+        (
+            lambda p: altered(p, lambda s: s["folds"]["0"].update(manifest_sha256="0" * 64)),
+            "scores, manifests and benchmark do not agree",
+        ),
+        (lambda p: altered(p, lambda s: s.update(folds={})), "scores, manifests and benchmark do not agree"),
+        (lambda p: altered(p, lambda s: s.update(counts_sha256="0" * 64)), "counts.parquet: is not of the record"),
+        (lambda p: (p.parent / "counts.parquet").unlink(), "counts.parquet: cannot be read as counts"),
+        (
+            lambda p: other_counts(p, lambda row: row if row.number != 3 else None),
+            "fold 0 has 23 episodes, expected those of numbers 0 to 23, once each, in order",
+        ),
+        (lambda p: other_counts(p, lambda row: row._replace(class_id=7)), "scores do not follow from the counts"),
+        (
+            lambda p: other_counts(p, lambda row: row._replace(intersection=row.valid + 1)),
+            "scores do not follow from the counts",
+        ),
+        (
+            lambda p: other_counts(p, lambda row: row._replace(valid=2**49)),
+            r"cannot be read as counts \(valid is from 562949953421312 to 562949953421312, expected 0 to 2\^40\)",
+        ),
+    ],
+)
+def test_refusals(tmp_path: Path, damage: Any, message: str) -> None:
+    path = write_stored(tmp_path, made_up(), CLASSES)
+    rescore(path)
+    damage(path)
+    with pytest.raises(FsbenchError, match=message) as refused:
+        rescore(path)
+    assert "\n" not in str(refused.value)
+    assert str(tmp_path) in str(refused.value)
+
+
+def test_counts_too_large_to_resample(tmp_path: Path) -> None:
+    """Each sum is exact, but a draw could reach 2^53: no interval is made of what is not exact."""
+    path = write_stored(tmp_path, made_up(), CLASSES)
+    stored = read_stored(path)
+    rows = {fold: [row._replace(valid=row.valid + 2**47) for row in of] for fold, of in stored.rows.items()}
+    from dataclasses import replace
+
+    with pytest.raises(FsbenchError, match=r"cannot be scored \(a replicate could count \d+ pixels, expected fewer"):
+        replace(stored, rows=rows).scores(stored.protocol, imagewise=False)
+
+
+def test_a_reduction_that_is_none(tmp_path: Path) -> None:
+    path = write_stored(tmp_path, made_up(), CLASSES)
+    with pytest.raises(FsbenchError, match="choose class or image; drop or zero"):
+        rescore(path, average="pixel")  # type: ignore[arg-type]
+    with pytest.raises(FsbenchError, match="--average image takes no mean over classes: leave --empty-class out"):
+        rescore(path, average="image", empty_class="zero")
+
+
+def test_the_command_says_which_reduction(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(command)
+    path = str(write_stored(tmp_path, made_up(), CLASSES))
+
+    def said(*arguments: str) -> str:
+        done = CliRunner().invoke(app, [path, *arguments])
+        assert done.exit_code == 0, done.output
+        return " ".join(done.output.split())
+
+    assert "a class with no sample is left out of the mean (the protocol's own)" in said()
+    assert "left out of the mean: class_4 (fold 0), class_3 (fold 1)." in said()
+    assert "is counted as 0 (not the protocol's own, so not a score of it)" in said("--empty-class", "zero")
+    assert "mean of per-episode IoU ('imagewise'), which is not an mIoU" in said("--average", "image")
+    assert "imagewise" in said("--average", "image").split("Reduction")[0]
+    assert "mIoU" not in said("--average", "image").split("Reduction")[0]
+    mean = rescore(tmp_path).mean["miou"]
+    assert mean.score is not None
+    assert f"{100 * mean.score:.2f}" in said()
+    found = json.loads(CliRunner().invoke(app, [path, "--json"]).output)
+    assert found == json.loads(json.dumps(asdict(rescore(tmp_path))))

@@ -1,0 +1,279 @@
+"""Several classes asked at once: labels, confusion counts and scores, against counting pixel by pixel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import hypothesis.extra.numpy as hnp
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from PIL import Image
+
+import fsbench
+from fsbench.engine.batches import shown_episodes
+from fsbench.engine.outputs import BadAnswerError, as_labels
+from fsbench.episodes.draws import draw
+from fsbench.episodes.protocols import PROTOCOLS
+from fsbench.errors import FsbenchError, ModelError
+from fsbench.index.benchmark import Benchmark, Sample, write_benchmark
+from fsbench.index.fold_lists import ClassName, FoldLists
+from fsbench.index.truths import join_truths
+from fsbench.io.files import sha256_file
+from fsbench.models.contract import Episode, ModelCard
+from fsbench.records.counts import BACKGROUND, read_counts
+from fsbench.records.record import FoldRecord, Record
+from fsbench.scoring.confusion import confusion
+from tests.fsbench.engine.saved_predictions import png, saved_and_handed_in
+
+CLASSES, FOLDS, IMAGES, SIZE = 6, 2, 24, (20, 30)
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    """24 photographs of noise whose label maps hold up to all six classes and void."""
+    root = tmp_path_factory.mktemp("several")
+    (root / "raw").mkdir()
+    random = np.random.RandomState(5)
+    samples, area = [], {}
+    for number in range(IMAGES):
+        sample = f"p{number:02d}"
+        # 0 to 2 of every fold's classes at least, in blocks, and void
+        labels = random.choice([0, 0, *random.choice(np.arange(1, CLASSES + 1), 3, replace=False), 255], (5, 6))
+        label_map = np.kron(labels, np.ones((4, 5))).astype(np.uint8)
+        Image.fromarray(random.randint(0, 256, (*SIZE, 3)).astype(np.uint8)).save(root / "raw" / f"{sample}.png")
+        Image.fromarray(label_map).save(root / "raw" / f"{sample}-mask.png")
+        files = [root / "raw" / f"{sample}.png", root / "raw" / f"{sample}-mask.png"]
+        samples.append(
+            Sample(sample, "val", *SIZE, *(f"root:{path.name}" for path in files), *(sha256_file(f) for f in files))
+        )
+        area |= {(sample, c): int((label_map == c + 1).sum()) for c in range(CLASSES) if (label_map == c + 1).any()}
+    folds = {"0": (0, 1, 2), "1": (3, 4, 5)}
+    lists = FoldLists(
+        name="several",
+        title="several",
+        partition="blocks",
+        mask_rule="label-map",
+        classes=tuple(ClassName(c, f"class_{c}", f"class {c}") for c in range(CLASSES)),
+        folds=folds,
+        val={fold: tuple(sorted(pair for pair in area if pair[1] in ids)) for fold, ids in folds.items()},
+        train={},
+    )
+    return write_benchmark(
+        root / "index",
+        lists=lists,
+        roots={"root": root / "raw"},
+        mask_format="label-map",
+        samples=samples,
+        area=area,
+        masks_digest="0" * 64,
+        partial=False,
+    )
+
+
+class Noise:
+    """Scores that depend on photograph, class name and supports, and on nothing else."""
+
+    def __init__(self) -> None:
+        self.card = ModelCard(name="noise", prompts="text")
+
+    def segment(self, episodes: Sequence[Episode]) -> list[torch.Tensor]:
+        return [self.scores(e) for e in episodes]
+
+    @staticmethod
+    def scores(episode: Episode) -> torch.Tensor:
+        planes = []
+        for prompt in episode.prompts:
+            seed = int(episode.image_id, 16) % 2**31 + int(prompt.class_name[-1])
+            seed += sum(int(mask.sum()) for mask in prompt.support_masks)
+            planes.append(torch.from_numpy(np.random.RandomState(seed).standard_normal((10, 15)).astype(np.float32)))
+        return torch.stack(planes) - 0.5
+
+
+def naive(
+    benchmark: Benchmark, fold: str, protocol: str, shots: int
+) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """The fold's confusion matrix over background and the classes asked, pixel by pixel."""
+    manifest = draw(benchmark.lists, fold, PROTOCOLS[protocol], shots, 0)
+    total = np.zeros((CLASSES + 1, CLASSES + 1), np.int64)
+    for question in manifest.questions:
+        (episode,) = shown_episodes(benchmark, PROTOCOLS[protocol], [question])
+        scores = torch.nn.functional.interpolate(
+            Noise.scores(episode)[None], SIZE, mode="bilinear", align_corners=False
+        )[0]
+        label_map = np.asarray(Image.open(benchmark.path(benchmark.samples[question.query].mask or "")))
+        for y in range(SIZE[0]):
+            for x in range(SIZE[1]):
+                true = int(label_map[y, x])
+                if true == 255:
+                    continue
+                true = true if true - 1 in question.class_ids else 0
+                best, said = 0.0, 0
+                for place, class_id in enumerate(question.class_ids):
+                    if float(scores[place, y, x]) > best:
+                        best, said = float(scores[place, y, x]), class_id + 1
+                total[true, said] += 1
+    return total
+
+
+def iou(matrix: np.ndarray[tuple[int, int], np.dtype[np.int64]], place: int) -> float:
+    union = matrix[place].sum() + matrix[:, place].sum() - matrix[place, place]
+    return float(matrix[place, place] / union)
+
+
+@pytest.mark.parametrize("shots", [0, 1])
+def test_multi_against_counting_pixel_by_pixel(several: Benchmark, tmp_path: Path, shots: int) -> None:
+    record = fsbench.evaluate(Noise(), several, protocol="fsbench-multi-v1", shots=shots, out=tmp_path)
+    for fold, ids in several.lists.folds.items():
+        matrix, said = naive(several, fold, "fsbench-multi-v1", shots), record.folds[fold]
+        assert said.confusion is not None
+        assert said.confusion.class_ids == (BACKGROUND, *ids)
+        places = [0, *(class_id + 1 for class_id in ids)]
+        assert np.array(said.confusion.pixels).tolist() == matrix[np.ix_(places, places)].tolist()
+        ious = [iou(matrix, class_id + 1) for class_id in ids]
+        assert said.miou == pytest.approx(np.mean(ious), abs=1e-12)
+        assert said.other["with_background"].score == pytest.approx(np.mean([*ious, iou(matrix, 0)]), abs=1e-12)
+        assert said.fb_iou is None
+        assert said.episodes == said.asked == len({image for image, _ in several.lists.val[fold]})
+    assert record.other["with_background"].score == pytest.approx(
+        np.mean([f.other["with_background"].score for f in record.folds.values()])
+    )
+
+
+def test_general_scores_seen_and_unseen_apart(several: Benchmark, tmp_path: Path) -> None:
+    record = fsbench.evaluate(Noise(), several, protocol="fsbench-general-v1", shots=1, out=tmp_path)
+    for fold, ids in several.lists.folds.items():
+        matrix, said = naive(several, fold, "fsbench-general-v1", 1), record.folds[fold]
+        assert said.confusion is not None
+        assert np.array(said.confusion.pixels).tolist() == matrix.tolist()
+        unseen = float(np.mean([iou(matrix, c + 1) for c in ids]))
+        seen = float(np.mean([iou(matrix, c + 1) for c in range(CLASSES) if c not in ids]))
+        assert said.miou == pytest.approx(unseen, abs=1e-12)
+        assert said.other["seen"].score == pytest.approx(seen, abs=1e-12)
+        assert said.other["harmonic"].score == pytest.approx(2 * seen * unseen / (seen + unseen), abs=1e-12)
+        assert set(said.classes) == {f"class_{c}" for c in ids}
+        assert set(said.others) == {"background", *(f"class_{c}" for c in range(CLASSES) if c not in ids)}
+        for name, score in said.other.items():
+            assert score.ci95 is not None, name
+            assert score.score is not None
+            assert score.ci95[0] <= score.score <= score.ci95[1]
+
+
+def test_counts_say_what_the_confusion_says(several: Benchmark, tmp_path: Path) -> None:
+    record = fsbench.evaluate(Noise(), several, protocol="fsbench-general-v1", shots=0, out=tmp_path)
+    rows = read_counts(tmp_path / record.folder() / "counts.parquet")
+    for fold, said in record.folds.items():
+        assert said.confusion is not None
+        matrix = np.array(said.confusion.pixels)
+        for place, class_id in enumerate(said.confusion.class_ids):
+            of_class = [row for row in rows if row.fold == fold and row.class_id == class_id]
+            assert sum(row.intersection for row in of_class) == matrix[place, place]
+            assert sum(row.predicted for row in of_class) == matrix[:, place].sum()
+            assert sum(row.truth for row in of_class) == matrix[place].sum()
+
+
+def comparable(record: Record) -> str:
+    said = json.loads(record.json_text())
+    del said["timings"]
+    return json.dumps(said)
+
+
+def test_folds_one_by_one_and_other_workers_give_the_same_record(several: Benchmark, tmp_path: Path) -> None:
+    def run(out: str, **keywords: object) -> Record:
+        return fsbench.evaluate(Noise(), several, protocol="fsbench-multi-v1", out=tmp_path / out, **keywords)  # type: ignore[arg-type]
+
+    whole = run("a", workers=3)
+    run("b", folds="1", workers=1)
+    assert comparable(run("b", workers=1)) == comparable(whole)
+
+
+def test_predictions_name_the_class_by_its_place(several: Benchmark, tmp_path: Path) -> None:
+    protocol = PROTOCOLS["fsbench-multi-v1"]
+    folder = tmp_path / "mine"
+    for fold in several.lists.folds:
+        manifest = draw(several.lists, fold, protocol, 0, 0)
+        (folder / f"fold{fold}").mkdir(parents=True)
+        (folder / f"fold{fold}" / "manifest.sha256").write_text(manifest.sha256)
+        for number, question in enumerate(manifest.questions):
+            labels = several.labels(question.query, question.class_ids)
+            Image.fromarray(np.where(labels == 255, 0, labels)).save(folder / f"fold{fold}" / f"{number:06d}.png")
+    record = fsbench.evaluate(f"predictions:{folder}", several, protocol=protocol.id, shots=0, out=tmp_path / "r")
+    assert record.miou == 1.0
+    Image.fromarray(np.full(SIZE, 9, np.uint8)).save(folder / "fold0" / "000003.png")
+    with pytest.raises(FsbenchError, match=r"000003.png: holds the value 9, but 3 classes are asked: expected 0..3"):
+        fsbench.evaluate(f"predictions:{folder}", several, protocol=protocol.id, shots=0, out=tmp_path / "s")
+
+
+@pytest.mark.parametrize("protocol", ["fsbench-multi-v1", "fsbench-general-v1"])
+def test_saved_predictions_handed_in_give_the_same_counts(several: Benchmark, tmp_path: Path, protocol: str) -> None:
+    folder, _ = saved_and_handed_in(Noise(), several, tmp_path, protocol=protocol, shots=0)
+    mode, labels = png(folder / "predictions" / "fold1" / "000000.png")
+    assert mode == "P"
+    (question, *_) = draw(several.lists, "1", PROTOCOLS[protocol], 0, 0).questions
+    (episode,) = shown_episodes(several, PROTOCOLS[protocol], [question])
+    scores = torch.nn.functional.interpolate(Noise.scores(episode)[None], SIZE, mode="bilinear", align_corners=False)
+    expected = np.where(scores[0].amax(0) > 0, scores[0].argmax(0) + 1, 0)
+    assert np.array_equal(labels, expected)
+
+
+def test_a_wrong_number_of_maps_is_refused(several: Benchmark, tmp_path: Path) -> None:
+    class One(Noise):
+        def segment(self, episodes: Sequence[Episode]) -> list[torch.Tensor]:
+            return [torch.zeros(1, *e.image.shape[1:]) for e in episodes]
+
+    with pytest.raises(ModelError, match=r"episode 0 \(query p00\): got shape \(1, 20, 30\), expected \(3, height"):
+        fsbench.evaluate(One(), several, protocol="fsbench-multi-v1", out=tmp_path)
+
+
+def test_no_confusion_where_one_class_is_asked(several: Benchmark, tmp_path: Path) -> None:
+    record = fsbench.evaluate(Noise(), several, shots=0, out=tmp_path)
+    assert {fold.confusion for fold in record.folds.values()} == {None}
+    assert all(isinstance(fold, FoldRecord) and not fold.others and not fold.other for fold in record.folds.values())
+
+
+@given(
+    hnp.arrays(np.uint8, (4, 5), elements=st.integers(0, 3)),
+    hnp.arrays(np.uint8, (4, 5), elements=st.sampled_from([0, 1, 2, 3, 255])),
+)
+def test_confusion_counts_every_valid_pixel_once(
+    predicted: np.ndarray[tuple[int, int], np.dtype[np.uint8]], truth: np.ndarray[tuple[int, int], np.dtype[np.uint8]]
+) -> None:
+    matrix = confusion(predicted, truth, 3)
+    for t in range(4):
+        for p in range(4):
+            assert matrix[t, p] == sum(
+                int(truth[y, x] == t and predicted[y, x] == p) for y in range(4) for x in range(5)
+            )
+
+
+def test_a_pixel_of_two_classes_or_of_any_void_is_not_compared() -> None:
+    a = np.array([[1, 1, 0, 255, 0]], np.uint8)
+    b = np.array([[0, 1, 1, 1, 0]], np.uint8)
+    assert join_truths({0: a, 2: b}, (1, 5)).tolist() == [[1, 255, 3, 255, 0]]
+
+
+def test_labels_of_equal_scores_are_the_first_and_of_none_positive_background() -> None:
+    scores = torch.tensor([[[0.0, 2.0, -1.0, 1.0]], [[0.0, 2.0, 3.0, 0.5]]])
+    assert as_labels(scores, 2, (1, 4), (1, 4)).tolist() == [[0, 1, 2, 1]]
+    assert as_labels(scores > 0, 2, (1, 4), (1, 4)).tolist() == [[0, 1, 2, 1]]
+    with pytest.raises(BadAnswerError, match="NaN"):
+        as_labels(scores * float("nan"), 2, (1, 4), (1, 4))
+
+
+def test_too_many_classes_together_are_refused() -> None:
+    lists = FoldLists(
+        name="wide",
+        title="wide",
+        partition="all",
+        mask_rule="none",
+        classes=tuple(ClassName(c, f"k{c}", f"k{c}") for c in range(255)),
+        folds={"f": tuple(range(255))},
+        val={"f": tuple((f"i{c}", c) for c in range(255))},
+        train={},
+    )
+    with pytest.raises(FsbenchError, match="255 classes asked together: at most 254 can be"):
+        draw(lists, "f", PROTOCOLS["fsbench-multi-v1"], 0, 0)
