@@ -246,7 +246,7 @@ HEIGHT, WIDTH = 24, 32
         (lambda e: np.zeros((1, 4, 4)), "returned 1 answers to 8 episodes|expected"),
         (lambda e: [np.full((1, 4, 4), np.inf) for _ in e], "infinite scores, expected finite ones"),
         (lambda e: sys.exit(3), "segment raised SystemExit: 3"),
-        (lambda e: 1 / 0, r"segment raised ZeroDivisionError: division by zero \(test_evaluation.py line"),
+        (lambda e: 1 / 0, r"segment raised ZeroDivisionError: division by zero \(test_evaluate.py line"),
     ],
 )
 def test_answers_that_are_none_are_named(tiny: Benchmark, tmp_path: Path, answer: Any, expected: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from fsbench.benchmarks.fss.class_folders import read_class_folders
-from fsbench.benchmarks.toy.build import build as toy
+from fsbench.benchmarks.toy.build import build as build_toy
 from fsbench.benchmarks.toy.classes import CLASS_NAMES
 from fsbench.benchmarks.verification import verify_benchmark
 from fsbench.errors import FsbenchError
@@ -18,7 +18,7 @@ from fsbench.index.benchmark import Benchmark
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
-    return toy.build(out=tmp_path_factory.mktemp("toy"))
+    return build_toy(out=tmp_path_factory.mktemp("toy"))
 
 
 def test_it_has_the_layout_of_fss_1000(built: Benchmark) -> None:
