@@ -94,7 +94,7 @@ def _check_encoders(folder: Path, meta: Meta, visual: str, text: str) -> None:
 
 
 def build(run: str, *, joint: bool = False, visual: str | None = None, text: str | None = None) -> Segmenter:
-    """``fusioner:RUN/fold{fold}``: the Fusioner in a folder that ``fsbench train fusioner`` wrote.
+    """A Fusioner that ``fsbench train fusioner`` wrote; ``fusioner:RUN/fold{fold}`` takes each fold's own.
 
     ``visual``, ``text``: the encoders with the path of their weights (``NAME=PATH``), where they were trained with one;
     they must be the very weights that it was trained with.

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from fsbench.cli import completion
+
 EXAMPLE = "Example: fsbench episodes pascal-5i --fold 0 --protocol hsnet --shots 1 --seed 0 | sha256sum"
 
 
@@ -36,7 +38,9 @@ def episodes(
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="See 'fsbench list protocols'. Default: fsbench-v1; on Mosaic-4 mosaic4-v1.", show_default=False
+            help="See 'fsbench list protocols'. Default: fsbench-v1; on Mosaic-4 mosaic4-v1.",
+            show_default=False,
+            autocompletion=completion.protocols,
         ),
     ] = None,
     shots: Annotated[

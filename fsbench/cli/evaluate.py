@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from fsbench.cli import completion
 from fsbench.cli.episodes import DrawFrom
 from fsbench.errors import FsbenchError
 
@@ -27,14 +28,30 @@ class IfExists(StrEnum):
 
 def evaluate(
     model: Annotated[
-        list[str], typer.Option("-m", "--model", help="A registered name, package.module:factory, or predictions:DIR.")
+        list[str],
+        typer.Option(
+            "-m",
+            "--model",
+            help="A registered name, module:factory, or predictions:DIR.",
+            autocompletion=completion.models,
+        ),
     ],
-    benchmark: Annotated[list[str], typer.Option("-b", "--benchmark", help="A built benchmark's name, or a folder.")],
+    benchmark: Annotated[
+        list[str],
+        typer.Option(
+            "-b",
+            "--benchmark",
+            help="A built benchmark's name, or a folder.",
+            autocompletion=completion.benchmarks,
+        ),
+    ],
     fold: Annotated[str, typer.Option("-f", "--fold", help="all, a fold, or several: 0,2.")] = "all",
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="See 'fsbench list protocols'. Default: fsbench-v1; on Mosaic-4 mosaic4-v1.", show_default=False
+            help="See 'fsbench list protocols'. Default: fsbench-v1; on Mosaic-4 mosaic4-v1.",
+            show_default=False,
+            autocompletion=completion.protocols,
         ),
     ] = None,
     shots: Annotated[

@@ -45,28 +45,28 @@ def list_(
 
 def _models() -> list[dict[str, str]]:
     from fsbench.errors import FsbenchError
-    from fsbench.models.registry import load_model
-    from fsbench.plugins import registered
+    from fsbench.models.registry import load_model, missing_argument
+    from fsbench.plugins import load, registered
+
+    def row(model: str, prompts: str, parameters: int | None, description: str) -> dict[str, str]:
+        count = "?" if parameters is None else f"{parameters:,}"
+        return {"model": model, "prompts": prompts, "parameters": count, "description": description}
 
     rows = []
-    for name in registered("models"):
+    for name, point in registered("models").items():
         try:
+            factory = load(point)
+            if missing := missing_argument(factory):
+                summary = (getattr(factory, "__doc__", None) or "").strip().partition("\n")[0].replace("``", "")
+                rows.append(row(f"{name}:{missing}", "?", None, summary))
+                continue
             card = load_model(name, {}).card
-            parameters = "?" if card.total_parameters is None else f"{card.total_parameters:,}"
-            rows.append(
-                {"model": name, "prompts": card.prompts, "parameters": parameters, "description": card.description}
-            )
         except FsbenchError as error:
-            rows.append({"model": name, "prompts": "?", "parameters": "?", "description": f"not usable: {error}"})
-    rows.append(
-        {
-            "model": "predictions:DIR",
-            "prompts": "none",
-            "parameters": "?",
-            "description": "masks made by any program, one PNG an episode",
-        }
-    )
-    return rows
+            rows.append(row(name, "?", None, f"not usable: {error}"))
+        else:
+            rows.append(row(name, card.prompts, card.total_parameters, card.description))
+    rows.append(row("predictions:DIR", "none", None, "masks made by any program, one PNG per episode"))
+    return sorted(rows, key=lambda r: r["model"].count(":"))
 
 
 def _benchmarks() -> list[dict[str, str]]:

@@ -40,7 +40,6 @@ app = typer.Typer(
     epilog="First steps: fsbench demo",
     no_args_is_help=False,
     invoke_without_command=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -55,19 +54,24 @@ def _root(context: typer.Context, version: bool = typer.Option(False, "--version
         typer.echo(context.get_help())
 
 
-app.add_typer(build.app, name="build")
-app.command("verify", epilog=verify.EXAMPLE)(verify.verify)
-app.command("episodes", epilog=episodes.EXAMPLE)(episodes.episodes)
-app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
-app.command("merge", epilog=merge.EXAMPLE)(merge.merge)
-app.command("rescore", epilog=rescore.EXAMPLE)(rescore.rescore)
-app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
-app.command("download", epilog=download.EXAMPLE)(download.download)
-app.add_typer(train.app, name="train")
-app.command("show", epilog=show.EXAMPLE)(show.show)
-app.command("segment", epilog=segment.EXAMPLE)(segment.segment)
-app.command("list", epilog=list_command.EXAMPLE)(list_command.list_)
-app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
+START, RAW, RUN, READ = "Start here", "Benchmarks", "Models", "Results"
+"""Panels of ``fsbench --help``, in the order in which a user needs them."""
+
+PANEL_OF_SIBLING = {"fusioner": RUN, "leaderboard": READ, "push": RAW}
+
+app.command("demo", epilog=demo.EXAMPLE, rich_help_panel=START)(demo.demo)
+app.command("list", epilog=list_command.EXAMPLE, rich_help_panel=START)(list_command.list_)
+app.command("download", epilog=download.EXAMPLE, rich_help_panel=RAW)(download.download)
+app.add_typer(build.app, name="build", rich_help_panel=RAW)
+app.command("verify", epilog=verify.EXAMPLE, rich_help_panel=RAW)(verify.verify)
+app.command("show", epilog=show.EXAMPLE, rich_help_panel=RAW)(show.show)
+app.command("episodes", epilog=episodes.EXAMPLE, rich_help_panel=RAW)(episodes.episodes)
+app.command("evaluate", epilog=evaluate.EXAMPLE, rich_help_panel=RUN)(evaluate.evaluate)
+app.command("segment", epilog=segment.EXAMPLE, rich_help_panel=RUN)(segment.segment)
+app.add_typer(train.app, name="train", rich_help_panel=RUN)
+app.command("compare", epilog=compare.EXAMPLE, rich_help_panel=READ)(compare.compare)
+app.command("rescore", epilog=rescore.EXAMPLE, rich_help_panel=READ)(rescore.rescore)
+app.command("merge", epilog=merge.EXAMPLE, rich_help_panel=READ)(merge.merge)
 
 
 def _add_siblings() -> None:
@@ -82,12 +86,13 @@ def _add_siblings() -> None:
 
 def add_sibling(name: str, sibling: typer.Typer) -> None:
     """Add what an entry point of ``fsbench.commands`` loads: as a plain command where it has just one."""
+    panel = PANEL_OF_SIBLING.get(name, "Of other packages")
     if len(sibling.registered_commands) == 1 and not sibling.registered_groups and sibling.registered_callback is None:
         (only,) = sibling.registered_commands
         assert only.callback is not None
-        app.command(name, help=only.help, epilog=only.epilog)(only.callback)
+        app.command(name, help=only.help, epilog=only.epilog, rich_help_panel=panel)(only.callback)
     else:
-        app.add_typer(sibling, name=name)
+        app.add_typer(sibling, name=name, rich_help_panel=panel)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -113,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except OSError as error:
         code = _fail(f"{error.filename or 'file'}: {error.strerror or error}: check the path and its permissions", 2)
     if code == INTERRUPTED:
-        _fail("interrupted; the same command goes on from here", code)
+        _fail("interrupted; rerun the command to resume", code)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fsbench.cli import completion
 from fsbench.errors import FsbenchError
 
 EXAMPLE = "Example: fsbench segment photo.jpg cat sofa -m fusioner:run/fold0 --out overlay.png"
@@ -16,7 +17,13 @@ def segment(
     photograph: Annotated[Path, typer.Argument(help="A photograph.")],
     names: Annotated[list[str], typer.Argument(help="The classes to look for, one or more.")],
     model: Annotated[
-        str, typer.Option("-m", "--model", help="A registered name or package.module:factory; it must answer to text.")
+        str,
+        typer.Option(
+            "-m",
+            "--model",
+            help="A registered name or module:factory; it must answer to text.",
+            autocompletion=completion.models,
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="FILE.png", help="The picture to write.")],
     labels: Annotated[

@@ -7,11 +7,16 @@ from typing import Annotated
 
 import typer
 
+from fsbench.cli import completion
+
 EXAMPLE = "Example: fsbench show pascal-5i --fold 0 --out pascal.png"
 
 
 def show(
-    benchmark: Annotated[str, typer.Argument(help="A name under FSBENCH_HOME, or a benchmark folder.")],
+    benchmark: Annotated[
+        str,
+        typer.Argument(help="A name under FSBENCH_HOME, or a benchmark folder.", autocompletion=completion.benchmarks),
+    ],
     out: Annotated[Path, typer.Option(metavar="FILE.png", help="The picture to write.")],
     n: Annotated[
         int, typer.Option("--n", "-n", min=1, max=240, help="How many samples; fewer where there are fewer.")

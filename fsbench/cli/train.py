@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 import typer.core
 
+from fsbench.cli import completion
 from fsbench.cli.evaluate import IfExists
 from fsbench.errors import FsbenchError
 from fsbench.plugins import load, registered
@@ -28,7 +29,12 @@ class Precision(StrEnum):
 
 def shared(
     *,
-    benchmark: Annotated[str, typer.Option("-b", "--benchmark", help="A built benchmark's name, or a folder.")],
+    benchmark: Annotated[
+        str,
+        typer.Option(
+            "-b", "--benchmark", help="A built benchmark's name, or a folder.", autocompletion=completion.benchmarks
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="The run's folder: fold f is written to OUT/fold{f}.")],
     fold: Annotated[
         str, typer.Option("-f", "--fold", help="The fold to be tested: all, one, or several: 0,2.")

@@ -7,11 +7,16 @@ from typing import Annotated
 
 import typer
 
+from fsbench.cli import completion
+
 EXAMPLE = "Example: fsbench verify pascal-5i"
 
 
 def verify(
-    benchmark: Annotated[str, typer.Argument(help="A name under FSBENCH_HOME, or a benchmark folder.")],
+    benchmark: Annotated[
+        str,
+        typer.Argument(help="A name under FSBENCH_HOME, or a benchmark folder.", autocompletion=completion.benchmarks),
+    ],
     root: Annotated[Path | None, typer.Option(help="Where the raw data lies now, if it was moved.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Reading threads.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,

@@ -32,6 +32,9 @@ def load_model(spec: str, options: Mapping[str, str]) -> Model:
     Raises FsbenchError for an unknown name or option, ModelError where the factory itself fails.
     """
     factory, arguments = _factory(spec)
+    missing = missing_argument(factory)
+    if missing and not arguments and spec in registered("models"):
+        raise FsbenchError(f"model {spec}: expected {spec}:{missing}, with its {missing.lower()} after the colon")
     keywords = _converted(spec, factory, len(arguments), options)
     try:
         with foreign(f"model {spec}: its factory raised"):
@@ -41,6 +44,16 @@ def load_model(spec: str, options: Mapping[str, str]) -> Model:
     except FsbenchError as error:
         raise type(error)(f"model {spec}: {error}") from error
     return check_model(spec, model)
+
+
+def missing_argument(factory: Factory) -> str:
+    """What must follow the colon in ``prefix:REST``, in capitals; empty for a factory that needs nothing there."""
+    try:
+        first = next(iter(inspect.signature(factory).parameters.values()), None)
+    except (TypeError, ValueError):
+        return ""
+    positional = first is not None and first.kind in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD)
+    return first.name.upper() if first is not None and positional and first.default is first.empty else ""
 
 
 @contextmanager

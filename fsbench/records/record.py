@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -51,6 +51,9 @@ from fsbench.io.field_types import (
 from fsbench.io.files import sha256_text, write_text
 from fsbench.io.untrusted import check_json, joined, plain, read_bytes
 from fsbench.models.contract import ModelCard, TrainingCard
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = "fsbench-record/1"
 LARGEST_RECORD = 64 * 2**20
@@ -242,6 +245,35 @@ class Record(_Strict):
         known = PROTOCOLS.get(self.protocol)
         title = f"{self.protocol}(modified)" if self.modified else self.protocol
         return title + (" (rule only)" if known is not None and known.rule_only else "")
+
+    def to_pandas(self, by: Literal["class", "fold"] = "class") -> pd.DataFrame:
+        """The scores as a data frame, fractions from 0 to 1.
+
+        ``class``: indexed by fold and class: ``iou``, ``intersection`` and ``union`` (pixels), ``episodes``; ``tested``
+        is false for classes asked beside the fold's. ``fold``: indexed by fold: ``miou``, its 95 % interval
+        ``ci_low`` to ``ci_high``, ``fb_iou``, further scores, and numbers of episodes. Raises ValueError for another
+        ``by``.
+        """
+        from fsbench.tables.of_record import record_frame
+
+        if by not in ("class", "fold"):
+            raise ValueError(f"by is {by!r}, expected 'class' or 'fold'")
+        return record_frame(self, by)
+
+    def __str__(self) -> str:
+        from fsbench.tables.of_record import record_text
+
+        return record_text(self)
+
+    def __repr__(self) -> str:
+        asked = f"{self.benchmark.title}, {self.protocol_title}, {self.shots}-shot, seed {self.seed}"
+        score = f"{len(self.folds)} of {len(self.benchmark.folds)} folds" if self.miou is None else f"{self.miou:.4f}"
+        return f"<Record {self.model.name} on {asked}: {'mIoU ' if self.miou is not None else ''}{score}>"
+
+    def _repr_html_(self) -> str:
+        from fsbench.tables.of_record import record_html
+
+        return record_html(self)
 
     def json_text(self) -> str:
         """The JSON text that is written: indented, keys in the schema's order, UTF-8."""
