@@ -12,7 +12,7 @@ import fsbench
 from fsbench.cli.main import main
 from fsbench.index.benchmark import Benchmark
 from tests import ROOT
-from tests.fsbench.small_benchmark import tiny_benchmark
+from tests.fsbench.small_benchmark import small_benchmark
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -22,17 +22,17 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
-    return tiny_benchmark(tmp_path_factory.mktemp("docs"))
+def small(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    return small_benchmark(tmp_path_factory.mktemp("docs"))
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "models.md"], ids=lambda page: page.name)
-def test_the_model_of_a_page_is_evaluated(page: Path, tiny: Benchmark, tmp_path: Path) -> None:
+def test_the_model_of_a_page_is_evaluated(page: Path, small: Benchmark, tmp_path: Path) -> None:
     code = next(block for block in blocks(page, "python") if "class MyModel" in block)
     assert len(code.splitlines()) <= 23
     names: dict[str, type] = {"__name__": "my_model"}
     exec(compile(code, str(page), "exec"), names)
-    record = fsbench.evaluate(names["MyModel"](), tiny, out=tmp_path, limit=8)
+    record = fsbench.evaluate(names["MyModel"](), small, out=tmp_path, limit=8)
     assert record.shots == 1
     assert record.miou is not None
     assert record.miou > 0.1

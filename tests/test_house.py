@@ -195,7 +195,7 @@ def test_every_module_says_why_it_exists() -> None:
         ("fsbench", "def f():\n    import leaderboard.tables as t"),
         ("fsbench", "if TYPE_CHECKING:\n    from fusioner import Model"),
         ("fsbench", "importlib.import_module('baselines.center')"),
-        ("fsbench", "from tests.fsbench.small_benchmark import tiny_benchmark"),
+        ("fsbench", "from tests.fsbench.small_benchmark import small_benchmark"),
         ("baselines", "import fsbench, fusioner"),
         ("fusioner", "from baselines import center"),
         ("leaderboard", "__import__('mosaic4')"),

@@ -30,7 +30,7 @@ def demo(
     from fsbench.cli.answers_sheet import answers_sheet
     from fsbench.cli.console import wide_console
     from fsbench.engine.evaluate import run_plan
-    from fsbench.engine.loaded_model import Candidate
+    from fsbench.engine.loaded_model import LoadedModel
     from fsbench.engine.plan import Questions, make_plan
     from fsbench.tables.table import print_tables
 
@@ -43,26 +43,26 @@ def demo(
     say("1. Building the embedded benchmark: 48 classes, 480 pictures drawn by fsbench itself …")
     benchmark = build_toy(out=out / "toy", workers=workers)
     say(f"2. Evaluating {', '.join(MODELS)}: every question of fsbench-v1, four folds of unseen classes …")
-    candidates = {name: Candidate.load(name) for name in MODELS}
+    models = {name: LoadedModel.load(name) for name in MODELS}
     asked = [(name, 1) for name in MODELS] + [(PICTURED, 5)]
     plans = {
-        (name, shots): make_plan(candidates[name], benchmark, Questions(shots=shots, workers=workers), out / "results")
+        (name, shots): make_plan(models[name], benchmark, Questions(shots=shots, workers=workers), out / "results")
         for name, shots in asked
     }
     records = [run_plan(plan) for plan in plans.values()]
     say("3. Mosaic-4 of the twelve classes of fold 0: each mosaic asked for an object, or for one that is not there …")
     mosaics = mosaics_of(benchmark, out, workers)
     for name in MODELS:
-        plan = make_plan(candidates[name], mosaics, Questions(shots=1, workers=workers), out / "results")
+        plan = make_plan(models[name], mosaics, Questions(shots=1, workers=workers), out / "results")
         plans[f"{name} on mosaics", 1] = plan
         records.append(run_plan(plan))
     say("4. Training a small Fusioner, which is asked by text: for each fold on the 36 classes of the others …")
     run = trained(benchmark, out, workers)
     say("5. Evaluating it on classes it never saw, and on their mosaics …")
-    fusioner = Candidate.load(f"fusioner:{run / 'fold{fold}'}")
-    by_fold = Candidate.load(f"fusioner:{run / f'fold{FIRST}'}")
-    for candidate, of_name in ((fusioner, benchmark), (by_fold, mosaics)):
-        plan = make_plan(candidate, of_name, Questions(shots=0, workers=workers), out / "results")
+    fusioner = LoadedModel.load(f"fusioner:{run / 'fold{fold}'}")
+    by_fold = LoadedModel.load(f"fusioner:{run / f'fold{FIRST}'}")
+    for loaded, of_name in ((fusioner, benchmark), (by_fold, mosaics)):
+        plan = make_plan(loaded, of_name, Questions(shots=0, workers=workers), out / "results")
         plans[f"fusioner on {of_name.lists.name}", 0] = plan
         records.append(run_plan(plan))
     picture = out / "answers.png"

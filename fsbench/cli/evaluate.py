@@ -94,7 +94,7 @@ def evaluate(
 
     from fsbench.engine.answers import Answers
     from fsbench.engine.evaluate import check_free, run_plan
-    from fsbench.engine.loaded_model import Candidate
+    from fsbench.engine.loaded_model import LoadedModel
     from fsbench.engine.plan import Questions, make_plan
     from fsbench.episodes.protocols import Protocol, default_protocol, protocol_named
     from fsbench.index.benchmark import Benchmark, open_benchmark
@@ -115,8 +115,8 @@ def evaluate(
     )
     questions.check()
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        candidates = [Candidate.load(spec, options_for(spec, model, option or [])) for spec in model]
-    loaded: list[Answers] = [candidate.single for candidate in candidates if candidate.single is not None]
+        models = [LoadedModel.load(spec, options_for(spec, model, option or [])) for spec in model]
+    loaded: list[Answers] = [one.single for one in models if one.single is not None]
     beside_masks = any(answers.card.prompts in ("mask", "both") for answers in loaded)
     opened = [open_benchmark(name, root=root) for name in benchmark]
 
@@ -124,9 +124,9 @@ def evaluate(
         return default_protocol(of_name.lists) if protocol is None else protocol_named(protocol)
 
     plans = [
-        make_plan(candidate, of_name, replace(questions, run=number), out, beside_masks=beside_masks)
+        make_plan(one, of_name, replace(questions, run=number), out, beside_masks=beside_masks)
         for of_name in opened
-        for candidate in candidates
+        for one in models
         for number in (range(named(of_name).runs) if run is None else [run])
     ]
     for plan in plans:

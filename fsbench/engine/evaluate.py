@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from fsbench.engine.fold_run import FoldResult, FoldRun, run_fold
-from fsbench.engine.loaded_model import Candidate
+from fsbench.engine.loaded_model import LoadedModel
 from fsbench.engine.plan import Plan, Questions, make_plan
 from fsbench.engine.prediction_files import MANIFEST, begin_fold, fold_folder, write_card
 from fsbench.errors import FsbenchError
@@ -92,7 +92,7 @@ def evaluate(
     )
     texts = {key: str(value) for key, value in (options or {}).items()}
     moved = None if root is None else Path(root)
-    plan = make_plan(Candidate.load(model, texts), benchmark, questions, Path(out), root=moved)
+    plan = make_plan(LoadedModel.load(model, texts), benchmark, questions, Path(out), root=moved)
     return run_plan(plan, if_exists, save_predictions=save_predictions)
 
 

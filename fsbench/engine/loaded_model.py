@@ -17,7 +17,7 @@ from fsbench.records.record import RecordedModel, config8
 
 
 @dataclass(frozen=True)
-class Candidate:
+class LoadedModel:
     """A model to be evaluated: its spec, options, and who answers; per fold where the spec holds ``{fold}``."""
 
     spec: str
@@ -31,7 +31,7 @@ class Candidate:
         return None if self.made_here else self.spec
 
     @classmethod
-    def load(cls, model: str | Model, options: Mapping[str, str] | None = None) -> Candidate:
+    def load(cls, model: str | Model, options: Mapping[str, str] | None = None) -> LoadedModel:
         """Load a model by its spec, or take one that was made in Python. Raises FsbenchError as ``answers_of``."""
         options = dict(options or {})
         if not isinstance(model, str):
@@ -63,17 +63,17 @@ def check_shots(card: ModelCard, shots: int) -> None:
         raise FsbenchError(f"model {card.name} needs support masks, but is asked with 0 shots: use -k 1 or more")
 
 
-def joined_card(candidate: Candidate, answers: Mapping[str, Answers]) -> ModelCard:
+def joined_card(loaded: LoadedModel, answers: Mapping[str, Answers]) -> ModelCard:
     """The one card; where there is a checkpoint per fold, with the training of each fold under its name."""
     cards = {fold: of_fold.card for fold, of_fold in answers.items()}
     first_fold, first = next(iter(cards.items()))
-    if candidate.single is not None:
+    if loaded.single is not None:
         return first
     for fold, card in cards.items():
         for name, value in card:
             if name not in ("training", "weights_sha256") and value != getattr(first, name):
                 raise FsbenchError(
-                    f"model {candidate.spec}: {name} is {getattr(first, name)!r} for fold {first_fold} but "
+                    f"model {loaded.spec}: {name} is {getattr(first, name)!r} for fold {first_fold} but "
                     f"{value!r} for fold {fold}: one model has one card, but for its training and weights"
                 )
     training = {fold: _of_fold(card, fold) for fold, card in cards.items()}
@@ -86,11 +86,11 @@ def _of_fold(card: ModelCard, fold: str) -> TrainingCard:
     return training.model_copy(update={"checkpoint_sha256": training.checkpoint_sha256 or card.weights_sha256})
 
 
-def recorded_model(candidate: Candidate, card: ModelCard, contaminated: bool) -> RecordedModel:
-    options = dict(sorted(candidate.options.items()))
-    apart = {"template": candidate.spec} if candidate.single is None else _code(candidate.single, card)
+def recorded_model(loaded: LoadedModel, card: ModelCard, contaminated: bool) -> RecordedModel:
+    options = dict(sorted(loaded.options.items()))
+    apart = {"template": loaded.spec} if loaded.single is None else _code(loaded.single, card)
     name = config8(options, "float32", card.weights_sha256, apart)
-    said = {**card.model_dump(), "options": options, "precision": "float32", "config8": name, "spec": candidate.called}
+    said = {**card.model_dump(), "options": options, "precision": "float32", "config8": name, "spec": loaded.called}
     return RecordedModel(**said, contaminated=contaminated)
 
 

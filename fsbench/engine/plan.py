@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fsbench.engine.answers import Answers, PredictionAnswers
 from fsbench.engine.loaded_model import (
-    Candidate,
+    LoadedModel,
     check_contamination,
     check_shots,
     default_shots,
@@ -97,7 +97,7 @@ class Plan:
 
 
 def make_plan(
-    candidate: Candidate,
+    loaded: LoadedModel,
     benchmark: str | Path | Benchmark,
     questions: Questions,
     out: Path,
@@ -111,8 +111,8 @@ def make_plan(
     everything that can be wrong before the first photograph is read.
     """
     questions.check()
-    if candidate.single is not None and questions.shots is not None:
-        check_shots(candidate.single.card, questions.shots)
+    if loaded.single is not None and questions.shots is not None:
+        check_shots(loaded.single.card, questions.shots)
     if not isinstance(benchmark, Benchmark):
         benchmark = open_benchmark(benchmark, root=root)
     lists = benchmark.lists
@@ -121,8 +121,8 @@ def make_plan(
     folds = [fold for fold in lists.folds if fold in asked]
     if not folds:
         raise FsbenchError(f"no fold is asked: choose of {', '.join(lists.folds)}, or all")
-    answers = {fold: candidate.answers(fold) for fold in folds}
-    card = joined_card(candidate, answers)
+    answers = {fold: loaded.answers(fold) for fold in folds}
+    card = joined_card(loaded, answers)
     shots = questions.shots
     if shots is None:
         shots = max(default_shots(card, beside_masks), protocol.rule(lists.name).least_shots)
@@ -150,7 +150,7 @@ def make_plan(
         if isinstance(of_fold, PredictionAnswers):
             sizes = {s.id: (s.height, s.width) for s in benchmark.samples.values()}
             of_fold.check(manifests[fold], drawn[fold], sizes, square)
-    model = recorded_model(candidate, card, contaminated)
+    model = recorded_model(loaded, card, contaminated)
     modified = _modified(questions, protocol, benchmark)
     return Plan(
         benchmark=benchmark,

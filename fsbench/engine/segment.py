@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fsbench.engine.answers import Asked, ModelAnswers
-from fsbench.engine.loaded_model import Candidate
+from fsbench.engine.loaded_model import LoadedModel
 from fsbench.engine.outputs import BadAnswerError, read_answer
 from fsbench.errors import FsbenchError, ModelError
 from fsbench.index.truths import MOST_TOGETHER
@@ -86,7 +86,7 @@ def segment(
     pixels = _pixels(image)
     where = resolve_device(device)
     texts = {key: str(value) for key, value in (options or {}).items()}
-    answers = Candidate.load(model, texts).single
+    answers = LoadedModel.load(model, texts).single
     if not isinstance(answers, ModelAnswers):
         said = "holds {fold}: name the checkpoint of one fold" if answers is None else "is not run: name a model"
         raise FsbenchError(f"model {model}: {said}")

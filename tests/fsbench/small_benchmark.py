@@ -12,7 +12,7 @@ from fsbench.index.benchmark import Benchmark, write_benchmark
 from fsbench.index.fold_lists import ClassName, FoldLists, Pair
 
 
-def tiny_lists(classes: int = 8, folds: int = 4) -> FoldLists:
+def small_lists(classes: int = 8, folds: int = 4) -> FoldLists:
     """Classes ``thing_00`` ("thing 00"), …, dealt out in blocks; a fold's lists hold all 10 samples of its classes."""
     each = -(-classes // folds)
     keys = [f"thing_{n:02d}" for n in range(classes)]
@@ -33,13 +33,13 @@ def tiny_lists(classes: int = 8, folds: int = 4) -> FoldLists:
     )
 
 
-def tiny_benchmark(folder: Path, classes: int = 8, folds: int = 4, size: tuple[int, int] = (24, 32)) -> Benchmark:
+def small_benchmark(folder: Path, classes: int = 8, folds: int = 4, size: tuple[int, int] = (24, 32)) -> Benchmark:
     """Write raw files to ``folder/raw`` and the index to ``folder/index``; 10 samples a class of ``size`` (h, w).
 
     A photograph is noise, brighter in the class's own colour inside a rectangle, which is the mask; no two masks are
     equal.
     """
-    lists = tiny_lists(classes, folds)
+    lists = small_lists(classes, folds)
     random = np.random.RandomState(20)
     taken: set[bytes] = set()
     for c in lists.classes:

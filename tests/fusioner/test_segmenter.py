@@ -23,10 +23,10 @@ NAMES = ("thing 02", "thing 03")
 
 
 @pytest.fixture(scope="module")
-def windowed(tiny: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def windowed(small: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One that looks through windows of 16 pixels."""
     plan = tiny_recipe(looking=Looking("windows", 16, 11), views=Views(16, 1, 0.3, 0, kind="square"), cut=(0.0, 0, 0))
-    return train(tiny, tmp_path_factory.mktemp("windowed"), replace(plan, epochs=1))
+    return train(small, tmp_path_factory.mktemp("windowed"), replace(plan, epochs=1))
 
 
 @pytest.fixture(params=["square", "windows"])

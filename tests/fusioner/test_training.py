@@ -48,15 +48,15 @@ def report(folder: Path) -> Any:
     return json.loads((folder / "training.json").read_text())
 
 
-def test_a_training_learns(tiny: Benchmark, tmp_path: Path) -> None:
+def test_a_training_learns(small: Benchmark, tmp_path: Path) -> None:
     """Colours tell the tiny benchmark's masks, and a class's name tells its colour."""
-    folder = train(tiny, tmp_path, tiny_recipe(epochs=12, rate=(0.0, 1e-2, 0.0), decoder_rate=1e-2, cut=(0.0, 0, 0)))
+    folder = train(small, tmp_path, tiny_recipe(epochs=12, rate=(0.0, 1e-2, 0.0), decoder_rate=1e-2, cut=(0.0, 0, 0)))
     losses = [epoch["loss"] for epoch in report(folder)["epochs"]]
     assert sum(losses[-3:]) < 0.8 * sum(losses[:3])
 
 
 @pytest.mark.parametrize("fusion", ["early", "late"])
-def test_as_published_but_small(tiny: Benchmark, tmp_path: Path, fusion: str) -> None:
+def test_as_published_but_small(small: Benchmark, tmp_path: Path, fusion: str) -> None:
     """Crops, windows, cross-entropy alone, Adam at a fixed rate: the paper's way through the same code."""
     plan = tiny_recipe(
         **{name: getattr(paper("tiny"), name) for name in ("decoder_schedule", "decoder_decay", "dice", "balance")},
@@ -67,12 +67,12 @@ def test_as_published_but_small(tiny: Benchmark, tmp_path: Path, fusion: str) ->
         views=Views(SIZE, 2, 0.5, 20),
         looking=Looking("windows", SIZE, 21),
     )
-    folder = train(tiny, tmp_path, plan, options={"fusion": fusion})
+    folder = train(small, tmp_path, plan, options={"fusion": fusion})
     said = report(folder)
     assert said["recipe"] == json.loads(json.dumps(asdict(plan)))
     assert said["steps"] == 2 * (58 // 6)
     assert all(np.isfinite(epoch["loss"]) for epoch in said["epochs"])
-    assert evaluated(tiny, folder.parent, tmp_path / "results").folds["1"].episodes == 20
+    assert evaluated(small, folder.parent, tmp_path / "results").folds["1"].episodes == 20
 
 
 def test_what_a_run_leaves_says_what_it_is(trained: Path) -> None:
@@ -94,7 +94,7 @@ def test_what_a_run_leaves_says_what_it_is(trained: Path) -> None:
 
 
 def test_no_val_photograph_novel_class_or_mask_of_one_is_read(
-    tiny: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[tuple[str, int | None]] = []
     image, truth = Benchmark.image, Benchmark.truth
@@ -118,25 +118,25 @@ def test_no_val_photograph_novel_class_or_mask_of_one_is_read(
         return embed(self, of)
 
     monkeypatch.setattr(TinyText, "embed", spied_embed)
-    train(tiny, tmp_path, tiny_recipe(epochs=1))
-    asked = {sample for sample, _ in tiny.lists.val["1"]}
-    assert {sample for sample, class_id in read if class_id is None} == set(tiny.samples) - asked
+    train(small, tmp_path, tiny_recipe(epochs=1))
+    asked = {sample for sample, _ in small.lists.val["1"]}
+    assert {sample for sample, class_id in read if class_id is None} == set(small.samples) - asked
     assert not asked & {sample for sample, _ in read}
     assert {class_id for _, class_id in read} - {None} == {0, 1, 4, 5, 6, 7}
     assert set(texts) == {f"thing {n:02d}" for n in (0, 1, 4, 5, 6, 7)}, "not even names"
 
 
-def test_features_are_computed_once(tiny: Benchmark, tmp_path: Path) -> None:
+def test_features_are_computed_once(small: Benchmark, tmp_path: Path) -> None:
     TinyVisual.encoded = 0
-    train(tiny, tmp_path / "a", features=tmp_path / "kept")
+    train(small, tmp_path / "a", features=tmp_path / "kept")
     held_out, learned = 2, 58
     assert TinyVisual.encoded == held_out + 2 * learned
-    train(tiny, tmp_path / "b", features=tmp_path / "kept", seed=1)
-    train(tiny, tmp_path / "c", tiny_recipe(layers=1, epochs=3), features=tmp_path / "kept")
+    train(small, tmp_path / "b", features=tmp_path / "kept", seed=1)
+    train(small, tmp_path / "c", tiny_recipe(layers=1, epochs=3), features=tmp_path / "kept")
     assert TinyVisual.encoded == held_out + 2 * learned, "neither another seed nor another recipe needs new ones"
-    train(tiny, tmp_path / "d", tiny_recipe(views=Views(SIZE, 3, 0.3, 0, kind="square")), features=tmp_path / "kept")
+    train(small, tmp_path / "d", tiny_recipe(views=Views(SIZE, 3, 0.3, 0, kind="square")), features=tmp_path / "kept")
     assert TinyVisual.encoded == held_out + 3 * learned, "one view more"
-    train(tiny, tmp_path / "e", tiny_recipe(views=Views(SIZE, 2, 0.1, 0, kind="square")), features=tmp_path / "kept")
+    train(small, tmp_path / "e", tiny_recipe(views=Views(SIZE, 2, 0.1, 0, kind="square")), features=tmp_path / "kept")
     assert TinyVisual.encoded == held_out + 4 * learned, "of two views the first is plain, the second another"
     digests = {sha256_file(tmp_path / run / "run" / "fold1" / "model.safetensors") for run in "abcde"}
     assert len(digests) == 5
@@ -148,15 +148,15 @@ def run(folder: str, out: str, features: str, epochs: int) -> None:
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(4, marks=pytest.mark.long)])
-def test_killed_trainings_end_with_the_same_weights(tiny: Benchmark, tmp_path: Path, kills: int) -> None:
+def test_killed_trainings_end_with_the_same_weights(small: Benchmark, tmp_path: Path, kills: int) -> None:
     features = tmp_path / "features"
     plan = tiny_recipe(epochs=4 * kills)
-    whole = train(tiny, tmp_path / "whole", plan, features=features)
+    whole = train(small, tmp_path / "whole", plan, features=features)
     killed = tmp_path / "killed" / "run" / "fold1"
     state = killed / "state" / "state.safetensors"
     reached = [0]
     for _ in range(kills):
-        said = str(tiny.folder), str(tmp_path / "killed"), str(features), plan.epochs
+        said = str(small.folder), str(tmp_path / "killed"), str(features), plan.epochs
         process = PROCESSES.Process(target=run, args=said)
         process.start()
         deadline = time.monotonic() + 60
@@ -169,7 +169,7 @@ def test_killed_trainings_end_with_the_same_weights(tiny: Benchmark, tmp_path: P
     assert sorted(set(reached)) == reached, "each run went on behind the one before"
     assert reached[-1] < 16 * kills
     assert not (killed / "training.json").exists()
-    again = train(tiny, tmp_path / "killed", plan, features=features)
+    again = train(small, tmp_path / "killed", plan, features=features)
     assert again == killed
     assert (again / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
     assert (again / "card.json").read_bytes() == (whole / "card.json").read_bytes()
@@ -180,13 +180,13 @@ def step(state: Path) -> int:
     return int(json.loads(read_tensors(state)[1]["reached"])["step"]) if state.exists() else 0
 
 
-def test_a_run_goes_on_only_with_the_same_encoders_and_recipe(tiny: Benchmark, tmp_path: Path) -> None:
-    folder = train(tiny, tmp_path)
+def test_a_run_goes_on_only_with_the_same_encoders_and_recipe(small: Benchmark, tmp_path: Path) -> None:
+    folder = train(small, tmp_path)
     first = (folder / "model.safetensors").read_bytes()
     with pytest.raises(FsbenchError, match="is of another run"):
-        train(tiny, tmp_path, options={"text": "tiny-text", "fusion": "late"})
+        train(small, tmp_path, options={"text": "tiny-text", "fusion": "late"})
     with pytest.raises(FsbenchError, match="is of another run"):
-        train(tiny, tmp_path, seed=4)
+        train(small, tmp_path, seed=4)
     assert (folder / "model.safetensors").read_bytes() == first
 
 
@@ -202,25 +202,25 @@ def test_a_run_goes_on_only_with_the_same_encoders_and_recipe(tiny: Benchmark, t
     ],
 )
 def test_what_cannot_be_trained_is_refused_in_one_line(
-    tiny: Benchmark, tmp_path: Path, options: dict[str, Any], changes: dict[str, Any], said: str
+    small: Benchmark, tmp_path: Path, options: dict[str, Any], changes: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(FsbenchError, match=said) as caught:
-        train(tiny, tmp_path, tiny_recipe(**changes), options=options)
+        train(small, tmp_path, tiny_recipe(**changes), options=options)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run" / "fold1" / "card.json").exists()
 
 
-def test_more_ranks_than_pairs_are_refused(tiny: Benchmark, tmp_path: Path) -> None:
-    data = training_data(tiny, "1")
+def test_more_ranks_than_pairs_are_refused(small: Benchmark, tmp_path: Path) -> None:
+    data = training_data(small, "1")
     with FeatureStore(tmp_path) as features, tiny_encoders(tiny_recipe(batch=2)):
         setup = Setup("1", data, features, 0, torch.device("cpu"), Ranks(0, 3))
         with pytest.raises(FsbenchError, match="--batch-size 2: each of 3 ranks needs a pair"):
             trainer.task(setup, visual="tiny-visual", text="tiny-text")
 
 
-def test_the_ranks_share_a_batch(tiny: Benchmark, tmp_path: Path) -> None:
+def test_the_ranks_share_a_batch(small: Benchmark, tmp_path: Path) -> None:
     """Together they have its examples, each once, cut alike; and their losses add up to that of one rank."""
-    data = training_data(tiny, "1")
+    data = training_data(small, "1")
     with FeatureStore(tmp_path) as features, tiny_encoders(tiny_recipe(dropout=0.0, drop_path=0.0)):
         setup = Setup("1", data, features, 0, torch.device("cpu"), Ranks())
         task = trainer.task(setup, visual="tiny-visual", text="tiny-text")
@@ -238,8 +238,8 @@ def test_the_ranks_share_a_batch(tiny: Benchmark, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("visual", [name for name in VISUAL_NAMES if ":" not in name])
-def test_every_pair_of_encoders_has_a_card(tiny: Benchmark, tmp_path: Path, visual: str) -> None:
-    setup: Any = SimpleNamespace(data=training_data(tiny, "1"))
+def test_every_pair_of_encoders_has_a_card(small: Benchmark, tmp_path: Path, visual: str) -> None:
+    setup: Any = SimpleNamespace(data=training_data(small, "1"))
     seeing: Any = SimpleNamespace(spec=visual_spec(visual), parameters=10)
     for text in (name for name in TEXT_NAMES if ":" not in name):
         reading: Any = SimpleNamespace(spec=text_spec(text), parameters=10)
@@ -261,12 +261,12 @@ def test_nobody_knows_more_than_the_one_who_knows_least(a: Any, b: Any, both: st
     assert trainer._either(a, b) == trainer._either(b, a) == both
 
 
-def test_the_command_line(tiny: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line(small: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = trainer_command("fusioner", trainer)
     assert {"visual", "text", "fusion", "recipe", "prompts", "size", "views", "epochs", "batch_size"} <= {
         p.name for p in made.params
     }
-    words = ["-b", str(tiny.folder), "-f", "1", "--out", str(tmp_path / "run"), "--visual", "tiny-visual"]
+    words = ["-b", str(small.folder), "-f", "1", "--out", str(tmp_path / "run"), "--visual", "tiny-visual"]
     words += ["--text", "tiny-text", "--recipe", "quick", "--epochs", "1", "--batch-size", "12", "--threads", "1"]
     words += ["--features", str(tmp_path / "features"), "--device", "cpu", "--no-tensorboard"]
     with tiny_encoders():
@@ -291,9 +291,10 @@ def counted(out: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize("protocol", ["fsbench-v1", "fsbench-multi-v1"])
-def test_the_size_of_a_batch_changes_no_count(tiny: Benchmark, trained: Path, tmp_path: Path, protocol: str) -> None:
+def test_the_size_of_a_batch_changes_no_count(small: Benchmark, trained: Path, tmp_path: Path, protocol: str) -> None:
     records = [
-        evaluated(tiny, trained.parent, tmp_path / str(size), batch_size=size, protocol=protocol) for size in (1, 3, 16)
+        evaluated(small, trained.parent, tmp_path / str(size), batch_size=size, protocol=protocol)
+        for size in (1, 3, 16)
     ]
     one, three, all_at_once = (counted(tmp_path / str(size)) for size in (1, 3, 16))
     assert one == three == all_at_once
@@ -302,22 +303,22 @@ def test_the_size_of_a_batch_changes_no_count(tiny: Benchmark, trained: Path, tm
     assert any(row.predicted for row in one)
 
 
-def test_classes_that_were_trained_on_are_not_asked(tiny: Benchmark, trained: Path, tmp_path: Path) -> None:
+def test_classes_that_were_trained_on_are_not_asked(small: Benchmark, trained: Path, tmp_path: Path) -> None:
     with pytest.raises(FsbenchError, match=r"was trained on classes of fold 2 \(thing_04, thing_05\)"):
-        evaluated(tiny, trained.parent, tmp_path, spec=f"fusioner:{trained}", folds="2")
-    record = evaluated(tiny, trained.parent, tmp_path, spec=f"fusioner:{trained}", folds="2", contaminated=True)
+        evaluated(small, trained.parent, tmp_path, spec=f"fusioner:{trained}", folds="2")
+    record = evaluated(small, trained.parent, tmp_path, spec=f"fusioner:{trained}", folds="2", contaminated=True)
     assert record.model.contaminated
 
 
-def test_a_fold_that_was_not_trained_is_missed(tiny: Benchmark, trained: Path, tmp_path: Path) -> None:
+def test_a_fold_that_was_not_trained_is_missed(small: Benchmark, trained: Path, tmp_path: Path) -> None:
     with pytest.raises(FsbenchError, match=r"fold3/model\.safetensors: is missing"):
-        evaluated(tiny, trained.parent, tmp_path, folds="3")
+        evaluated(small, trained.parent, tmp_path, folds="3")
 
 
-def test_joint_is_a_model_of_its_own(tiny: Benchmark, trained: Path, tmp_path: Path) -> None:
+def test_joint_is_a_model_of_its_own(small: Benchmark, trained: Path, tmp_path: Path) -> None:
     names = {}
     for joint in ("false", "true"):
-        record = evaluated(tiny, trained.parent, tmp_path, protocol="fsbench-multi-v1", options={"joint": joint})
+        record = evaluated(small, trained.parent, tmp_path, protocol="fsbench-multi-v1", options={"joint": joint})
         names[joint] = record.model.name
     assert names["true"] == names["false"] + "-joint"
     assert len(list(tmp_path.rglob("record.json"))) == 2

@@ -29,7 +29,7 @@ from leaderboard.count_columns import read_count_columns
 from leaderboard.support_sizes import SupportSizes, support_sizes
 from tests.fsbench.results.saved_records import write_stored
 from tests.fsbench.sample_models import Bright, Masked
-from tests.fsbench.small_benchmark import tiny_benchmark
+from tests.fsbench.small_benchmark import small_benchmark
 
 FOLDS = {"0": (0, 1), "1": (2,)}
 GOLDEN = {
@@ -266,19 +266,19 @@ class Together(Bright):
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
-    return tiny_benchmark(tmp_path_factory.mktemp("tiny"))
+def small(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    return small_benchmark(tmp_path_factory.mktemp("tiny"))
 
 
-def naive_against_support(tiny: Benchmark, record: Record) -> Callable[[Row], int]:
+def naive_against_support(small: Benchmark, record: Record) -> Callable[[Row], int]:
     """Masks are opened and their pixels counted, supports read from the manifest's text."""
 
     def share(sample: str, class_id: int) -> float:
-        return float(np.mean(tiny.truth(sample, class_id) == 1))
+        return float(np.mean(small.truth(sample, class_id) == 1))
 
     lines = {}
     for fold in record.folds:
-        manifest = draw(tiny.lists, fold, PROTOCOLS[record.protocol], record.shots, record.seed)
+        manifest = draw(small.lists, fold, PROTOCOLS[record.protocol], record.shots, record.seed)
         lines |= {(fold, number): line.split(" ") for number, line in enumerate(manifest.text().splitlines())}
 
     def bin_of(row: Row) -> int:
@@ -292,18 +292,18 @@ def naive_against_support(tiny: Benchmark, record: Record) -> Callable[[Row], in
 
 
 @pytest.mark.parametrize("shots", [1, 3])
-def test_a_real_record(tiny: Benchmark, tmp_path: Path, shots: int) -> None:
-    record = fsbench.evaluate(Masked(), tiny, shots=shots, out=tmp_path, threads=1)
+def test_a_real_record(small: Benchmark, tmp_path: Path, shots: int) -> None:
+    record = fsbench.evaluate(Masked(), small, shots=shots, out=tmp_path, threads=1)
     folder = tmp_path / record.folder()
     rows = read_counts(folder / "counts.parquet")
-    supports = support_sizes(record, tiny)
+    supports = support_sizes(record, small)
     assert supports is not None
     found = {breakdown.key: breakdown for breakdown in read_breakdowns(folder, record, supports)}
     assert list(found) == ["object_size", "classes_per_image", "against_support"]
-    folds = tiny.lists.folds
+    folds = small.lists.folds
     assert plain(found["object_size"]) == naive(rows, folds, naive_size)
     assert plain(found["classes_per_image"]) == naive(rows, folds, naive_classes(rows, folds, true_ones=False))
-    assert plain(found["against_support"]) == naive(rows, folds, naive_against_support(tiny, record))
+    assert plain(found["against_support"]) == naive(rows, folds, naive_against_support(small, record))
     assert all(b.total.episodes for b in found["against_support"].bins)
     assert [b.total.episodes for b in found["classes_per_image"].bins] == [80, 0, 0]
     assert found["classes_per_image"].bins[0].total.miou == pytest.approx(record.miou, abs=1e-12)
@@ -311,20 +311,20 @@ def test_a_real_record(tiny: Benchmark, tmp_path: Path, shots: int) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["fsbench-multi-v1", "fsbench-general-v1"])
-def test_a_real_record_of_classes_asked_together(tiny: Benchmark, tmp_path: Path, protocol: str) -> None:
-    record = fsbench.evaluate(Together(), tiny, protocol=protocol, out=tmp_path, threads=1)
+def test_a_real_record_of_classes_asked_together(small: Benchmark, tmp_path: Path, protocol: str) -> None:
+    record = fsbench.evaluate(Together(), small, protocol=protocol, out=tmp_path, threads=1)
     rows = read_counts(tmp_path / record.folder() / "counts.parquet")
     (found,) = read_breakdowns(tmp_path / record.folder(), record)
-    folds = tiny.lists.folds
+    folds = small.lists.folds
     assert plain(found) == naive(rows, folds, naive_classes(rows, folds, true_ones=True))
     assert found.bins[0].folds["1"].miou == record.folds["1"].miou
     assert record.shots == 1
-    assert support_sizes(record, tiny) is None
+    assert support_sizes(record, small) is None
 
 
-def test_a_record_of_some_folds_says_nothing_of_classes_per_image(tiny: Benchmark, tmp_path: Path) -> None:
-    record = fsbench.evaluate(Masked(), tiny, shots=1, folds=(1, 3), out=tmp_path, threads=1)
-    supports = support_sizes(record, tiny)
+def test_a_record_of_some_folds_says_nothing_of_classes_per_image(small: Benchmark, tmp_path: Path) -> None:
+    record = fsbench.evaluate(Masked(), small, shots=1, folds=(1, 3), out=tmp_path, threads=1)
+    supports = support_sizes(record, small)
     found = read_breakdowns(tmp_path / record.folder(), record, supports)
     assert [breakdown.key for breakdown in found] == ["object_size", "against_support"]
     assert all(list(b.folds) == ["1", "3"] for breakdown in found for b in breakdown.bins)
@@ -334,9 +334,9 @@ def test_a_record_of_some_folds_says_nothing_of_classes_per_image(tiny: Benchmar
 
 
 @pytest.fixture(scope="module")
-def one_shot(tiny: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record]:
+def one_shot(small: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Record]:
     out = tmp_path_factory.mktemp("one-shot")
-    record = fsbench.evaluate(Masked(), tiny, shots=1, out=out, threads=1)
+    record = fsbench.evaluate(Masked(), small, shots=1, out=out, threads=1)
     return out / record.folder(), record
 
 
@@ -354,34 +354,34 @@ def one_shot(tiny: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> tuple
     ],
 )
 def test_other_questions_have_no_support_sizes(
-    tiny: Benchmark, one_shot: tuple[Path, Record], change: dict[str, object]
+    small: Benchmark, one_shot: tuple[Path, Record], change: dict[str, object]
 ) -> None:
     _, record = one_shot
-    assert support_sizes(record, tiny) is not None
-    assert support_sizes(record.model_copy(update=change), tiny) is None
+    assert support_sizes(record, small) is not None
+    assert support_sizes(record.model_copy(update=change), small) is None
 
 
-def test_other_masks_and_unknown_areas_have_no_support_sizes(tiny: Benchmark, one_shot: tuple[Path, Record]) -> None:
+def test_other_masks_and_unknown_areas_have_no_support_sizes(small: Benchmark, one_shot: tuple[Path, Record]) -> None:
     _, record = one_shot
-    masks = replace(tiny.digests, masks="0" * 64)
-    assert support_sizes(record, replace(tiny, digests=masks)) is None
-    areas = {name: (-1, *of[1:]) for name, of in tiny.areas.items()}
-    assert support_sizes(record, replace(tiny, areas=areas)) is None
-    assert support_sizes(record, replace(tiny, areas={})) is None
+    masks = replace(small.digests, masks="0" * 64)
+    assert support_sizes(record, replace(small, digests=masks)) is None
+    areas = {name: (-1, *of[1:]) for name, of in small.areas.items()}
+    assert support_sizes(record, replace(small, areas=areas)) is None
+    assert support_sizes(record, replace(small, areas={})) is None
 
 
-def test_supports_of_another_board_are_not_used(tiny: Benchmark, one_shot: tuple[Path, Record]) -> None:
+def test_supports_of_another_board_are_not_used(small: Benchmark, one_shot: tuple[Path, Record]) -> None:
     folder, record = one_shot
-    supports = support_sizes(record, tiny)
+    supports = support_sizes(record, small)
     assert supports is not None
     assert len(read_breakdowns(folder, record, supports)) == 3
     other = replace(supports, manifests=dict.fromkeys(supports.manifests, "0" * 64))
     assert len(read_breakdowns(folder, record, other)) == 2
 
 
-def test_an_episode_that_the_manifest_does_not_have(tiny: Benchmark, one_shot: tuple[Path, Record]) -> None:
+def test_an_episode_that_the_manifest_does_not_have(small: Benchmark, one_shot: tuple[Path, Record]) -> None:
     folder, record = one_shot
-    supports = support_sizes(record, tiny)
+    supports = support_sizes(record, small)
     assert supports is not None
     rows = read_counts(folder / "counts.parquet")
     rows[-1] = rows[-1]._replace(number=20)

@@ -15,19 +15,19 @@ from leaderboard.checking.report import CHECKS
 from leaderboard.known_issues import KNOWN_ISSUES, issues_of
 from tests import ROOT
 from tests.fsbench.sample_models import Bright
-from tests.fsbench.small_benchmark import tiny_benchmark
+from tests.fsbench.small_benchmark import small_benchmark
 from tests.leaderboard.hostile import RIGHT_TO_LEFT
 from tests.leaderboard.submissions import altered, copied, evaluated, mended
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
-    return tiny_benchmark(tmp_path_factory.mktemp("tiny"))
+def small(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    return small_benchmark(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="module")
-def honest(tiny: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return evaluated(Bright(), tiny, tmp_path_factory.mktemp("results"))
+def honest(small: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return evaluated(Bright(), small, tmp_path_factory.mktemp("results"))
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[object, list[str], list[str]]:
@@ -38,9 +38,9 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[object,
     return ended.value.code, out.splitlines(), err.splitlines()
 
 
-def test_an_honest_record(honest: Path, tiny: Benchmark, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_honest_record(honest: Path, small: Benchmark, capsys: pytest.CaptureFixture[str]) -> None:
     for given in (honest, honest.parent, honest.parents[3]):
-        code, out, err = run(capsys, "check", given, "-b", tiny.folder)
+        code, out, err = run(capsys, "check", given, "-b", small.folder)
         assert (code, err) == (0, [])
         assert out[0] == str(honest)
         assert [line.split()[1].rstrip(":") for line in out if line.startswith("ok")] == [
@@ -50,19 +50,19 @@ def test_an_honest_record(honest: Path, tiny: Benchmark, capsys: pytest.CaptureF
 
 
 def test_a_forged_one_beside_it(
-    honest: Path, tiny: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    honest: Path, small: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copied(honest, tmp_path / "a")
     forged = copied(honest, tmp_path / "b")
     altered(forged, lambda said: said.update(miou=0.99, fb_iou=0.99))
-    code, out, err = run(capsys, "check", tmp_path, "-b", tiny.folder)
+    code, out, err = run(capsys, "check", tmp_path, "-b", small.folder)
     assert code == 1
     assert [line for line in out if line.startswith("FAULT")] == [
         f"FAULT   scores: mean {name} is 0.99, but {getattr(read_record(honest), name)} follows from the counts"
         for name in ("miou", "fb_iou")
     ]
     assert err == ["fsbench: 2 faults in 1 of 2 records"]
-    code, out, _ = run(capsys, "check", tmp_path, "-b", tiny.folder, "--json")
+    code, out, _ = run(capsys, "check", tmp_path, "-b", small.folder, "--json")
     said = json.loads("\n".join(out))
     assert (code, said["passed"], [record["passed"] for record in said["records"]]) == (1, False, [True, False])
     (scores,) = (o for o in said["records"][1]["outcomes"] if o["name"] == "scores")
@@ -70,7 +70,7 @@ def test_a_forged_one_beside_it(
 
 
 def test_what_is_no_submission_is_bad_usage(
-    honest: Path, tiny: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    honest: Path, small: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     two = tmp_path / "two"
     copied(honest, two / "a")
@@ -95,13 +95,13 @@ def test_what_is_no_submission_is_bad_usage(
 
 
 def test_a_benchmark_built_here_is_found_by_name(
-    honest: Path, tiny: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    honest: Path, small: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FSBENCH_HOME", str(tmp_path))
     code, out, _ = run(capsys, "check", honest)
     assert code == 0
     assert any(line.startswith("skip    truths: benchmark tiny is not at hand") for line in out)
-    (tmp_path / "mine").symlink_to(tiny.folder)
+    (tmp_path / "mine").symlink_to(small.folder)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "benchmark.json").write_text('{"name": "tiny"}')
     code, out, _ = run(capsys, "check", honest)
@@ -150,11 +150,11 @@ def test_known_issues_are_said_of_those_they_concern(honest: Path) -> None:
 
 
 def test_diff_of_a_resubmission(
-    honest: Path, tiny: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    honest: Path, small: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(capsys, "diff", honest, honest)[1][0].startswith("same ")
     again = copied(honest, tmp_path / "new")
-    mended(again, lambda rows: [rows[0]._replace(predicted=rows[0].intersection), *rows[1:]], tiny)
+    mended(again, lambda rows: [rows[0]._replace(predicted=rows[0].intersection), *rows[1:]], small)
     altered(again, lambda said: said["model"].update(licence="mine", options={"a": "b"}))
     altered(again, lambda said: said["environment"].update(threads=3))
     code, out, err = run(capsys, "diff", honest, again)
@@ -178,12 +178,12 @@ def test_diff_of_a_resubmission(
     assert (record["episodes"][0]["differing"], record["episodes"][0]["first"][0]["what"]) == (1, "episode 0")
 
 
-def test_diff_of_folders(honest: Path, tiny: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_of_folders(honest: Path, small: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     for folder in (old, new):
         copied(honest, folder)
-    gone = evaluated(Bright(), tiny, old, seed=7)
-    come = evaluated(Bright(), tiny, new, seed=8)
+    gone = evaluated(Bright(), small, old, seed=7)
+    come = evaluated(Bright(), small, new, seed=8)
     code, out, _ = run(capsys, "diff", old, new)
     assert code == 0
     assert out == [

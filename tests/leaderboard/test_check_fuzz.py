@@ -12,7 +12,7 @@ import pytest
 from fsbench.index.benchmark import Benchmark
 from fsbench.records.counts import read_counts, write_counts
 from tests.fsbench.sample_models import Bright
-from tests.fsbench.small_benchmark import tiny_benchmark
+from tests.fsbench.small_benchmark import small_benchmark
 from tests.leaderboard.submissions import check, copied, evaluated
 
 VALUES: list[Any] = [None, 0, 1, -1, 2**62, 0.5, "", "0", "x" * 64, "0" * 64, [], {}, [0.1, 0.2], ["0"], True, "\u202e"]
@@ -43,13 +43,13 @@ def mutated(said: Any, generator: random.Random) -> None:
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
-    return tiny_benchmark(tmp_path_factory.mktemp("tiny"))
+def small(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    return small_benchmark(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["at hand", "unknown"])
-def test_any_record_gets_a_report(known: bool, tiny: Benchmark, tmp_path: Path) -> None:
-    honest = evaluated(Bright(), tiny, tmp_path / "honest")
+def test_any_record_gets_a_report(known: bool, small: Benchmark, tmp_path: Path) -> None:
+    honest = evaluated(Bright(), small, tmp_path / "honest")
     text, rows = honest.read_text(), read_counts(honest.parent / "counts.parquet")
     path = copied(honest, tmp_path / "new")
     generator = random.Random(11)
@@ -70,7 +70,7 @@ def test_any_record_gets_a_report(known: bool, tiny: Benchmark, tmp_path: Path) 
             )
             other[place] = other[place]._replace(**{name: value})
         write_counts(path.parent / "counts.parquet", other)
-        report = check(path, tiny if known else None)
+        report = check(path, small if known else None)
         assert all(line.isprintable() for line in (*report.faults, *report.notes))
         faulty += bool(report.faults)
     assert faulty > ROUNDS // 2

@@ -24,7 +24,7 @@ from leaderboard.render.latex import latex
 from leaderboard.render.markdown import markdown
 from leaderboard.render.model_index import model_index
 from leaderboard.results import read_results
-from tests.fsbench.small_benchmark import tiny_benchmark
+from tests.fsbench.small_benchmark import small_benchmark
 from tests.leaderboard.export_run import write_results
 from tests.leaderboard.sample_records import part, write
 
@@ -294,7 +294,7 @@ def test_sizes_of_supports_come_from_the_benchmark_at_hand(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FSBENCH_HOME", str(tmp_path / "home"))
-    benchmark = tiny_benchmark(tmp_path / "tiny")
+    benchmark = small_benchmark(tmp_path / "tiny")
     fsbench.evaluate(load_model("center", {}), benchmark, out=tmp_path / "results", shots=1)
     assert run(tmp_path / "results", "-b", benchmark.folder, "--by", "support-size", "--format", "csv") == 0
     rows = list(csv.DictReader(StringIO(capsys.readouterr().out)))

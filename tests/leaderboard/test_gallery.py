@@ -30,7 +30,7 @@ from leaderboard.gallery import choose, pictures
 from mosaic4.benchmark import build
 from tests.fsbench.benchmarks.synthetic_voc import write_voc
 from tests.fsbench.sample_models import Bright
-from tests.fsbench.small_benchmark import tiny_benchmark
+from tests.fsbench.small_benchmark import small_benchmark
 from tests.mosaic4.drawn_folders import KEYS, draw_folders
 
 
@@ -105,15 +105,15 @@ def test_classes_keep_their_colours_and_a_small_answer_is_stretched() -> None:
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
-    return tiny_benchmark(tmp_path_factory.mktemp("tiny"))
+def small(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    return small_benchmark(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="module")
-def made(tiny: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(small: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a record with predictions; not to be damaged."""
     out = tmp_path_factory.mktemp("results")
-    return out / fsbench.evaluate(Bright(), tiny, out=out, threads=1, save_predictions=True).folder()
+    return out / fsbench.evaluate(Bright(), small, out=out, threads=1, save_predictions=True).folder()
 
 
 @pytest.fixture
@@ -122,43 +122,43 @@ def record(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "record"))
 
 
-def test_pictures_of_a_record(made: Path, tiny: Benchmark) -> None:
-    gallery = pictures(made, tiny, 8)
-    assert gallery == pictures(made, tiny, 8)
+def test_pictures_of_a_record(made: Path, small: Benchmark) -> None:
+    gallery = pictures(made, small, 8)
+    assert gallery == pictures(made, small, 8)
     assert len(gallery.shown) == 8
     assert gallery.caption.startswith("8 of 80 episodes, by IoU: the best, the worst")
     assert all(a.iou >= b.iou for a, b in pairwise(gallery.shown))
     for shown in gallery.shown:
-        query, class_id = tiny.lists.val[shown.fold][shown.number]
+        query, class_id = small.lists.val[shown.fold][shown.number]
         with Image.open(made / "predictions" / f"fold{shown.fold}" / f"{shown.number:06d}.png") as png:
             answer = np.array(png)
-        truth = tiny.truth(query, class_id) == 1
+        truth = small.truth(query, class_id) == 1
         assert shown.iou == (answer & truth).sum() / (answer | truth).sum()
-        assert (shown.query, shown.classes) == (query, ((tiny.lists.classes[class_id].key, "#d55e00"),))
+        assert (shown.query, shown.classes) == (query, ((small.lists.classes[class_id].key, "#d55e00"),))
         with Image.open(BytesIO(shown.image)) as picture:
             assert (picture.format, picture.size) == ("JPEG", (shown.width, shown.height))
         assert (shown.width, shown.height) == (128, 96), "four times as large, and no more"
 
 
-def test_every_episode_of_a_trial(tiny: Benchmark, tmp_path: Path) -> None:
-    made = fsbench.evaluate(Bright(), tiny, out=tmp_path, folds="1", limit=3, save_predictions=True)
-    gallery = pictures(tmp_path / made.folder(), tiny)
+def test_every_episode_of_a_trial(small: Benchmark, tmp_path: Path) -> None:
+    made = fsbench.evaluate(Bright(), small, out=tmp_path, folds="1", limit=3, save_predictions=True)
+    gallery = pictures(tmp_path / made.folder(), small)
     assert gallery.caption.startswith("Every episode, by IoU.")
     assert sorted(shown.number for shown in gallery.shown) == [0, 1, 2]
 
 
-def test_folds_without_masks_are_named(record: Path, tiny: Benchmark) -> None:
+def test_folds_without_masks_are_named(record: Path, small: Benchmark) -> None:
     for fold in "13":
         shutil.rmtree(record / "predictions" / f"fold{fold}")
-    gallery = pictures(record, tiny, 80)
+    gallery = pictures(record, small, 80)
     assert {shown.fold for shown in gallery.shown} == {"0", "2"}
     assert "Masks were kept of folds 0, 2 alone." in gallery.caption
     shutil.rmtree(record / "predictions")
-    assert "holds no predictions" in refusal(record, tiny)
+    assert "holds no predictions" in refusal(record, small)
 
 
 def test_several_classes_at_once(tmp_path: Path) -> None:
-    benchmark = tiny_benchmark(tmp_path, classes=6, folds=2)
+    benchmark = small_benchmark(tmp_path, classes=6, folds=2)
     made = fsbench.evaluate(
         Halves(), benchmark, out=tmp_path, protocol="fsbench-multi-v1", shots=0, save_predictions=True
     )
@@ -213,22 +213,22 @@ def refusal(record: Path, benchmark: Benchmark) -> str:
 
 
 def test_the_benchmark_is_the_records(made: Path, tmp_path: Path) -> None:
-    assert "is not the benchmark of" in refusal(made, tiny_benchmark(tmp_path, classes=4))
+    assert "is not the benchmark of" in refusal(made, small_benchmark(tmp_path, classes=4))
 
 
-def test_masks_that_do_not_give_the_counts_are_not_shown(record: Path, tiny: Benchmark) -> None:
+def test_masks_that_do_not_give_the_counts_are_not_shown(record: Path, small: Benchmark) -> None:
     path = record / "predictions" / "fold2" / "000007.png"
     with Image.open(path) as picture:
         mask = np.array(picture)
     mask[3, 4] ^= True
     Image.fromarray(mask).save(path)
     with pytest.raises(CheckFailedError, match=r"fold2/000007.png: counted again, it does not give the counts"):
-        pictures(record, tiny, 80)
+        pictures(record, small, 80)
 
 
-def test_masks_of_another_manifest_are_not_shown(record: Path, tiny: Benchmark) -> None:
+def test_masks_of_another_manifest_are_not_shown(record: Path, small: Benchmark) -> None:
     (record / "predictions" / "fold1" / "manifest.sha256").write_text("\x1b[31m" + "0" * 64)
-    said = refusal(record, tiny)
+    said = refusal(record, small)
     assert "fold1/manifest.sha256: is of manifest" in said
     assert said.isprintable()
 
@@ -278,14 +278,14 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_hostile_masks_are_refused_in_one_line(record: Path, tiny: Benchmark, what: str) -> None:
+def test_hostile_masks_are_refused_in_one_line(record: Path, small: Benchmark, what: str) -> None:
     damage, said = HOSTILE[what]
     damage(record / "predictions" / "fold0" / "000004.png")
-    assert said in refusal(record, tiny)
+    assert said in refusal(record, small)
 
 
 @pytest.mark.parametrize("what", ["sparse", "pipe", "endless"])
-def test_hostile_digests_are_refused_in_one_line(record: Path, tiny: Benchmark, what: str) -> None:
+def test_hostile_digests_are_refused_in_one_line(record: Path, small: Benchmark, what: str) -> None:
     for fold in "0123":
         HOSTILE[what][0](record / "predictions" / f"fold{fold}" / "manifest.sha256")
-    refusal(record, tiny)
+    refusal(record, small)

@@ -13,7 +13,7 @@ from fsbench.records.record import Record
 from leaderboard.site.gallery_view import Galleries
 from leaderboard.site.local_benchmarks import AtHand, find_benchmarks
 from tests.fsbench.sample_models import Bright
-from tests.fsbench.small_benchmark import tiny_benchmark
+from tests.fsbench.small_benchmark import small_benchmark
 from tests.leaderboard.pages_read import pages_of, site_of
 
 
@@ -22,7 +22,7 @@ def kept(folder: Path, benchmark: Benchmark) -> Record:
 
 
 def test_a_gallery_shows_what_was_kept(tmp_path: Path) -> None:
-    benchmark = tiny_benchmark(tmp_path / "tiny")
+    benchmark = small_benchmark(tmp_path / "tiny")
     kept(tmp_path / "out", benchmark)
     galleries = Galleries(AtHand([benchmark]))
     (page,) = pages_of(tmp_path / "out", galleries)
@@ -37,7 +37,7 @@ def test_a_gallery_shows_what_was_kept(tmp_path: Path) -> None:
 
 
 def test_no_gallery_says_why(tmp_path: Path) -> None:
-    benchmark = tiny_benchmark(tmp_path / "tiny")
+    benchmark = small_benchmark(tmp_path / "tiny")
     kept(tmp_path / "out", benchmark)
     (page,) = pages_of(tmp_path / "out")
     assert "No gallery: the benchmark is not at hand where the site was built." in page.words
@@ -50,7 +50,7 @@ def test_no_gallery_says_why(tmp_path: Path) -> None:
 
 
 def test_benchmarks_under_the_home_are_found_by_their_digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    benchmark = tiny_benchmark(tmp_path / "tiny")
+    benchmark = small_benchmark(tmp_path / "tiny")
     kept(tmp_path / "out", benchmark)
     site = site_of(tmp_path / "out")
     (record,) = (entry.record for entry in site.results.entries)

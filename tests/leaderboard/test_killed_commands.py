@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from fsbench.index.benchmark import Benchmark
-from tests.fsbench.small_benchmark import tiny_benchmark
+from tests.fsbench.small_benchmark import small_benchmark
 from tests.kills import Command, contents, ended, kills, start
 from tests.leaderboard.submissions import check as checked
 
@@ -27,7 +27,7 @@ EVERY = [pytest.param(43, id="some"), pytest.param(1, id="all", marks=pytest.mar
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
     """Two folds of one class, ten samples each."""
-    return tiny_benchmark(tmp_path_factory.mktemp("small"), classes=2, folds=2)
+    return small_benchmark(tmp_path_factory.mktemp("small"), classes=2, folds=2)
 
 
 @pytest.fixture(scope="module")

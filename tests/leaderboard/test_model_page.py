@@ -20,7 +20,7 @@ from leaderboard.site.confusions import largest_confusions
 from leaderboard.site.pages import environment
 from leaderboard.text import visible, web_link
 from tests.fsbench.results.saved_records import write_stored
-from tests.fsbench.small_benchmark import tiny_benchmark
+from tests.fsbench.small_benchmark import small_benchmark
 from tests.leaderboard.hostile import ASKED, CLASSES, altered, made_up, ugly_records
 from tests.leaderboard.pages_read import Element, everything, pages_of, rendered, site_of
 
@@ -197,7 +197,7 @@ def test_counts_that_are_gone_leave_a_remark(tmp_path: Path) -> None:
 
 
 def test_largest_confusions_are_the_largest(tmp_path: Path) -> None:
-    benchmark = tiny_benchmark(tmp_path / "tiny")
+    benchmark = small_benchmark(tmp_path / "tiny")
     record = fsbench.evaluate("random", benchmark, protocol="fsbench-general-v1", threads=1, out=tmp_path / "out")
     for said in record.folds.values():
         assert [found[:3] for found in largest_confusions(said)] == naive_confusions(said.model_dump())

@@ -19,7 +19,7 @@ from leaderboard.results import read_results
 from leaderboard.site.build import build_site
 from leaderboard.site.pages import Site, benchmark_path
 from tests.fsbench.records.test_remarks import Sigmoid
-from tests.fsbench.small_benchmark import tiny_benchmark
+from tests.fsbench.small_benchmark import small_benchmark
 from tests.leaderboard.sample_records import write
 from tests.leaderboard.submissions import check, evaluated
 
@@ -60,7 +60,7 @@ def test_a_resubmission_without_it_is_another(results: Path, tmp_path: Path) -> 
 
 
 def test_a_check_notes_it_and_finds_no_fault(tmp_path: Path) -> None:
-    tiny: Benchmark = tiny_benchmark(tmp_path / "tiny")
-    report = check(evaluated(Sigmoid(), tiny, tmp_path / "results"), tiny)
+    small: Benchmark = small_benchmark(tmp_path / "tiny")
+    report = check(evaluated(Sigmoid(), small, tmp_path / "results"), small)
     assert report.faults == []
     assert f"model sigmoid: {ADVICE}." in report.notes

@@ -20,7 +20,7 @@ from leaderboard.site.rerun import LIMITS, check_command, command_of, record_at,
 from leaderboard.text import visible
 from tests.fsbench.results.saved_records import write_stored
 from tests.fsbench.sample_models import Bright
-from tests.fsbench.small_benchmark import tiny_benchmark
+from tests.fsbench.small_benchmark import small_benchmark
 from tests.leaderboard.hostile import ASKED, CLASSES, TEXTS, altered, made_up
 
 evaluate = typer.main.get_command(app).commands["evaluate"]  # type: ignore[attr-defined]
@@ -122,9 +122,9 @@ def test_places_are_quoted_and_never_options() -> None:
 
 
 @pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the benchmark ``tiny`` is known by name."""
-    tiny_benchmark(tmp_path / "made")
+    small_benchmark(tmp_path / "made")
     (tmp_path / "home").mkdir()
     (tmp_path / "made" / "index").rename(tmp_path / "home" / "tiny")
     monkeypatch.setenv("FSBENCH_HOME", str(tmp_path / "home"))
@@ -141,19 +141,19 @@ def row_in(folder: Path) -> Row:
     return board.rows[0]
 
 
-def test_the_printed_command_gives_the_same_counts(tiny: Path) -> None:
+def test_the_printed_command_gives_the_same_counts(small: Path) -> None:
     options = {"seed": "3"}
     fsbench.evaluate(
         "random", "tiny", folds=["1", "3"], shots=2, seed=5, threads=1, batch_size=3, options=options, out="first"
     )
-    command = rerun(row_in(tiny / "first")).command
+    command = rerun(row_in(small / "first")).command
     assert command is not None
     assert parsed(command)["fold"] == "1,3"
     evaluate.main(args=[*shlex.split(command)[2:], "--out", "again"], standalone_mode=False)
-    assert counts_of(tiny / "again") == counts_of(tiny / "first")
+    assert counts_of(small / "again") == counts_of(small / "first")
     other = command.replace("seed=3", "seed=4")
     evaluate.main(args=[*shlex.split(other)[2:], "--out", "other"], standalone_mode=False)
-    assert counts_of(tiny / "other") != counts_of(tiny / "first")
+    assert counts_of(small / "other") != counts_of(small / "first")
 
 
 @pytest.mark.parametrize("runs", [2, 5])
@@ -166,11 +166,11 @@ def test_a_run_is_named_unless_all_are_there(tmp_path: Path, runs: int) -> None:
     assert parsed(command)["run"] == (None if runs == 5 else 0)
 
 
-def test_a_model_made_in_python_is_called_in_python(tiny: Path) -> None:
+def test_a_model_made_in_python_is_called_in_python(small: Path) -> None:
     fsbench.evaluate(Bright(), "tiny", folds=2, shots=1, threads=1, batch_size=3, out="first")
-    found = rerun(row_in(tiny / "first"))
+    found = rerun(row_in(small / "first"))
     assert found.command is None
     assert found.python is not None
     assert "made in Python" in " ".join(found.remarks)
     eval(found.python, {"fsbench": fsbench, "model": Bright()})
-    assert counts_of(tiny / "results") == counts_of(tiny / "first")
+    assert counts_of(small / "results") == counts_of(small / "first")

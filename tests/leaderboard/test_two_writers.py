@@ -19,7 +19,7 @@ from fsbench.io.locks import LOCK, beside, building, locked, one_writer
 from fsbench.models.contract import Episode
 from fsbench.records.record import read_record
 from tests.fsbench.sample_models import Bright
-from tests.fsbench.small_benchmark import tiny_benchmark
+from tests.fsbench.small_benchmark import small_benchmark
 from tests.kills import Command, contents, ended, start
 from tests.leaderboard.submissions import check as checked
 
@@ -47,7 +47,7 @@ class Meeting(Bright):
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
     """Three folds of one class, ten samples each."""
-    return tiny_benchmark(tmp_path_factory.mktemp("small"), classes=3, folds=3)
+    return small_benchmark(tmp_path_factory.mktemp("small"), classes=3, folds=3)
 
 
 def together(commands: Sequence[Command], folder: Path) -> list[int]:

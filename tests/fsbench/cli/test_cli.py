@@ -76,38 +76,38 @@ def test_bare_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "--version")[:2] == (0, f"fsbench {fsbench.__version__}\n")
 
 
-def test_bad_usage(capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Benchmark) -> None:
+def test_bad_usage(capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Benchmark) -> None:
     assert "No such option: --nonsense" in refusal(capsys, "evaluate", "--nonsense")
     assert "No such command 'nonsense'" in refusal(capsys, "nonsense")
     assert "No such command 'nonsense'" in refusal(capsys, "build", "nonsense")
     assert "Missing option '--root'" in refusal(capsys, "build", "pascal-5i")
     assert "holds no VOC 2012" in refusal(capsys, "build", "pascal-5i", "--root", tmp_path, "--out", tmp_path / "o")
-    assert "no model 'nonsense'" in refusal(capsys, "evaluate", "-m", "nonsense", "-b", tiny.folder)
+    assert "no model 'nonsense'" in refusal(capsys, "evaluate", "-m", "nonsense", "-b", small.folder)
     assert "no benchmark 'nonsense'" in refusal(capsys, "evaluate", "-m", MODEL, "-b", "nonsense")
     assert "no protocol 'nonsense'" in refusal(capsys, "episodes", "toy", "--protocol", "nonsense")
     assert "has no fold '7'" in refusal(capsys, "episodes", "toy", "--fold", "7")
-    assert "has no fold '7'" in refusal(capsys, "evaluate", "-m", MODEL, "-b", tiny.folder, "--fold", "7")
+    assert "has no fold '7'" in refusal(capsys, "evaluate", "-m", MODEL, "-b", small.folder, "--fold", "7")
     assert "is defined for pascal-5i" in refusal(
-        capsys, "evaluate", "-m", MODEL, "-b", tiny.folder, "--protocol", "hsnet", "-k", 1
+        capsys, "evaluate", "-m", MODEL, "-b", small.folder, "--protocol", "hsnet", "-k", 1
     )
 
 
-def test_an_unwritable_output_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Benchmark) -> None:
+def test_an_unwritable_output_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Benchmark) -> None:
     (tmp_path / "file").touch()
-    said = refusal(capsys, "evaluate", "-m", MODEL, "-b", tiny.folder, "--out", tmp_path / "file" / "results")
+    said = refusal(capsys, "evaluate", "-m", MODEL, "-b", small.folder, "--out", tmp_path / "file" / "results")
     assert "file/results" in said
     assert "--out" in said
 
 
 def test_evaluate_in_python_and_on_the_command_line(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Benchmark
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Benchmark
 ) -> None:
-    arguments = ["-m", MODEL, "-b", tiny.folder, "--threads", 1, "--fold", "0,2", "--option", "seconds=0"]
+    arguments = ["-m", MODEL, "-b", small.folder, "--threads", 1, "--fold", "0,2", "--option", "seconds=0"]
     code, out, _ = run(capsys, "evaluate", *arguments, "--json", "--out", tmp_path / "cli")
     assert code == 0
     said = json.loads(out)
     same = fsbench.evaluate(
-        MODEL, str(tiny.folder), folds=(0, 2), options={"seconds": "0"}, threads=1, out=tmp_path / "python"
+        MODEL, str(small.folder), folds=(0, 2), options={"seconds": "0"}, threads=1, out=tmp_path / "python"
     )
     assert said.pop("timings")
     expected = json.loads(same.json_text())
@@ -115,8 +115,8 @@ def test_evaluate_in_python_and_on_the_command_line(
     assert said == expected
 
 
-def test_several_models_make_one_table(capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Benchmark) -> None:
-    arguments = ["-m", MODEL, "-m", "tests.fsbench.sample_models:Masked", "-b", tiny.folder, "--out", tmp_path]
+def test_several_models_make_one_table(capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Benchmark) -> None:
+    arguments = ["-m", MODEL, "-m", "tests.fsbench.sample_models:Masked", "-b", small.folder, "--out", tmp_path]
     code, out, _ = run(capsys, "evaluate", *arguments)
     assert code == 0
     assert "tiny · fsbench-v1 · 1-shot · seed 0" in out  # a model that needs no prompt joins the one that needs masks
@@ -147,42 +147,42 @@ def test_a_partial_benchmark_never_has_the_bare_name(capsys: pytest.CaptureFixtu
     assert (code, "hsnet(modified)" in out) == (0, True)
 
 
-def test_episodes(capsys: pytest.CaptureFixture[str], tiny: Benchmark) -> None:
+def test_episodes(capsys: pytest.CaptureFixture[str], small: Benchmark) -> None:
     code, out, _ = run(capsys, "episodes", "pascal-5i", "--fold", 0, "--protocol", "lseg", "--shots", 0)
     assert (code, len(out.splitlines()), out.splitlines()[0]) == (0, 1000, "2007_000033 0")
-    _, text, _ = run(capsys, "episodes", tiny.folder, "--fold", 1, "-k", 2)
-    _, lines, _ = run(capsys, "episodes", tiny.folder, "--fold", 1, "-k", 2, "--format", "jsonl")
+    _, text, _ = run(capsys, "episodes", small.folder, "--fold", 1, "-k", 2)
+    _, lines, _ = run(capsys, "episodes", small.folder, "--fold", 1, "-k", 2, "--format", "jsonl")
     first = json.loads(lines.splitlines()[0])
     assert text.splitlines()[0] == " ".join([first["query"], str(first["class_ids"][0]), *first["supports"][0]])
 
 
-def test_verify_fails_with_1(capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Benchmark) -> None:
+def test_verify_fails_with_1(capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Benchmark) -> None:
     import shutil
 
-    code, out, _ = run(capsys, "verify", tiny.folder)
+    code, out, _ = run(capsys, "verify", small.folder)
     assert (code, "FAILED" in out) == (0, False)
-    shutil.copytree(tiny.roots["root"], tmp_path / "raw")
+    shutil.copytree(small.roots["root"], tmp_path / "raw")
     (tmp_path / "raw" / "thing_03" / "4.jpg").write_bytes(b"altered")
-    assert "1 of 4 checks failed" in refusal(capsys, "verify", tiny.folder, "--root", tmp_path / "raw", code=1)
+    assert "1 of 4 checks failed" in refusal(capsys, "verify", small.folder, "--root", tmp_path / "raw", code=1)
     with pytest.raises(SystemExit) as left:
-        main(["verify", str(tiny.folder), "--root", str(tmp_path / "raw"), "--json"])
+        main(["verify", str(small.folder), "--root", str(tmp_path / "raw"), "--json"])
     said = json.loads(capsys.readouterr().out)
     assert (left.value.code, said["passed"]) == (1, False)
     (failed,) = (check for check in said["checks"] if not check["passed"])
     assert "thing_03/4.jpg was altered" in failed["said"]
 
 
-def test_verify_lists_every_failure(capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Benchmark) -> None:
+def test_verify_lists_every_failure(capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Benchmark) -> None:
     import shutil
 
-    shutil.copytree(tiny.roots["root"], tmp_path / "raw")
+    shutil.copytree(small.roots["root"], tmp_path / "raw")
     altered = sorted((tmp_path / "raw").glob("thing_03/*.jpg"))[:8]
     for path in altered:
         path.write_bytes(path.read_bytes() + b"\0")
     out = {}
     for flag in ((), ("--json",)):
         with pytest.raises(SystemExit) as left:
-            main(["verify", str(tiny.folder), "--root", str(tmp_path / "raw"), *flag])
+            main(["verify", str(small.folder), "--root", str(tmp_path / "raw"), *flag])
         assert left.value.code == 1
         out[flag] = capsys.readouterr().out
     assert " and 3 more\n" in out[()]
@@ -200,9 +200,9 @@ def test_list(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
         assert expected in {row[what.removesuffix("s")] for row in rows}
 
 
-def test_merge(capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Benchmark) -> None:
+def test_merge(capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Benchmark) -> None:
     for fold in (0, 1):
-        fsbench.evaluate(Bright(), tiny, folds=fold, out=tmp_path / str(fold), threads=1)
+        fsbench.evaluate(Bright(), small, folds=fold, out=tmp_path / str(fold), threads=1)
     records = sorted(tmp_path.glob("*/**/record.json"))
     code, out, _ = run(capsys, "merge", *records, "--out", tmp_path / "merged")
     assert (code, "bright" in out) == (0, True)
@@ -218,10 +218,10 @@ def test_options_for_one_model_or_all() -> None:
             options_for("x", ["x"], [wrong])
 
 
-def test_the_table_is_quiet_and_whole_in_a_pipe(tmp_path: Path, tiny: Benchmark) -> None:
+def test_the_table_is_quiet_and_whole_in_a_pipe(tmp_path: Path, small: Benchmark) -> None:
     command = [sys.executable, "-c", "from fsbench.cli.main import main; main()", "evaluate", "-m", MODEL]
     done = subprocess.run(
-        [*command, "-b", str(tiny.folder), "--out", str(tmp_path), "--threads", "1"],
+        [*command, "-b", str(small.folder), "--out", str(tmp_path), "--threads", "1"],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -235,13 +235,13 @@ def test_the_table_is_quiet_and_whole_in_a_pipe(tmp_path: Path, tiny: Benchmark)
 
 
 def test_json_is_whole_where_a_model_prints(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Benchmark
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Benchmark
 ) -> None:
     arguments = [
         "-m",
         "tests.fsbench.sample_models:Talking",
         "-b",
-        tiny.folder,
+        small.folder,
         "--limit",
         2,
         "--out",
@@ -254,9 +254,9 @@ def test_json_is_whole_where_a_model_prints(
 
 
 def test_two_models_of_one_place_and_error_before_anything(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Benchmark
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Benchmark
 ) -> None:
-    asked = ["-b", tiny.folder, "--limit", 2, "--out", tmp_path]
+    asked = ["-b", small.folder, "--limit", 2, "--out", tmp_path]
     assert "two evaluations have this place" in refusal(capsys, "evaluate", "-m", MODEL, "-m", MODEL, *asked)
     run(capsys, "evaluate", "-m", MODEL, *asked)
     both = ["-m", "tests.fsbench.sample_models:Talking", "-m", MODEL, "--if-exists", "error"]
@@ -264,10 +264,10 @@ def test_two_models_of_one_place_and_error_before_anything(
     assert not list(tmp_path.glob("talking/**/record.json"))
 
 
-def test_output_that_cannot_be_encoded(tmp_path: Path, tiny: Benchmark) -> None:
+def test_output_that_cannot_be_encoded(tmp_path: Path, small: Benchmark) -> None:
     command = [sys.executable, "-c", "from fsbench.cli.main import main; main()", "evaluate", "-m", MODEL]
     done = subprocess.run(
-        [*command, "-b", str(tiny.folder), "--out", str(tmp_path), "--limit", "2"],
+        [*command, "-b", str(small.folder), "--out", str(tmp_path), "--limit", "2"],
         capture_output=True,
         cwd=ROOT,
         env={**os.environ, "PYTHONIOENCODING": "ascii"},

@@ -41,28 +41,28 @@ def bytes_of(out: Path) -> dict[str, Any]:
     return left | {"record": record}
 
 
-def test_the_record_says_what_a_naive_count_says(tiny: Benchmark, tmp_path: Path) -> None:
-    record = run(Bright(), tiny, tmp_path)
+def test_the_record_says_what_a_naive_count_says(small: Benchmark, tmp_path: Path) -> None:
+    record = run(Bright(), small, tmp_path)
     mious = []
-    for fold, pairs in tiny.lists.val.items():
+    for fold, pairs in small.lists.val.items():
         inter: dict[int, int] = defaultdict(int)
         union: dict[int, int] = defaultdict(int)
         fg, bg = [0, 0], [0, 0]
         for sample, class_id in pairs:
-            image = tiny.image(sample).astype(np.float32).transpose(2, 0, 1)
+            image = small.image(sample).astype(np.float32).transpose(2, 0, 1)
             grey = torch.from_numpy(image).mean(dim=0)
             predicted = (grey > grey.mean()).numpy()
-            truth = tiny.truth(sample, class_id) == 1
+            truth = small.truth(sample, class_id) == 1
             inter[class_id] += int((predicted & truth).sum())
             union[class_id] += int((predicted | truth).sum())
             fg = [fg[0] + int((predicted & truth).sum()), fg[1] + int((predicted | truth).sum())]
             bg = [bg[0] + int((~predicted & ~truth).sum()), bg[1] + int((~predicted | ~truth).sum())]
         said = record.folds[fold]
-        for class_id in tiny.lists.folds[fold]:
-            of_class = said.classes[tiny.lists.classes[class_id].key]
+        for class_id in small.lists.folds[fold]:
+            of_class = said.classes[small.lists.classes[class_id].key]
             assert (of_class.intersection, of_class.union, of_class.episodes) == (inter[class_id], union[class_id], 10)
             assert of_class.iou == inter[class_id] / union[class_id]
-        mious.append(np.mean([inter[c] / union[c] for c in tiny.lists.folds[fold]]))
+        mious.append(np.mean([inter[c] / union[c] for c in small.lists.folds[fold]]))
         assert said.miou == pytest.approx(mious[-1], abs=1e-12)
         assert said.fb_iou == pytest.approx((fg[0] / fg[1] + bg[0] / bg[1]) / 2, abs=1e-12)
         assert said.ci95 is not None
@@ -72,8 +72,8 @@ def test_the_record_says_what_a_naive_count_says(tiny: Benchmark, tmp_path: Path
     assert record.ci95[0] < record.miou < record.ci95[1]
 
 
-def test_what_a_script_reads(tiny: Benchmark, tmp_path: Path) -> None:
-    run(Bright(), tiny, tmp_path, shots=1, seed=3)
+def test_what_a_script_reads(small: Benchmark, tmp_path: Path) -> None:
+    run(Bright(), small, tmp_path, shots=1, seed=3)
     path = folder(tmp_path) / "record.json"
     said = json.loads(path.read_text(encoding="utf-8"))
     assert said["schema"] == "fsbench-record/1"
@@ -91,69 +91,69 @@ def test_what_a_script_reads(tiny: Benchmark, tmp_path: Path) -> None:
     assert rows_digest(read_counts(path.parent / "counts.parquet")) == said["counts_sha256"]
 
 
-def test_two_runs_differ_in_timings_alone_for_any_number_of_workers(tiny: Benchmark, tmp_path: Path) -> None:
-    run(Bright(), tiny, tmp_path / "a", workers=1)
-    run(Bright(), tiny, tmp_path / "b", workers=5)
+def test_two_runs_differ_in_timings_alone_for_any_number_of_workers(small: Benchmark, tmp_path: Path) -> None:
+    run(Bright(), small, tmp_path / "a", workers=1)
+    run(Bright(), small, tmp_path / "b", workers=5)
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
 
 
-def test_batches_are_the_same_for_any_number_of_workers(tiny: Benchmark, tmp_path: Path) -> None:
+def test_batches_are_the_same_for_any_number_of_workers(small: Benchmark, tmp_path: Path) -> None:
     models = [Bright(), Bright()]
     for workers, model in enumerate(models, start=1):
-        run(model, tiny, tmp_path / str(workers), workers=workers, batch_size=3)
+        run(model, small, tmp_path / str(workers), workers=workers, batch_size=3)
     assert models[0].seen == models[1].seen
     assert max(len(batch) for batch in models[0].seen) == 3
 
 
-def test_folds_run_one_by_one_into_one_folder_are_the_whole_record(tiny: Benchmark, tmp_path: Path) -> None:
-    run(Bright(), tiny, tmp_path / "whole")
+def test_folds_run_one_by_one_into_one_folder_are_the_whole_record(small: Benchmark, tmp_path: Path) -> None:
+    run(Bright(), small, tmp_path / "whole")
     for fold in (2, 0, 3, 1):
-        record = run(Bright(), tiny, tmp_path / "parts", folds=fold)
+        record = run(Bright(), small, tmp_path / "parts", folds=fold)
         assert (record.miou is None) == (fold != 1)
     assert bytes_of(tmp_path / "parts") == bytes_of(tmp_path / "whole")
 
 
-def test_resume_asks_nothing_again_and_replace_asks_everything(tiny: Benchmark, tmp_path: Path) -> None:
-    first = run(Bright(), tiny, tmp_path)
+def test_resume_asks_nothing_again_and_replace_asks_everything(small: Benchmark, tmp_path: Path) -> None:
+    first = run(Bright(), small, tmp_path)
     again = Bright()
-    assert run(again, tiny, tmp_path) == first
+    assert run(again, small, tmp_path) == first
     assert again.seen == []
-    run(again, tiny, tmp_path, if_exists="replace")
+    run(again, small, tmp_path, if_exists="replace")
     assert sum(map(len, again.seen)) == 80
     with pytest.raises(FsbenchError, match=r"record\.json: is there already"):
-        run(again, tiny, tmp_path, if_exists="error")
+        run(again, small, tmp_path, if_exists="error")
 
 
-def test_a_results_folder_of_another_manifest_is_refused(tiny: Benchmark, tmp_path: Path) -> None:
-    run(Bright(), tiny, tmp_path)
+def test_a_results_folder_of_another_manifest_is_refused(small: Benchmark, tmp_path: Path) -> None:
+    run(Bright(), small, tmp_path)
     path = folder(tmp_path) / "record.json"
     said = json.loads(path.read_text())
     said["manifests_sha256"]["0"] = "0" * 64
     path.write_text(json.dumps(said))
     with pytest.raises(FsbenchError, match=r"record\.json: is of another manifest \(fold 0: 000000000000"):
-        run(Bright(), tiny, tmp_path)
-    run(Bright(), tiny, tmp_path, if_exists="replace")
+        run(Bright(), small, tmp_path)
+    run(Bright(), small, tmp_path, if_exists="replace")
 
 
-def test_a_results_folder_of_another_benchmark_is_refused(tiny: Benchmark, tmp_path: Path) -> None:
-    run(Bright(), tiny, tmp_path)
+def test_a_results_folder_of_another_benchmark_is_refused(small: Benchmark, tmp_path: Path) -> None:
+    run(Bright(), small, tmp_path)
     path = folder(tmp_path) / "record.json"
-    path.write_text(path.read_text().replace(tiny.digests.sources, "1" * 64))
+    path.write_text(path.read_text().replace(small.digests.sources, "1" * 64))
     with pytest.raises(FsbenchError, match=r"is of another benchmark \(sources_sha256"):
-        run(Bright(), tiny, tmp_path)
+        run(Bright(), small, tmp_path)
 
 
-def test_adding_a_fold_with_another_batch_size_is_refused(tiny: Benchmark, tmp_path: Path) -> None:
-    run(Bright(), tiny, tmp_path, folds=0)
+def test_adding_a_fold_with_another_batch_size_is_refused(small: Benchmark, tmp_path: Path) -> None:
+    run(Bright(), small, tmp_path, folds=0)
     with pytest.raises(FsbenchError, match="made with batch_size 8, this run has 4"):
-        run(Bright(), tiny, tmp_path, folds=1, batch_size=4)
+        run(Bright(), small, tmp_path, folds=1, batch_size=4)
 
 
-def test_an_error_half_way_keeps_what_was_counted(tiny: Benchmark, tmp_path: Path) -> None:
+def test_an_error_half_way_keeps_what_was_counted(small: Benchmark, tmp_path: Path) -> None:
     raw = tmp_path / "raw"
-    shutil.copytree(tiny.roots["root"], raw)
-    moved = open_benchmark(tiny.folder, root=raw)
-    query = tiny.lists.val["2"][7][0]
+    shutil.copytree(small.roots["root"], raw)
+    moved = open_benchmark(small.folder, root=raw)
+    query = small.lists.val["2"][7][0]
     photograph = raw / f"{query}.jpg"
     whole = photograph.read_bytes()
     photograph.write_bytes(whole[: len(whole) // 2])
@@ -180,7 +180,7 @@ def test_an_error_half_way_keeps_what_was_counted(tiny: Benchmark, tmp_path: Pat
         lambda lines: [*lines[:1], lines[2].replace(b'"batch": 1', b'"batch": 0'), *lines[2:]],
     ],
 )
-def test_a_damaged_log_is_gone_on_with_as_far_as_it_is_whole(tiny: Benchmark, tmp_path: Path, damage: Any) -> None:
+def test_a_damaged_log_is_gone_on_with_as_far_as_it_is_whole(small: Benchmark, tmp_path: Path, damage: Any) -> None:
     def fail_late(episodes: Any) -> Any:
         if calls.append(1) or len(calls) > 6:
             raise RuntimeError("power cut")
@@ -190,29 +190,29 @@ def test_a_damaged_log_is_gone_on_with_as_far_as_it_is_whole(tiny: Benchmark, tm
     failing = Wrong(fail_late)
     failing.card = Bright().card
     with pytest.raises(ModelError):
-        run(failing, tiny, tmp_path / "out", workers=1)
+        run(failing, small, tmp_path / "out", workers=1)
     (log,) = (tmp_path / "out").glob("**/fold1.partial.jsonl")
     lines = log.read_bytes().splitlines(keepends=True)
     assert len(lines) > 2
     log.write_bytes(b"".join(damage(lines)))
-    run(Bright(), tiny, tmp_path / "out", workers=1)
-    run(Bright(), tiny, tmp_path / "whole", workers=1)
+    run(Bright(), small, tmp_path / "out", workers=1)
+    run(Bright(), small, tmp_path / "whole", workers=1)
     assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
 
 
-def test_a_log_of_other_settings_is_not_gone_on_with(tiny: Benchmark, tmp_path: Path) -> None:
+def test_a_log_of_other_settings_is_not_gone_on_with(small: Benchmark, tmp_path: Path) -> None:
     def stop(episodes: Any) -> Any:
         raise KeyboardInterrupt
 
     failing = Wrong(stop)
     failing.card = Bright().card
     with pytest.raises(KeyboardInterrupt):
-        run(failing, tiny, tmp_path, batch_size=4)
+        run(failing, small, tmp_path, batch_size=4)
     (log,) = tmp_path.glob("**/fold0.partial.jsonl")
     header = log.read_text()
     log.write_text(header + '{"batch": 0, "rows": [], "seconds": 1, "model_seconds": 1}\n')
     model = Bright()
-    run(model, tiny, tmp_path, batch_size=8)
+    run(model, small, tmp_path, batch_size=8)
     assert sum(map(len, model.seen)) == 80
 
 
@@ -221,9 +221,9 @@ def test_0_shots_for_a_mask_model_are_refused_before_anything_is_read(tmp_path: 
         fsbench.evaluate(Masked(), tmp_path / "no benchmark here", shots=0)
 
 
-def test_default_shots(tiny: Benchmark, tmp_path: Path) -> None:
-    assert run(Bright(), tiny, tmp_path, folds=0).shots == 0
-    assert run(Masked(), tiny, tmp_path, folds=0).shots == 1
+def test_default_shots(small: Benchmark, tmp_path: Path) -> None:
+    assert run(Bright(), small, tmp_path, folds=0).shots == 0
+    assert run(Masked(), small, tmp_path, folds=0).shots == 1
 
 
 HEIGHT, WIDTH = 24, 32
@@ -249,9 +249,9 @@ HEIGHT, WIDTH = 24, 32
         (lambda e: 1 / 0, r"segment raised ZeroDivisionError: division by zero \(test_evaluate.py line"),
     ],
 )
-def test_answers_that_are_none_are_named(tiny: Benchmark, tmp_path: Path, answer: Any, expected: str) -> None:
+def test_answers_that_are_none_are_named(small: Benchmark, tmp_path: Path, answer: Any, expected: str) -> None:
     with pytest.raises(ModelError, match=expected) as caught:
-        run(Wrong(answer), tiny, tmp_path)
+        run(Wrong(answer), small, tmp_path)
     said = str(caught.value)
     assert said.startswith("model wrong, ")
     assert "episode" in said
@@ -260,7 +260,7 @@ def test_answers_that_are_none_are_named(tiny: Benchmark, tmp_path: Path, answer
     assert not list(tmp_path.glob("**/record.json"))
 
 
-def test_the_named_episode_is_the_one_at_fault(tiny: Benchmark, tmp_path: Path) -> None:
+def test_the_named_episode_is_the_one_at_fault(small: Benchmark, tmp_path: Path) -> None:
     seen = []
 
     def answer(episodes: Any) -> list[torch.Tensor]:
@@ -270,13 +270,13 @@ def test_the_named_episode_is_the_one_at_fault(tiny: Benchmark, tmp_path: Path) 
             answers.append(torch.zeros(1, *episode.image.shape[1:]) if len(seen) <= 13 else torch.zeros(3))
         return answers
 
-    query = tiny.lists.val["0"][13][0]
+    query = small.lists.val["0"][13][0]
     with pytest.raises(ModelError, match=rf"fold 0 episode 13 \(query {query}\)"):
-        run(Wrong(answer), tiny, tmp_path)
+        run(Wrong(answer), small, tmp_path)
 
 
-def test_limit_is_marked_and_has_a_place_of_its_own(tiny: Benchmark, tmp_path: Path) -> None:
-    record = run(Bright(), tiny, tmp_path, limit=5)
+def test_limit_is_marked_and_has_a_place_of_its_own(small: Benchmark, tmp_path: Path) -> None:
+    record = run(Bright(), small, tmp_path, limit=5)
     assert record.protocol_title == "fsbench-v1(modified)"
     assert record.modified == ("limit=5",)
     assert {fold.episodes for fold in record.folds.values()} == {5}
@@ -284,7 +284,7 @@ def test_limit_is_marked_and_has_a_place_of_its_own(tiny: Benchmark, tmp_path: P
     assert folder(tmp_path).name == "fsbench-v1-0shot-s0-limit5"
 
 
-def test_the_number_of_torch_threads_is_set_and_restored(tiny: Benchmark, tmp_path: Path) -> None:
+def test_the_number_of_torch_threads_is_set_and_restored(small: Benchmark, tmp_path: Path) -> None:
     inside = []
 
     def answer(episodes: Any) -> list[torch.Tensor]:
@@ -292,13 +292,13 @@ def test_the_number_of_torch_threads_is_set_and_restored(tiny: Benchmark, tmp_pa
         return [torch.zeros(1, 1, 1) for _ in episodes]
 
     before = torch.get_num_threads()
-    record = run(Wrong(answer), tiny, tmp_path, threads=3)
+    record = run(Wrong(answer), small, tmp_path, threads=3)
     assert set(inside) == {3}
     assert record.environment.threads == 3
     assert torch.get_num_threads() == before
 
 
-def test_scores_are_resized_and_bool_masks_taken_as_they_are(tiny: Benchmark, tmp_path: Path) -> None:
+def test_scores_are_resized_and_bool_masks_taken_as_they_are(small: Benchmark, tmp_path: Path) -> None:
     def truth_like(kind: str) -> Any:
         def answer(episodes: Any) -> list[torch.Tensor]:
             out = []
@@ -310,28 +310,28 @@ def test_scores_are_resized_and_bool_masks_taken_as_they_are(tiny: Benchmark, tm
 
         return answer
 
-    as_bool = run(Wrong(truth_like("bool")), tiny, tmp_path / "bool")
-    as_float = run(Wrong(truth_like("float")), tiny, tmp_path / "float")
+    as_bool = run(Wrong(truth_like("bool")), small, tmp_path / "bool")
+    as_float = run(Wrong(truth_like("float")), small, tmp_path / "float")
     assert as_bool.folds == as_float.folds
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("batch_size", 0), ("limit", 0), ("shots", -1), ("seed", -1), ("workers", 0), ("threads", 0)]
 )
-def test_numbers_out_of_range(tiny: Benchmark, tmp_path: Path, name: str, value: int) -> None:
+def test_numbers_out_of_range(small: Benchmark, tmp_path: Path, name: str, value: int) -> None:
     with pytest.raises(FsbenchError, match=rf"{name.replace('_', '.')} {value}: must be"):
-        run(Bright(), tiny, tmp_path, **{name: value})
+        run(Bright(), small, tmp_path, **{name: value})
 
 
-def test_unknown_device(tiny: Benchmark, tmp_path: Path) -> None:
+def test_unknown_device(small: Benchmark, tmp_path: Path) -> None:
     with pytest.raises(FsbenchError, match=r"--device abacus: unknown"):
-        run(Bright(), tiny, tmp_path, device="abacus")
+        run(Bright(), small, tmp_path, device="abacus")
     if not torch.cuda.is_available():
         with pytest.raises(FsbenchError, match=r"--device cuda: not on this machine"):
-            run(Bright(), tiny, tmp_path, device="cuda")
+            run(Bright(), small, tmp_path, device="cuda")
 
 
-def test_a_model_is_moved_to_its_device(tiny: Benchmark, tmp_path: Path) -> None:
+def test_a_model_is_moved_to_its_device(small: Benchmark, tmp_path: Path) -> None:
     class Moved(Bright):
         at = ""
 
@@ -339,7 +339,7 @@ def test_a_model_is_moved_to_its_device(tiny: Benchmark, tmp_path: Path) -> None
             self.at = device
 
     model = Moved()
-    run(model, tiny, tmp_path, device="cpu", folds=(0, 1))
+    run(model, small, tmp_path, device="cpu", folds=(0, 1))
     assert model.at == "cpu"
 
 
@@ -354,8 +354,8 @@ def test_a_model_is_moved_to_its_device(tiny: Benchmark, tmp_path: Path) -> None
         lambda said: said["model"].update(name="../evil"),
     ],
 )
-def test_a_damaged_record_is_refused_in_one_line(tiny: Benchmark, tmp_path: Path, damage: Any) -> None:
-    run(Bright(), tiny, tmp_path)
+def test_a_damaged_record_is_refused_in_one_line(small: Benchmark, tmp_path: Path, damage: Any) -> None:
+    run(Bright(), small, tmp_path)
     path = folder(tmp_path) / "record.json"
     said = json.loads(path.read_text())
     damage(said)
@@ -366,12 +366,12 @@ def test_a_damaged_record_is_refused_in_one_line(tiny: Benchmark, tmp_path: Path
     assert "\n" not in str(caught.value)
 
 
-def test_a_picture_of_answers(tiny: Benchmark, tmp_path: Path) -> None:
+def test_a_picture_of_answers(small: Benchmark, tmp_path: Path) -> None:
     from fsbench.cli.answers_sheet import answers_sheet
-    from fsbench.engine.loaded_model import Candidate
+    from fsbench.engine.loaded_model import LoadedModel
     from fsbench.engine.plan import Questions, make_plan
 
-    plan = make_plan(Candidate.load(Masked()), tiny, Questions(), tmp_path)
+    plan = make_plan(LoadedModel.load(Masked()), small, Questions(), tmp_path)
     answers_sheet(plan, "1", [0, 3, 12], tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 1000
@@ -379,50 +379,50 @@ def test_a_picture_of_answers(tiny: Benchmark, tmp_path: Path) -> None:
 
 
 def test_nothing_is_run_again_without_a_word(
-    tiny: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(Bright(), tiny, tmp_path)
+    run(Bright(), small, tmp_path)
     assert capsys.readouterr().err == ""
-    run(Bright(), tiny, tmp_path)
+    run(Bright(), small, tmp_path)
     assert "is there already, nothing was run" in capsys.readouterr().err
 
 
-def test_altered_raw_files_are_not_counted(tiny: Benchmark, tmp_path: Path) -> None:
+def test_altered_raw_files_are_not_counted(small: Benchmark, tmp_path: Path) -> None:
     raw = tmp_path / "raw"
-    shutil.copytree(tiny.roots["root"], raw)
+    shutil.copytree(small.roots["root"], raw)
     mask = raw / "thing_02" / "3.png"
     Image.new("L", (WIDTH, HEIGHT), 255).save(mask)
     with pytest.raises(FsbenchError, match=rf"{mask}: was altered since"):
-        run(Bright(), open_benchmark(tiny.folder, root=raw), tmp_path / "out")
+        run(Bright(), open_benchmark(small.folder, root=raw), tmp_path / "out")
     mask.unlink()
     with pytest.raises(FsbenchError, match=rf"{mask}: cannot be read"):
-        run(Bright(), open_benchmark(tiny.folder, root=raw), tmp_path / "out")
+        run(Bright(), open_benchmark(small.folder, root=raw), tmp_path / "out")
 
 
-def test_a_replacement_that_fails_leaves_the_record(tiny: Benchmark, tmp_path: Path) -> None:
-    run(Bright(), tiny, tmp_path)
+def test_a_replacement_that_fails_leaves_the_record(small: Benchmark, tmp_path: Path) -> None:
+    run(Bright(), small, tmp_path)
     before = bytes_of(tmp_path)
     failing = Bright()
     failing.segment = lambda episodes: 1 / 0  # type: ignore[method-assign, assignment, return-value]
     with pytest.raises(ModelError):
-        run(failing, tiny, tmp_path, if_exists="replace")
+        run(failing, small, tmp_path, if_exists="replace")
     for log in tmp_path.glob("**/*.partial.jsonl"):
         log.unlink()
     assert bytes_of(tmp_path) == before
 
 
-def test_altered_counts_are_not_joined(tiny: Benchmark, tmp_path: Path) -> None:
+def test_altered_counts_are_not_joined(small: Benchmark, tmp_path: Path) -> None:
     from fsbench.records.counts import write_counts
 
-    run(Bright(), tiny, tmp_path, folds=0)
+    run(Bright(), small, tmp_path, folds=0)
     path = folder(tmp_path) / "counts.parquet"
     write_counts(path, [row._replace(intersection=0) for row in read_counts(path)])
     with pytest.raises(FsbenchError, match=r"counts\.parquet: is not of the record beside it"):
-        run(Bright(), tiny, tmp_path, folds=1)
+        run(Bright(), small, tmp_path, folds=1)
 
 
 @pytest.mark.parametrize("change", [{"intersection": 10**6}, {"class_id": 7}, {"image": "x"}, {"number": 3}])
-def test_log_rows_that_cannot_be_are_asked_again(tiny: Benchmark, tmp_path: Path, change: dict[str, Any]) -> None:
+def test_log_rows_that_cannot_be_are_asked_again(small: Benchmark, tmp_path: Path, change: dict[str, Any]) -> None:
     def stop(episodes: Any) -> Any:
         if seen.append(1) or len(seen) > 1:
             raise KeyboardInterrupt
@@ -432,7 +432,7 @@ def test_log_rows_that_cannot_be_are_asked_again(tiny: Benchmark, tmp_path: Path
     stopped = Bright()
     stopped.segment = stop  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        run(stopped, tiny, tmp_path / "out", workers=1, batch_size=2)
+        run(stopped, small, tmp_path / "out", workers=1, batch_size=2)
     (log,) = (tmp_path / "out").glob("**/fold0.partial.jsonl")
     names = ("fold", "number", "query", "image", "class_id", "intersection", "predicted", "truth", "valid")
     row = ["0", 0, "thing_00/1", "thing_00/1", 0, 1, 2, 3, 9]
@@ -442,8 +442,8 @@ def test_log_rows_that_cannot_be_are_asked_again(tiny: Benchmark, tmp_path: Path
         file.write(json.dumps({**said, "sha256": sha256_json(said)}) + "\n")
     with CountLog(log, json.loads(log.read_text().splitlines()[0])) as read:
         assert read.done[0].rows[0][:9] == tuple(wrong)
-    run(Bright(), tiny, tmp_path / "out", workers=1, batch_size=2)
-    run(Bright(), tiny, tmp_path / "whole", workers=1, batch_size=2)
+    run(Bright(), small, tmp_path / "out", workers=1, batch_size=2)
+    run(Bright(), small, tmp_path / "whole", workers=1, batch_size=2)
     assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
 
 
@@ -466,6 +466,6 @@ def test_a_log_is_one_runs_at_a_time(tmp_path: Path) -> None:
         ({"threads": 100_000}, "--threads 100000: must be"),
     ],
 )
-def test_bad_arguments_in_python(tiny: Benchmark, tmp_path: Path, options: dict[str, Any], said: str) -> None:
+def test_bad_arguments_in_python(small: Benchmark, tmp_path: Path, options: dict[str, Any], said: str) -> None:
     with pytest.raises(FsbenchError, match=said):
-        run(Bright(), tiny, tmp_path, **options)
+        run(Bright(), small, tmp_path, **options)

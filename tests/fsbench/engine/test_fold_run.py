@@ -10,7 +10,7 @@ import pytest
 
 from fsbench.engine.evaluate import _log
 from fsbench.engine.fold_run import FoldRun, run_fold
-from fsbench.engine.loaded_model import Candidate
+from fsbench.engine.loaded_model import LoadedModel
 from fsbench.engine.plan import Plan, Questions, make_plan
 from fsbench.index.benchmark import Benchmark
 from fsbench.records.counts import CountLog
@@ -21,8 +21,8 @@ from tests.fsbench.sample_models import Bright
 
 
 @pytest.fixture
-def plan(tiny: Benchmark, tmp_path: Path) -> Plan:
-    return make_plan(Candidate.load(Bright()), tiny, Questions(), tmp_path)
+def plan(small: Benchmark, tmp_path: Path) -> Plan:
+    return make_plan(LoadedModel.load(Bright()), small, Questions(), tmp_path)
 
 
 @pytest.mark.parametrize("skip", [True, False])

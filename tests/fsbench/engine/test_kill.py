@@ -42,11 +42,11 @@ def left_behind(out: Path) -> dict[str, Any]:
     return files | {"record": record}
 
 
-def test_killed_runs_end_with_the_same_bytes(tiny: Benchmark, tmp_path: Path) -> None:
-    assert start(tiny, tmp_path / "whole", 0).wait(timeout=120) == 0
+def test_killed_runs_end_with_the_same_bytes(small: Benchmark, tmp_path: Path) -> None:
+    assert start(small, tmp_path / "whole", 0).wait(timeout=120) == 0
     out = tmp_path / "killed"
     for lines in KILL_AFTER_LINES:
-        process = start(tiny, out, 0.1)
+        process = start(small, out, 0.1)
         deadline = time.monotonic() + 120
         while logged(out) < lines and time.monotonic() < deadline:
             assert process.poll() is None, "ended before it could be killed"
@@ -55,7 +55,7 @@ def test_killed_runs_end_with_the_same_bytes(tiny: Benchmark, tmp_path: Path) ->
         assert process.wait(timeout=30) == -signal.SIGKILL
         assert not list(out.glob("**/record.json"))
         assert logged(out) >= lines
-    assert start(tiny, out, 0).wait(timeout=120) == 0
+    assert start(small, out, 0).wait(timeout=120) == 0
     left = left_behind(out)
     assert left == left_behind(tmp_path / "whole")
     assert sum(name.endswith(".png") for name in left) == 80

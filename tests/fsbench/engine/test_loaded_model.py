@@ -12,7 +12,7 @@ import fsbench
 from fsbench.benchmarks.pascal.pascal5i import published_lists
 from fsbench.engine.answers import ModelAnswers, PredictionAnswers
 from fsbench.engine.loaded_model import (
-    Candidate,
+    LoadedModel,
     check_contamination,
     check_shots,
     default_shots,
@@ -97,9 +97,9 @@ def test_other_models_may_be_asked_with_any_shots(prompts: Prompts) -> None:
         check_shots(ModelCard(name="m", prompts=prompts), shots)
 
 
-def test_the_record_of_an_evaluation_has_the_default_shots(tiny: Benchmark, tmp_path: Path) -> None:
+def test_the_record_of_an_evaluation_has_the_default_shots(small: Benchmark, tmp_path: Path) -> None:
     def run(model: Bright, **options: int) -> fsbench.Record:
-        return fsbench.evaluate(model, tiny, folds="0", limit=1, out=tmp_path, threads=1, workers=1, **options)
+        return fsbench.evaluate(model, small, folds="0", limit=1, out=tmp_path, threads=1, workers=1, **options)
 
     assert run(Bright()).shots == 0
     assert run(Masked()).shots == 1
@@ -163,14 +163,14 @@ def test_every_tested_fold_is_checked() -> None:
     assert check_contamination(ModelCard(name="m", prompts="text"), PASCAL, tuple(PASCAL.folds), False) is False
 
 
-def test_contamination_marks_the_record(tiny: Benchmark, tmp_path: Path) -> None:
+def test_contamination_marks_the_record(small: Benchmark, tmp_path: Path) -> None:
     model = Bright()
     training = {"*": TrainingCard(training_classes=("Thing 02",))}
     model.card = ModelCard(name="bright", prompts="none", training=training)
 
     def run(fold: str, accepted: bool) -> fsbench.Record:
         out = tmp_path / f"{fold}{accepted}"
-        return fsbench.evaluate(model, tiny, folds=fold, limit=1, out=out, contaminated=accepted, threads=1, workers=1)
+        return fsbench.evaluate(model, small, folds=fold, limit=1, out=out, contaminated=accepted, threads=1, workers=1)
 
     assert run("0", False).model.contaminated is False
     assert run("0", True).model.contaminated is False
@@ -180,28 +180,28 @@ def test_contamination_marks_the_record(tiny: Benchmark, tmp_path: Path) -> None
 
 
 def test_a_model_made_in_python_takes_no_options() -> None:
-    candidate = Candidate.load(Bright())
-    assert isinstance(candidate.single, ModelAnswers)
-    assert candidate.answers("0") is candidate.answers("1") is candidate.single
-    assert candidate.spec == "Bright"
+    loaded = LoadedModel.load(Bright())
+    assert isinstance(loaded.single, ModelAnswers)
+    assert loaded.answers("0") is loaded.answers("1") is loaded.single
+    assert loaded.spec == "Bright"
     with pytest.raises(FsbenchError, match="options go with a model's name"):
-        Candidate.load(Bright(), {"size": "3"})
+        LoadedModel.load(Bright(), {"size": "3"})
     with pytest.raises(ModelError, match="object has no segment"):
-        Candidate.load(object())  # type: ignore[arg-type]
+        LoadedModel.load(object())  # type: ignore[arg-type]
 
 
 def test_a_model_without_a_template_is_made_once(models: None) -> None:
-    candidate = Candidate.load("foldmodels:fold0")
-    assert candidate.answers("0") is candidate.answers("1") is candidate.single
-    assert joined_card(candidate, {fold: candidate.answers(fold) for fold in "01"}).weights_sha256 == "w0"
+    loaded = LoadedModel.load("foldmodels:fold0")
+    assert loaded.answers("0") is loaded.answers("1") is loaded.single
+    assert joined_card(loaded, {fold: loaded.answers(fold) for fold in "01"}).weights_sha256 == "w0"
 
 
 def test_a_template_makes_a_model_per_fold_and_joins_their_cards(models: None) -> None:
-    candidate = Candidate.load("foldmodels:fold{fold}")
-    assert candidate.single is None
-    answers = {fold: candidate.answers(fold) for fold in ("0", "1")}
+    loaded = LoadedModel.load("foldmodels:fold{fold}")
+    assert loaded.single is None
+    answers = {fold: loaded.answers(fold) for fold in ("0", "1")}
     assert [answers[fold].card.weights_sha256 for fold in answers] == ["w0", "w1"]
-    card = joined_card(candidate, answers)
+    card = joined_card(loaded, answers)
     assert {fold: training.training_classes for fold, training in card.training.items()} == {
         "0": ("class of 0",),
         "1": ("class of 1",),
@@ -209,14 +209,14 @@ def test_a_template_makes_a_model_per_fold_and_joins_their_cards(models: None) -
     assert [card.training[fold].checkpoint_sha256 for fold in "01"] == ["0" * 64, "1" * 64]
     assert card.weights_sha256 is None
     with pytest.raises(FsbenchError, match="model foldmodels:fold2: foldmodels has no 'fold2'"):
-        candidate.answers("2")
+        loaded.answers("2")
 
 
 def test_a_templates_options_go_to_every_fold(models: None) -> None:
-    candidate = Candidate.load("foldmodels:strict{fold}", {"everywhere": "true"})
+    loaded = LoadedModel.load("foldmodels:strict{fold}", {"everywhere": "true"})
     for fold in "01":
-        assert set(candidate.answers(fold).card.training) == {"*"}
-    plain = Candidate.load("foldmodels:strict{fold}")
+        assert set(loaded.answers(fold).card.training) == {"*"}
+    plain = LoadedModel.load("foldmodels:strict{fold}")
     assert set(plain.answers("0").card.training) == {"0", "9"}
     assert set(joined_card(plain, {"0": plain.answers("0")}).training) == {"0"}
 
@@ -230,7 +230,7 @@ def test_other_weights_of_a_fold_make_another_card() -> None:
         return ModelAnswers(model)
 
     def joined(**card: str) -> ModelCard:
-        return joined_card(Candidate("run{fold}", {}, None), {"0": answers(), "1": answers(**card)})
+        return joined_card(LoadedModel("run{fold}", {}, None), {"0": answers(), "1": answers(**card)})
 
     assert joined(weights_sha256="w0") == joined(weights_sha256="w0")
     assert joined(weights_sha256="w0") != joined(weights_sha256="w1")
@@ -241,20 +241,20 @@ def test_other_weights_of_a_fold_make_another_card() -> None:
 def test_a_template_stands_for_the_fold_in_predictions_too(tmp_path: Path) -> None:
     for fold in "01":
         (tmp_path / f"run{fold}").mkdir()
-    template = Candidate.load(f"predictions:{tmp_path}/run{{fold}}")
+    template = LoadedModel.load(f"predictions:{tmp_path}/run{{fold}}")
     for fold in "01":
         answers = template.answers(fold)
         assert isinstance(answers, PredictionAnswers)
         assert (answers.folder, answers.fold) == (tmp_path / f"run{fold}", fold)
-    plain = Candidate.load(f"predictions:{tmp_path}/run0").answers("1")
+    plain = LoadedModel.load(f"predictions:{tmp_path}/run0").answers("1")
     assert isinstance(plain, PredictionAnswers)
     assert (plain.folder, plain.fold) == (tmp_path / "run0", "1")
 
 
-def test_folds_of_a_template_run_one_by_one_come_together(models: None, tiny: Benchmark, tmp_path: Path) -> None:
+def test_folds_of_a_template_run_one_by_one_come_together(models: None, small: Benchmark, tmp_path: Path) -> None:
     def run(out: str, folds: list[str]) -> fsbench.Record:
         return fsbench.evaluate(
-            "foldmodels:fold{fold}", tiny, folds=folds, limit=2, out=tmp_path / out, threads=1, workers=1
+            "foldmodels:fold{fold}", small, folds=folds, limit=2, out=tmp_path / out, threads=1, workers=1
         )
 
     together = run("together", ["0", "1"])
@@ -267,7 +267,7 @@ def test_folds_of_a_template_run_one_by_one_come_together(models: None, tiny: Be
 def config(options: Mapping[str, str], weights: str | None = None, spec: str = "spec", template: bool = False) -> str:
     single = None if template else ModelAnswers(Bright())
     card = ModelCard(name="m", prompts="none", weights_sha256=weights)
-    return recorded_model(Candidate(spec, options, single), card, contaminated=False).config8
+    return recorded_model(LoadedModel(spec, options, single), card, contaminated=False).config8
 
 
 def test_config8_tells_configurations_apart() -> None:
@@ -290,7 +290,7 @@ def test_config8_is_the_same_for_the_same_configuration() -> None:
     assert config({}, spec="one name") == config({}, spec="another")
     assert config8({}, "float32", None, {}) == "f4e705ce"
     recorded = recorded_model(
-        Candidate("s", {"b": "1", "a": "2"}, ModelAnswers(Bright())),
+        LoadedModel("s", {"b": "1", "a": "2"}, ModelAnswers(Bright())),
         ModelCard(name="m", prompts="text", revision="r2"),
         contaminated=True,
     )

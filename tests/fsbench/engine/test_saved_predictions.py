@@ -41,20 +41,20 @@ def save(benchmark: Benchmark, out: Path, model: Any = None, **asked: Any) -> Pa
     return out / record.folder() / "predictions"
 
 
-def test_they_are_the_masks_that_were_counted(tiny: Benchmark, tmp_path: Path) -> None:
-    folder = save(tiny, tmp_path)
-    for fold, pairs in tiny.lists.val.items():
+def test_they_are_the_masks_that_were_counted(small: Benchmark, tmp_path: Path) -> None:
+    folder = save(small, tmp_path)
+    for fold, pairs in small.lists.val.items():
         assert len(list((folder / f"fold{fold}").iterdir())) == len(pairs) + 1
         for number, (sample, _) in enumerate(pairs):
-            grey = torch.from_numpy(tiny.image(sample).astype(np.float32).transpose(2, 0, 1)).mean(dim=0)
+            grey = torch.from_numpy(small.image(sample).astype(np.float32).transpose(2, 0, 1)).mean(dim=0)
             mode, mask = png(folder / f"fold{fold}" / f"{number:06d}.png")
             assert mode == "1"
             assert np.array_equal(mask, (grey > grey.mean()).numpy())
 
 
 @pytest.mark.parametrize("asked", [{}, {"shots": 1, "seed": 3}, {"limit": 7}, {"folds": "2"}], ids=str)
-def test_handed_in_they_give_the_same_counts(tiny: Benchmark, tmp_path: Path, asked: dict[str, Any]) -> None:
-    saved_and_handed_in(Bright(), tiny, tmp_path, **asked)
+def test_handed_in_they_give_the_same_counts(small: Benchmark, tmp_path: Path, asked: dict[str, Any]) -> None:
+    saved_and_handed_in(Bright(), small, tmp_path, **asked)
 
 
 @pytest.mark.parametrize(
@@ -71,18 +71,18 @@ def test_they_have_the_size_that_is_compared(
         assert png(path)[1].shape == size
 
 
-def test_the_card_goes_with_them(tiny: Benchmark, tmp_path: Path) -> None:
-    folder, record = saved_and_handed_in(Masked(), tiny, tmp_path, folds="0")
+def test_the_card_goes_with_them(small: Benchmark, tmp_path: Path) -> None:
+    folder, record = saved_and_handed_in(Masked(), small, tmp_path, folds="0")
     said = fsbench.ModelCard.model_validate_json((folder / "predictions" / "card.json").read_bytes())
     assert said == Masked().card
     assert record.shots == 1
 
 
-def test_workers_and_batches_change_no_byte(tiny: Benchmark, tmp_path: Path) -> None:
-    one = tree(save(tiny, tmp_path / "one", workers=1))
+def test_workers_and_batches_change_no_byte(small: Benchmark, tmp_path: Path) -> None:
+    one = tree(save(small, tmp_path / "one", workers=1))
     assert len(one) == 4 * 21 + 1
-    assert tree(save(tiny, tmp_path / "three", workers=3)) == one
-    assert tree(save(tiny, tmp_path / "small", workers=2, batch_size=2)) == one
+    assert tree(save(small, tmp_path / "three", workers=3)) == one
+    assert tree(save(small, tmp_path / "small", workers=2, batch_size=2)) == one
 
 
 class Stops(Bright):
@@ -98,71 +98,71 @@ class Stops(Bright):
         return super().segment(episodes)
 
 
-def test_an_interrupted_run_goes_on_and_leaves_nothing_half_written(tiny: Benchmark, tmp_path: Path) -> None:
-    whole = tree(save(tiny, tmp_path / "whole", batch_size=2))
+def test_an_interrupted_run_goes_on_and_leaves_nothing_half_written(small: Benchmark, tmp_path: Path) -> None:
+    whole = tree(save(small, tmp_path / "whole", batch_size=2))
     with pytest.raises(KeyboardInterrupt):
-        save(tiny, tmp_path / "cut", Stops(14), batch_size=2)
+        save(small, tmp_path / "cut", Stops(14), batch_size=2)
     (fold1,) = (tmp_path / "cut").glob("**/predictions/fold1")
     (fold1 / ".000019.png.7.tmp").write_bytes(b"half a mask")
     model = Stops(99)
-    folder = save(tiny, tmp_path / "cut", model, batch_size=2)
+    folder = save(small, tmp_path / "cut", model, batch_size=2)
     assert folder == fold1.parent
     assert tree(folder) == whole
     assert len(model.seen) < 40
 
 
-def test_what_was_counted_without_them_is_asked_again_for_them(tiny: Benchmark, tmp_path: Path) -> None:
+def test_what_was_counted_without_them_is_asked_again_for_them(small: Benchmark, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fsbench.evaluate(Stops(8), tiny, out=tmp_path / "a", threads=1, batch_size=2, folds="0")
+        fsbench.evaluate(Stops(8), small, out=tmp_path / "a", threads=1, batch_size=2, folds="0")
     (log,) = tmp_path.glob("**/*.partial.jsonl")
     assert len(log.read_bytes().splitlines()) > 1
     model = Stops(99)
-    folder = save(tiny, tmp_path / "a", model, batch_size=2, folds="0")
+    folder = save(small, tmp_path / "a", model, batch_size=2, folds="0")
     assert folder.parent == log.parent
     assert len(model.seen) == 10
-    assert tree(folder) == tree(save(tiny, tmp_path / "b", batch_size=2, folds="0"))
+    assert tree(folder) == tree(save(small, tmp_path / "b", batch_size=2, folds="0"))
 
 
 def test_a_record_made_without_them_says_how_to_get_them(
-    tiny: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fsbench.evaluate(Bright(), tiny, out=tmp_path, threads=1, folds=["0", "2"])
+    fsbench.evaluate(Bright(), small, out=tmp_path, threads=1, folds=["0", "2"])
     capsys.readouterr()
-    folder = save(tiny, tmp_path, folds=["0", "1", "2"])
+    folder = save(small, tmp_path, folds=["0", "1", "2"])
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "predictions: lacks fold 0, 2" in said
     assert "--if-exists replace" in said
     assert sorted(path.name for path in folder.iterdir()) == ["card.json", "fold1"]
-    save(tiny, tmp_path, folds="1")
+    save(small, tmp_path, folds="1")
     assert "lacks" not in capsys.readouterr().err
-    save(tiny, tmp_path, folds=["0", "1"], if_exists="replace")
+    save(small, tmp_path, folds=["0", "1"], if_exists="replace")
     assert sorted(path.name for path in folder.iterdir()) == ["card.json", "fold0", "fold1"]
 
 
-def test_a_replacement_leaves_no_masks_of_the_record_before(tiny: Benchmark, tmp_path: Path) -> None:
-    folder = save(tiny, tmp_path, folds="0")
+def test_a_replacement_leaves_no_masks_of_the_record_before(small: Benchmark, tmp_path: Path) -> None:
+    folder = save(small, tmp_path, folds="0")
     (folder / "fold0" / "000099.png").write_bytes(b"")
-    assert "000099.png" not in str(tree(save(tiny, tmp_path, folds="0", if_exists="replace")))
-    fsbench.evaluate(Bright(), tiny, out=tmp_path, threads=1, folds="0", if_exists="replace")
+    assert "000099.png" not in str(tree(save(small, tmp_path, folds="0", if_exists="replace")))
+    fsbench.evaluate(Bright(), small, out=tmp_path, threads=1, folds="0", if_exists="replace")
     assert not folder.exists()
 
 
-def test_a_place_that_cannot_be_written_is_one_line(tiny: Benchmark, tmp_path: Path) -> None:
-    folder = save(tiny, tmp_path, folds="0")
+def test_a_place_that_cannot_be_written_is_one_line(small: Benchmark, tmp_path: Path) -> None:
+    folder = save(small, tmp_path, folds="0")
     (folder / "fold1").write_text("no folder")
     with pytest.raises(FsbenchError, match="fold1: cannot be") as caught:
-        save(tiny, tmp_path, folds="1")
+        save(small, tmp_path, folds="1")
     assert "\n" not in str(caught.value)
 
 
-def test_on_the_command_line(tiny: Benchmark, tmp_path: Path) -> None:
+def test_on_the_command_line(small: Benchmark, tmp_path: Path) -> None:
     arguments = [
         "evaluate",
         "-m",
         "tests.fsbench.sample_models:Bright",
         "-b",
-        str(tiny.folder),
+        str(small.folder),
         "-f",
         "3",
         "--threads",
@@ -172,4 +172,4 @@ def test_on_the_command_line(tiny: Benchmark, tmp_path: Path) -> None:
         main([*arguments, "--save-predictions", "--out", str(tmp_path / "a")])
     assert left.value.code == 0
     (folder,) = (tmp_path / "a").glob("**/predictions")
-    assert tree(folder / "fold3") == tree(save(tiny, tmp_path / "b", folds="3") / "fold3")
+    assert tree(folder / "fold3") == tree(save(small, tmp_path / "b", folds="3") / "fold3")

@@ -82,19 +82,19 @@ def test_a_cut_by_hand() -> None:
 
 
 @pytest.fixture(scope="module")
-def episodes(tiny: Benchmark) -> tuple[list[Question], list[Episode]]:
+def episodes(small: Benchmark) -> tuple[list[Question], list[Episode]]:
     """All episodes of a fold, 3 shots, as one batch."""
-    questions = list(draw(tiny.lists, "1", OURS, 3, 0).questions)
-    return questions, shown_episodes(tiny, OURS, questions)
+    questions = list(draw(small.lists, "1", OURS, 3, 0).questions)
+    return questions, shown_episodes(small, OURS, questions)
 
 
 def test_a_model_sees_photographs_and_support_masks(
-    tiny: Benchmark, episodes: tuple[list[Question], list[Episode]]
+    small: Benchmark, episodes: tuple[list[Question], list[Episode]]
 ) -> None:
     for question, episode in zip(*episodes, strict=True):
         assert episode.image.dtype == torch.uint8
         assert episode.image.shape == (3, 24, 32)
-        assert np.array_equal(episode.image.permute(1, 2, 0).numpy(), tiny.image(question.query))
+        assert np.array_equal(episode.image.permute(1, 2, 0).numpy(), small.image(question.query))
         (prompt,) = episode.prompts
         assert len(prompt.support_images) == len(prompt.support_masks) == 3
         supports = zip(question.supports[0], prompt.support_images, prompt.support_masks, strict=True)
@@ -102,37 +102,37 @@ def test_a_model_sees_photographs_and_support_masks(
             assert image.dtype == mask.dtype == torch.uint8
             assert image.shape == (3, 24, 32)
             assert mask.shape == (24, 32)
-            assert np.array_equal(image.permute(1, 2, 0).numpy(), tiny.image(sample))
-            assert np.array_equal(mask.numpy(), tiny.truth(sample, question.class_ids[0]))
+            assert np.array_equal(image.permute(1, 2, 0).numpy(), small.image(sample))
+            assert np.array_equal(mask.numpy(), small.truth(sample, question.class_ids[0]))
             assert set(mask.unique().tolist()) <= {0, 1}
             assert mask.any()
 
 
-def test_names_are_spelled_as_the_protocol_says(tiny: Benchmark) -> None:
+def test_names_are_spelled_as_the_protocol_says(small: Benchmark) -> None:
     question = [Question("thing_02/1", (2,), ((),))]
-    assert shown_episodes(tiny, OURS, question)[0].prompts[0].class_name == "thing 02"
-    assert shown_episodes(tiny, RAW, question)[0].prompts[0].class_name == "thing_02"
+    assert shown_episodes(small, OURS, question)[0].prompts[0].class_name == "thing 02"
+    assert shown_episodes(small, RAW, question)[0].prompts[0].class_name == "thing_02"
 
 
-def test_at_0_shots_there_are_no_supports(tiny: Benchmark) -> None:
-    (episode,) = shown_episodes(tiny, OURS, [Question("thing_02/1", (2,), ((),))])
+def test_at_0_shots_there_are_no_supports(small: Benchmark) -> None:
+    (episode,) = shown_episodes(small, OURS, [Question("thing_02/1", (2,), ((),))])
     assert (episode.prompts[0].support_images, episode.prompts[0].support_masks) == ((), ())
 
 
-def test_classes_asked_together_are_prompts_in_their_order(tiny: Benchmark) -> None:
+def test_classes_asked_together_are_prompts_in_their_order(small: Benchmark) -> None:
     question = Question("thing_00/1", (1, 0), (("thing_01/4",), ("thing_00/2",)))
-    (episode,) = shown_episodes(tiny, OURS, [question])
+    (episode,) = shown_episodes(small, OURS, [question])
     assert [prompt.class_name for prompt in episode.prompts] == ["thing 01", "thing 00"]
-    assert np.array_equal(episode.prompts[0].support_masks[0].numpy(), tiny.truth("thing_01/4", 1))
-    assert np.array_equal(episode.prompts[1].support_masks[0].numpy(), tiny.truth("thing_00/2", 0))
+    assert np.array_equal(episode.prompts[0].support_masks[0].numpy(), small.truth("thing_01/4", 1))
+    assert np.array_equal(episode.prompts[1].support_masks[0].numpy(), small.truth("thing_00/2", 0))
 
 
-def test_a_missing_photograph_is_named(tiny: Benchmark) -> None:
+def test_a_missing_photograph_is_named(small: Benchmark) -> None:
     with pytest.raises(FsbenchError, match="sample 'thing_00/11' is not at hand"):
-        shown_episodes(tiny, OURS, [Question("thing_00/11", (0,), ((),))])
+        shown_episodes(small, OURS, [Question("thing_00/11", (0,), ((),))])
 
 
-def test_an_image_is_read_once_a_batch(tiny: Benchmark, episodes: tuple[list[Question], list[Episode]]) -> None:
+def test_an_image_is_read_once_a_batch(small: Benchmark, episodes: tuple[list[Question], list[Episode]]) -> None:
     tensors: dict[str, set[int]] = {}
     for question, episode in zip(*episodes, strict=True):
         shown = [episode.image, *episode.prompts[0].support_images]
@@ -142,8 +142,8 @@ def test_an_image_is_read_once_a_batch(tiny: Benchmark, episodes: tuple[list[Que
     assert all(len(objects) == 1 for objects in tensors.values())
 
 
-def test_tokens_are_opaque_and_equal_for_the_same_image(tiny: Benchmark) -> None:
-    ids = list(tiny.samples)
+def test_tokens_are_opaque_and_equal_for_the_same_image(small: Benchmark) -> None:
+    ids = list(small.samples)
     tokens = [image_token(sample) for sample in ids]
     assert len(set(tokens)) == len(ids)
     assert tokens == [image_token(sample) for sample in ids]
@@ -152,7 +152,7 @@ def test_tokens_are_opaque_and_equal_for_the_same_image(tiny: Benchmark) -> None
         assert int(token, 16) >= 0
         assert sample not in token
     asked = [Question("thing_00/3", (class_id,), ((),)) for class_id in (0, 1)] + [Question("thing_00/4", (0,), ((),))]
-    first, again, other = (episode.image_id for episode in shown_episodes(tiny, OURS, asked))
+    first, again, other = (episode.image_id for episode in shown_episodes(small, OURS, asked))
     assert first == again == image_token("thing_00/3") != other
 
 
@@ -211,20 +211,20 @@ def secrets_of(benchmark: Benchmark) -> list[str]:
 
 @pytest.mark.parametrize("protocol", [OURS, RAW], ids=["names-v1", "names-raw"])
 @pytest.mark.parametrize("shots", [0, 1, 3])
-def test_no_episode_holds_its_answer(tiny: Benchmark, protocol: Any, shots: int) -> None:
+def test_no_episode_holds_its_answer(small: Benchmark, protocol: Any, shots: int) -> None:
     """An episode alone: at 1 shot and more, another episode's support may well be this one's query."""
-    secrets = secrets_of(tiny)
+    secrets = secrets_of(small)
     for fold in ("0", "3"):
-        questions = list(draw(tiny.lists, fold, OURS, shots, 0).questions)
-        for question, episode in zip(questions, shown_episodes(tiny, protocol, questions), strict=True):
-            truth = tiny.truth(question.query, question.class_ids[0])
+        questions = list(draw(small.lists, fold, OURS, shots, 0).questions)
+        for question, episode in zip(questions, shown_episodes(small, protocol, questions), strict=True):
+            truth = small.truth(question.query, question.class_ids[0])
             assert leaks(episode, [truth], secrets) == []
 
 
-def test_a_batch_at_0_shots_holds_no_answer_at_all(tiny: Benchmark) -> None:
-    questions = list(draw(tiny.lists, "2", OURS, 0, 0).questions)
-    truths = [tiny.truth(question.query, question.class_ids[0]) for question in questions]
-    assert leaks(shown_episodes(tiny, OURS, questions), truths, secrets_of(tiny)) == []
+def test_a_batch_at_0_shots_holds_no_answer_at_all(small: Benchmark) -> None:
+    questions = list(draw(small.lists, "2", OURS, 0, 0).questions)
+    truths = [small.truth(question.query, question.class_ids[0]) for question in questions]
+    assert leaks(shown_episodes(small, OURS, questions), truths, secrets_of(small)) == []
 
 
 @dataclass
@@ -232,8 +232,8 @@ class _Holder:
     held: object
 
 
-def _planted(tiny: Benchmark) -> dict[str, object]:
-    truth = tiny.truth("thing_00/1", 0)
+def _planted(small: Benchmark) -> dict[str, object]:
+    truth = small.truth("thing_00/1", 0)
     tensor = torch.from_numpy(truth)
     both = torch.cat([torch.zeros(1, 24, 32, dtype=torch.uint8), tensor[None]])
     marked = torch.zeros(2)
@@ -249,21 +249,21 @@ def _planted(tiny: Benchmark) -> dict[str, object]:
         "an attribute of a tensor": marked,
         "a closure": lambda: truth.sum(),
         "a default": partial(lambda x: x, truth),
-        "a bound method": tiny.truth,
+        "a bound method": small.truth,
         "a container": {"deep": [(frozenset(), {1: tensor})]},
         "a sample's id": {"name": ["thing_00/1"]},
-        "a path": tiny.folder,
-        "a path as text": f"{tiny.folder}/benchmark.json",
-        "the benchmark": [tiny],
+        "a path": small.folder,
+        "a path as text": f"{small.folder}/benchmark.json",
+        "the benchmark": [small],
         "the question": Question("q", (0,), ((),)),
     }
 
 
-def test_the_search_for_answers_finds_what_is_planted(tiny: Benchmark) -> None:
-    truth = tiny.truth("thing_00/1", 0)
-    (episode,) = shown_episodes(tiny, OURS, [Question("thing_00/1", (0,), (("thing_00/2",),))])
-    assert leaks(episode, [truth], secrets_of(tiny)) == []
-    for name, plant in _planted(tiny).items():
+def test_the_search_for_answers_finds_what_is_planted(small: Benchmark) -> None:
+    truth = small.truth("thing_00/1", 0)
+    (episode,) = shown_episodes(small, OURS, [Question("thing_00/1", (0,), (("thing_00/2",),))])
+    assert leaks(episode, [truth], secrets_of(small)) == []
+    for name, plant in _planted(small).items():
         spoiled = replace(episode)
         object.__setattr__(spoiled, "hidden", _Holder(plant))
-        assert leaks(spoiled, [truth], secrets_of(tiny)), name
+        assert leaks(spoiled, [truth], secrets_of(small)), name

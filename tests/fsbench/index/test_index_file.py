@@ -24,8 +24,8 @@ FIELDS = [*Index.model_fields][1:]
 
 
 @pytest.fixture
-def folder(tiny: Benchmark, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny.folder, tmp_path / "copy"))
+def folder(small: Benchmark, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(small.folder, tmp_path / "copy"))
 
 
 def said(folder: Path) -> dict[str, Any]:
@@ -78,9 +78,9 @@ def test_a_field_of_another_type_is_refused(folder: Path, field: str, value: Any
     refused(folder, "benchmark.json", rf"is not the index of a benchmark \({field}")
 
 
-def test_white_space_is_no_alteration(folder: Path, tiny: Benchmark) -> None:
+def test_white_space_is_no_alteration(folder: Path, small: Benchmark) -> None:
     write(folder, said(folder), sealed=False)
-    assert open_benchmark(folder).lists == tiny.lists
+    assert open_benchmark(folder).lists == small.lists
 
 
 EDITS: list[tuple[str, Callable[[dict[str, Any]], Any]]] = [

@@ -52,61 +52,61 @@ def without(benchmark: Benchmark, missing: set[str]) -> Benchmark:
     return replace(benchmark, samples=samples, partial=True)
 
 
-def test_a_sheet_is_the_same_at_every_call(tiny: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    show(str(tiny.folder), tmp_path / "a.png")
+def test_a_sheet_is_deterministic(small: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    show(str(small.folder), tmp_path / "a.png")
     assert capsys.readouterr().out == f"{tmp_path / 'a.png'}: 12 of 80 val samples\n"
-    show(str(tiny.folder), tmp_path / "all.png", fold="all")
+    show(str(small.folder), tmp_path / "all.png", fold="all")
     assert (tmp_path / "all.png").read_bytes() == (tmp_path / "a.png").read_bytes()
     for name, workers in (("b.png", 1), ("c.PNG", 5)):
-        assert contact_sheet(tiny, tmp_path / name, workers=workers) == (12, 80)
+        assert contact_sheet(small, tmp_path / name, workers=workers) == (12, 80)
         assert (tmp_path / name).read_bytes() == (tmp_path / "a.png").read_bytes()
     assert len(list(tmp_path.iterdir())) == 4
     assert has(pixels(tmp_path / "a.png"), colour_of(0)).sum() > 12 * 200
 
 
-def test_samples_come_from_every_part_of_the_list(tiny: Benchmark) -> None:
-    order = [sample for fold in "0123" for sample, _ in tiny.lists.val[fold]]
+def test_samples_come_from_every_part_of_the_list(small: Benchmark) -> None:
+    order = [sample for fold in "0123" for sample, _ in small.lists.val[fold]]
     for n in (1, 7, 12, 50, 79, 80):
-        samples, at_hand = chosen(tiny, n)
+        samples, at_hand = chosen(small, n)
         places = [order.index(one.sample) for one in samples]
         assert at_hand == 80
         assert all(80 * i // n <= place < 80 * (i + 1) // n for i, place in enumerate(places))
-    twelve = [one.sample for one in chosen(tiny, 8)[0]]
+    twelve = [one.sample for one in chosen(small, 8)[0]]
     assert len({sample.rpartition("/")[2] for sample in twelve}) >= 5  # not the first of ten each time
 
 
-def test_more_than_there_is_shows_all(tiny: Benchmark, tmp_path: Path) -> None:
-    assert contact_sheet(tiny, tmp_path / "all.png", n=200, fold="2") == (20, 20)
-    assert [one.sample for one in chosen(tiny, 200, "2")[0]] == [sample for sample, _ in tiny.lists.val["2"]]
+def test_more_than_there_is_shows_all(small: Benchmark, tmp_path: Path) -> None:
+    assert contact_sheet(small, tmp_path / "all.png", n=200, fold="2") == (20, 20)
+    assert [one.sample for one in chosen(small, 200, "2")[0]] == [sample for sample, _ in small.lists.val["2"]]
 
 
-def test_only_what_is_at_hand_is_shown(tiny: Benchmark, tmp_path: Path) -> None:
+def test_only_what_is_at_hand_is_shown(small: Benchmark, tmp_path: Path) -> None:
     kept = {"thing_00/3", "thing_05/1"}
-    part = without(tiny, set(tiny.samples) - kept)
+    part = without(small, set(small.samples) - kept)
     assert {one.sample for one in chosen(part, 12)[0]} == kept
     assert contact_sheet(part, tmp_path / "part.png") == (2, 2)
     with pytest.raises(FsbenchError, match=r"no val sample of fold 3 is at hand.*show another fold"):
         contact_sheet(part, tmp_path / "none.png", fold="3")
     with pytest.raises(FsbenchError, match="no val sample of any fold is at hand"):
-        contact_sheet(without(tiny, set(tiny.samples)), tmp_path / "none.png")
+        contact_sheet(without(small, set(small.samples)), tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
 
 
-def test_refusals(tiny: Benchmark, tmp_path: Path) -> None:
-    assert "has no fold '9'" in refused(tiny, tmp_path / "a.png", fold="9")
-    assert "ends in .png" in refused(tiny, tmp_path / "a.jpg")
+def test_refusals(small: Benchmark, tmp_path: Path) -> None:
+    assert "has no fold '9'" in refused(small, tmp_path / "a.png", fold="9")
+    assert "ends in .png" in refused(small, tmp_path / "a.jpg")
     (tmp_path / "folder.png").mkdir()
-    assert "ends in .png" in refused(tiny, tmp_path / "folder.png")
+    assert "ends in .png" in refused(small, tmp_path / "folder.png")
     (tmp_path / "file").write_text("no folder")
-    assert "choose another --out" in refused(tiny, tmp_path / "file" / "a.png")
+    assert "choose another --out" in refused(small, tmp_path / "file" / "a.png")
     for n in (0, MOST + 1):
-        assert f"{n} samples: expected 1 to {MOST}" in refused(tiny, tmp_path / "a.png", n=n)
+        assert f"{n} samples: expected 1 to {MOST}" in refused(small, tmp_path / "a.png", n=n)
     with pytest.raises(FsbenchError, match="no benchmark 'nonsense'"):
         show("nonsense", tmp_path / "a.png")
 
 
-def test_a_missing_photograph_is_named_and_nothing_is_written(tiny: Benchmark, tmp_path: Path) -> None:
-    moved = replace(tiny, roots={"root": tmp_path})
+def test_a_missing_photograph_is_named_and_nothing_is_written(small: Benchmark, tmp_path: Path) -> None:
+    moved = replace(small, roots={"root": tmp_path})
     with pytest.raises(FsbenchError, match=r"thing_0\d/\d+\.(jpg|png): cannot be read"):
         contact_sheet(moved, tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []

@@ -62,17 +62,17 @@ EVERYWHERE = dict.fromkeys(FOLDS, ("probabilities",))
 
 @pytest.mark.parametrize("protocol", ["fsbench-v1", "fsbench-multi-v1"])
 def test_it_is_told_once_and_recorded(
-    tiny: Benchmark, tmp_path: Path, protocol: str, capsys: pytest.CaptureFixture[str]
+    small: Benchmark, tmp_path: Path, protocol: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record = run(Sigmoid(), tiny, tmp_path, protocol=protocol)
+    record = run(Sigmoid(), small, tmp_path, protocol=protocol)
     assert capsys.readouterr().err == TOLD
     assert remarks(record) == remarks(read_record(folder(tmp_path))) == EVERYWHERE
     said = json.loads((folder(tmp_path) / "record.json").read_text())
     assert [fold["remarks"] for fold in said["folds"].values()] == [["probabilities"]] * 4
 
 
-def test_the_table_says_how_to_mend_it(tiny: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, said, error = command(capsys, "evaluate", "-m", MODEL, "-b", tiny.folder, "--out", tmp_path)
+def test_the_table_says_how_to_mend_it(small: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, said, error = command(capsys, "evaluate", "-m", MODEL, "-b", small.folder, "--out", tmp_path)
     assert (code, error) == (0, TOLD)
     assert f"model sigmoid: {ADVICE}." in " ".join(said.split())
     assert "score - 0.5" in ADVICE
@@ -80,12 +80,12 @@ def test_the_table_says_how_to_mend_it(tiny: Benchmark, tmp_path: Path, capsys: 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
 def test_it_is_told_before_the_first_fold_is_done(
-    tiny: Benchmark, tmp_path: Path, batch_size: int, capsys: pytest.CaptureFixture[str]
+    small: Benchmark, tmp_path: Path, batch_size: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = Sigmoid()
     model.enough = 8
     with pytest.raises(KeyboardInterrupt):
-        run(model, tiny, tmp_path, batch_size=batch_size)
+        run(model, small, tmp_path, batch_size=batch_size)
     assert capsys.readouterr().err == TOLD
 
 
@@ -102,45 +102,45 @@ def test_it_is_told_before_the_first_fold_is_done(
     ids=["0 and 1 as floats", "integer mask", "bool mask", "rectified", "beyond 1", "threshold subtracted"],
 )
 def test_what_is_counted_as_meant_is_not_remarked_on(
-    tiny: Benchmark, tmp_path: Path, answer: Callable[[torch.Tensor], torch.Tensor], capsys: pytest.CaptureFixture[str]
+    small: Benchmark, tmp_path: Path, answer: Callable[[torch.Tensor], torch.Tensor], capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = Wrong(lambda episodes: [answer(e.image.float().mean(dim=0, keepdim=True) / 255) for e in episodes])
-    record = run(model, tiny, tmp_path)
+    record = run(model, small, tmp_path)
     assert capsys.readouterr().err == ""
     assert remarks(record) == dict.fromkeys(FOLDS, ())
     assert "remarks" not in (folder(tmp_path) / "record.json").read_text()
 
 
-def test_the_threshold_that_is_told_is_the_one_that_was_meant(tiny: Benchmark, tmp_path: Path) -> None:
+def test_the_threshold_that_is_told_is_the_one_that_was_meant(small: Benchmark, tmp_path: Path) -> None:
     def subtracted(episodes: Sequence[Episode]) -> list[torch.Tensor]:
         return [answer - 0.5 for answer in Sigmoid().segment(episodes)]
 
     logits = Sigmoid()
-    logits.logits = _tokens(tiny, tmp_path)
-    meant = run(logits, tiny, tmp_path / "logits")
-    assert run(Wrong(subtracted), tiny, tmp_path / "mended").counts_sha256 == meant.counts_sha256
-    assert run(Sigmoid(), tiny, tmp_path / "as they are").counts_sha256 != meant.counts_sha256
+    logits.logits = _tokens(small, tmp_path)
+    meant = run(logits, small, tmp_path / "logits")
+    assert run(Wrong(subtracted), small, tmp_path / "mended").counts_sha256 == meant.counts_sha256
+    assert run(Sigmoid(), small, tmp_path / "as they are").counts_sha256 != meant.counts_sha256
 
 
-def _tokens(tiny: Benchmark, tmp_path: Path) -> list[str]:
+def _tokens(small: Benchmark, tmp_path: Path) -> list[str]:
     """The tokens of all photographs, in the order in which they are asked."""
     model = Sigmoid()
-    run(model, tiny, tmp_path / "tokens")
+    run(model, small, tmp_path / "tokens")
     return model.seen
 
 
-def test_one_answer_with_logits_clears_its_fold(tiny: Benchmark, tmp_path: Path) -> None:
+def test_one_answer_with_logits_clears_its_fold(small: Benchmark, tmp_path: Path) -> None:
     model = Sigmoid()
-    model.logits = _tokens(tiny, tmp_path)[27:28]
-    assert remarks(run(model, tiny, tmp_path / "out")) == EVERYWHERE | {"1": ()}
+    model.logits = _tokens(small, tmp_path)[27:28]
+    assert remarks(run(model, small, tmp_path / "out")) == EVERYWHERE | {"1": ()}
 
 
-def test_workers_and_batches_do_not_matter(tiny: Benchmark, tmp_path: Path) -> None:
-    token = _tokens(tiny, tmp_path)[33:34]
+def test_workers_and_batches_do_not_matter(small: Benchmark, tmp_path: Path) -> None:
+    token = _tokens(small, tmp_path)[33:34]
     for name, options in {"a": {"workers": 1}, "b": {"workers": 3}, "c": {"batch_size": 1}}.items():
         model = Sigmoid()
         model.logits = token
-        record = run(model, tiny, tmp_path / name, **options)
+        record = run(model, small, tmp_path / name, **options)
         assert remarks(record) == EVERYWHERE | {"1": ()}
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
     one, eight = (read_record(folder(tmp_path / name)) for name in "ca")
@@ -148,28 +148,28 @@ def test_workers_and_batches_do_not_matter(tiny: Benchmark, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("logits", [0, 11, 19, None])
-def test_a_killed_run_ends_with_the_same_remarks(tiny: Benchmark, tmp_path: Path, logits: int | None) -> None:
+def test_a_killed_run_ends_with_the_same_remarks(small: Benchmark, tmp_path: Path, logits: int | None) -> None:
     """The answer that clears the fold comes before the kill, after it, or never."""
-    token = [] if logits is None else [_tokens(tiny, tmp_path)[logits]]
+    token = [] if logits is None else [_tokens(small, tmp_path)[logits]]
     killed, whole, resumed = Sigmoid(), Sigmoid(), Sigmoid()
     killed.logits = whole.logits = resumed.logits = token
     killed.enough = 14
     with pytest.raises(KeyboardInterrupt):
-        run(killed, tiny, tmp_path / "killed", batch_size=2, workers=1)
+        run(killed, small, tmp_path / "killed", batch_size=2, workers=1)
     assert not list((tmp_path / "killed").glob("**/record.json"))
-    run(resumed, tiny, tmp_path / "killed", batch_size=2, workers=1)
+    run(resumed, small, tmp_path / "killed", batch_size=2, workers=1)
     assert 0 < len(resumed.seen) < 80
-    record = run(whole, tiny, tmp_path / "whole", batch_size=2, workers=1)
+    record = run(whole, small, tmp_path / "whole", batch_size=2, workers=1)
     assert remarks(record) == EVERYWHERE | ({} if logits is None else {"0": ()})
     assert bytes_of(tmp_path / "killed") == bytes_of(tmp_path / "whole")
 
 
-def test_folds_that_come_later_keep_the_remarks(tiny: Benchmark, tmp_path: Path) -> None:
-    whole = run(Sigmoid(), tiny, tmp_path / "whole")
+def test_folds_that_come_later_keep_the_remarks(small: Benchmark, tmp_path: Path) -> None:
+    whole = run(Sigmoid(), small, tmp_path / "whole")
     paths: list[Path] = []
     for fold in (2, 0, 3, 1):
-        run(Sigmoid(), tiny, tmp_path / "parts", folds=fold)
-        run(Sigmoid(), tiny, tmp_path / str(fold), folds=fold)
+        run(Sigmoid(), small, tmp_path / "parts", folds=fold)
+        run(Sigmoid(), small, tmp_path / str(fold), folds=fold)
         paths += (tmp_path / str(fold)).glob("**/record.json")
     assert bytes_of(tmp_path / "parts") == bytes_of(tmp_path / "whole")
     merged = merge_records(paths, tmp_path / "merged")
@@ -179,26 +179,26 @@ def test_folds_that_come_later_keep_the_remarks(tiny: Benchmark, tmp_path: Path)
     assert remarks(some) == dict.fromkeys(("0", "2"), ("probabilities",))
 
 
-def test_rescoring_and_comparing_say_it_again(tiny: Benchmark, tmp_path: Path) -> None:
+def test_rescoring_and_comparing_say_it_again(small: Benchmark, tmp_path: Path) -> None:
     model = Sigmoid()
-    model.logits = _tokens(tiny, tmp_path)[:1]
-    run(model, tiny, tmp_path / "a")
-    run(Wrong(lambda episodes: [torch.ones(1, 2, 2) for _ in episodes]), tiny, tmp_path / "b")
+    model.logits = _tokens(small, tmp_path)[:1]
+    run(model, small, tmp_path / "a")
+    run(Wrong(lambda episodes: [torch.ones(1, 2, 2) for _ in episodes]), small, tmp_path / "b")
     line = f"model sigmoid (fold 1, 2, 3): {ADVICE}."
     assert line in rescore(folder(tmp_path / "a")).remarks
     assert f"A: {line}" in compare(folder(tmp_path / "a"), folder(tmp_path / "b")).remarks
 
 
-def test_records_without_remarks_keep_their_bytes(tiny: Benchmark, tmp_path: Path) -> None:
-    run(Wrong(lambda episodes: [torch.ones(1, 2, 2) for _ in episodes]), tiny, tmp_path)
+def test_records_without_remarks_keep_their_bytes(small: Benchmark, tmp_path: Path) -> None:
+    run(Wrong(lambda episodes: [torch.ones(1, 2, 2) for _ in episodes]), small, tmp_path)
     path = folder(tmp_path) / "record.json"
     assert read_record(path).json_text().encode() == path.read_bytes()
     assert "remarks" not in path.read_text()
 
 
 @pytest.mark.parametrize("value", [["nonsense"], ["probabilities"] * 2, "probabilities", [["probabilities"]], {"a": 1}])
-def test_other_remarks_are_refused(tiny: Benchmark, tmp_path: Path, value: Any) -> None:
-    run(Sigmoid(), tiny, tmp_path, folds=0)
+def test_other_remarks_are_refused(small: Benchmark, tmp_path: Path, value: Any) -> None:
+    run(Sigmoid(), small, tmp_path, folds=0)
     path = folder(tmp_path) / "record.json"
     said = json.loads(path.read_text())
     said["folds"]["0"]["remarks"] = value
@@ -219,12 +219,12 @@ def test_other_remarks_are_refused(tiny: Benchmark, tmp_path: Path, value: Any) 
         lambda scores: torch.stack([(scores > 0).to(torch.int64) for scores in scores]),
     ],
 )
-def test_arrays_are_counted_as_tensors(tiny: Benchmark, tmp_path: Path, form: Callable[..., Any]) -> None:
+def test_arrays_are_counted_as_tensors(small: Benchmark, tmp_path: Path, form: Callable[..., Any]) -> None:
     def logits(episodes: Sequence[Episode]) -> list[torch.Tensor]:
         return [e.image.float().mean(dim=0, keepdim=True) - 99 for e in episodes]
 
-    record = run(Wrong(lambda episodes: form(logits(episodes))), tiny, tmp_path / "given", folds=0)
-    assert record.counts_sha256 == run(Wrong(logits), tiny, tmp_path / "tensors", folds=0).counts_sha256
+    record = run(Wrong(lambda episodes: form(logits(episodes))), small, tmp_path / "given", folds=0)
+    assert record.counts_sha256 == run(Wrong(logits), small, tmp_path / "tensors", folds=0).counts_sha256
 
 
 def test_a_trial_on_a_photograph_tells_it_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -253,8 +253,8 @@ def test_the_other_way_round_it_is_negated(tmp_path: Path) -> None:
     assert (there.a.model, there.b.model) == ("first", "second")
 
 
-def test_a_record_does_not_differ_from_itself(tiny: Benchmark, tmp_path: Path) -> None:
-    record = fsbench.evaluate(Bright(), tiny, out=tmp_path, threads=1)
+def test_a_record_does_not_differ_from_itself(small: Benchmark, tmp_path: Path) -> None:
+    record = fsbench.evaluate(Bright(), small, out=tmp_path, threads=1)
     found = compare(tmp_path / record.folder(), tmp_path / record.folder() / "record.json")
     assert found.miou == Difference(record.miou, record.miou, 0.0, (0.0, 0.0), 1.0)
     assert not found.miou.separable
@@ -266,9 +266,9 @@ def test_a_record_does_not_differ_from_itself(tiny: Benchmark, tmp_path: Path) -
         assert {(said.difference, said.ci95) for said in fold.classes.values()} == {(0.0, (0.0, 0.0))}
 
 
-def test_two_models_that_were_run(tiny: Benchmark, tmp_path: Path) -> None:
+def test_two_models_that_were_run(small: Benchmark, tmp_path: Path) -> None:
     """What is said of A and B is what their records say, and the interval is a subtraction of their replicates."""
-    records = [fsbench.evaluate(m, tiny, out=tmp_path, shots=0, threads=1) for m in (Bright(), "center")]
+    records = [fsbench.evaluate(m, small, out=tmp_path, shots=0, threads=1) for m in (Bright(), "center")]
     found = compare(*(tmp_path / record.folder() for record in records))
     assert found.miou is not None
     assert (found.miou.a, found.miou.b) == (records[0].miou, records[1].miou)
@@ -285,9 +285,9 @@ def test_two_models_that_were_run(tiny: Benchmark, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["fsbench-multi-v1", "fsbench-general-v1"])
-def test_classes_asked_together(tiny: Benchmark, tmp_path: Path, protocol: str) -> None:
+def test_classes_asked_together(small: Benchmark, tmp_path: Path, protocol: str) -> None:
     models = (Together(), Together("cautious", 1.0))
-    records = [fsbench.evaluate(m, tiny, protocol=protocol, out=tmp_path, threads=1) for m in models]
+    records = [fsbench.evaluate(m, small, protocol=protocol, out=tmp_path, threads=1) for m in models]
     found = compare(*(tmp_path / record.folder() for record in records))
     assert found.miou is not None
     assert (found.miou.a, found.miou.b) == (records[0].miou, records[1].miou)
@@ -320,11 +320,11 @@ def test_folds_that_one_record_lacks(tmp_path: Path) -> None:
         compare(only, other)
 
 
-def test_stored_replicates_of_single_folds_hold(tiny: Benchmark, tmp_path: Path) -> None:
+def test_stored_replicates_of_single_folds_hold(small: Benchmark, tmp_path: Path) -> None:
     """A fold that was run alone has replicates of the design of all folds, so its interval is that of the whole."""
     for name, folds in (("whole", "all"), ("part", (1,))):
         for model in (Bright(), "center"):
-            fsbench.evaluate(model, tiny, out=tmp_path / name, shots=0, threads=1, folds=folds)  # type: ignore[arg-type]
+            fsbench.evaluate(model, small, out=tmp_path / name, shots=0, threads=1, folds=folds)  # type: ignore[arg-type]
     found = [compare(*sorted((tmp_path / name).glob("**/record.json"))) for name in ("whole", "part")]
     assert found[0].folds["1"].miou.ci95 == found[1].folds["1"].miou.ci95
 

@@ -98,8 +98,8 @@ def test_each_rule_against_fractions(tmp_path: Path, protocol: str, empty: Any) 
     assert other.mean["fb_iou"] == found.mean["fb_iou"]
 
 
-def test_the_own_reduction_is_the_record_with_its_replicates(tiny: Benchmark, tmp_path: Path) -> None:
-    record = fsbench.evaluate(Bright(), tiny, out=tmp_path, threads=1)
+def test_the_own_reduction_is_the_record_with_its_replicates(small: Benchmark, tmp_path: Path) -> None:
+    record = fsbench.evaluate(Bright(), small, out=tmp_path, threads=1)
     stored = read_stored(tmp_path / record.folder())
     scores = stored.scores(stored.protocol, imagewise=False)
     assert scores.folds == record.folds
@@ -170,8 +170,8 @@ def test_missing_folds_leave_no_mean_and_no_interval(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["fsbench-multi-v1", "fsbench-general-v1"])
-def test_classes_asked_together(tiny: Benchmark, tmp_path: Path, protocol: str) -> None:
-    record = fsbench.evaluate(Together(), tiny, protocol=protocol, out=tmp_path, threads=1)
+def test_classes_asked_together(small: Benchmark, tmp_path: Path, protocol: str) -> None:
+    record = fsbench.evaluate(Together(), small, protocol=protocol, out=tmp_path, threads=1)
     found = rescore(tmp_path / record.folder())
     for scores, said in [(found.mean, record), *((found.folds[f].scores, record.folds[f]) for f in record.folds)]:
         assert (scores["miou"].score, scores["miou"].ci95) == (said.miou, said.ci95)
@@ -182,7 +182,7 @@ def test_classes_asked_together(tiny: Benchmark, tmp_path: Path, protocol: str) 
         assert len(scores) > 1
     with pytest.raises(FsbenchError, match=f"{protocol} asks several classes at once, so that an episode has no IoU"):
         rescore(tmp_path / record.folder(), average="image")
-    part = fsbench.evaluate(Together(), tiny, protocol=protocol, out=tmp_path / "part", threads=1, folds=(0, 2))
+    part = fsbench.evaluate(Together(), small, protocol=protocol, out=tmp_path / "part", threads=1, folds=(0, 2))
     partly = rescore(tmp_path / "part" / part.folder())
     for fold in ("0", "2"):
         own, whole = partly.folds[fold].scores, found.folds[fold].scores

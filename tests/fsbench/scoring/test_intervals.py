@@ -39,7 +39,7 @@ def planned(folds: Mapping[str, Sequence[Row]]) -> Design:
     return Design.from_manifests([(f, row[0], row[1]) for f, rows in folds.items() for row in rows], DIGESTS)
 
 
-def tiny(seed: int = 0, images: int = 30) -> dict[str, list[Row]]:
+def small(seed: int = 0, images: int = 30) -> dict[str, list[Row]]:
     """Two folds over the same images: strata of both kinds, a repeated episode, class 4 with no sample."""
     source = random.Random(seed)
     folds: dict[str, list[Row]] = {"0": [], "1": []}
@@ -128,10 +128,10 @@ def check_against_naive(folds: Mapping[str, Sequence[Row]], empty: Empty, draws:
 
 @pytest.mark.parametrize("empty", RULES)
 def test_replicates_equal_those_of_a_bootstrap_without_numpy(empty: Empty) -> None:
-    design = planned(tiny())
+    design = planned(small())
     assert len(design.strata) > 2
     assert len(design.strata[-1]) not in (0, len(design.images))
-    ours = check_against_naive(tiny(), empty, draws=40)
+    ours = check_against_naive(small(), empty, draws=40)
     assert len(set(ours.miou["0"])) > 20
     assert (ours.miou["0"] < 0.5).all()
 
@@ -155,13 +155,13 @@ def test_a_class_that_vanishes_is_left_out_and_counted(empty: Empty) -> None:
 @settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(1, 25), st.sampled_from(RULES))
 def test_any_tiny_design_equals_the_bootstrap_without_numpy(seed: int, images: int, empty: Empty) -> None:
-    folds = tiny(seed, images) if images > 1 else {"0": [("x", 0, 1, 2, 3, 9)], "1": [("x", 1, 1, 1, 3, 9)]}
+    folds = small(seed, images) if images > 1 else {"0": [("x", 0, 1, 2, 3, 9)], "1": [("x", 1, 1, 1, 3, 9)]}
     check_against_naive(folds, empty, draws=4)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 64, 1000])
 def test_the_size_of_the_chunks_is_invisible(chunk: int) -> None:
-    design, counts = planned(tiny()), given_counts(tiny())
+    design, counts = planned(small()), given_counts(small())
     whole = replicates(design, counts, "drop", draws=101)
     cut = replicates(design, counts, "drop", draws=101, chunk=chunk)
     for fold in counts:
@@ -184,7 +184,7 @@ def test_numpy_draws_the_same_in_one_piece_and_in_many(n: int) -> None:
 
 
 def test_every_stratum_keeps_its_number_of_images() -> None:
-    design = planned(tiny())
+    design = planned(small())
     for number, _, weights in design.weights(50, chunk=20):
         assert weights.shape[1] == len(design.strata[number])
         assert (weights.sum(axis=1) == weights.shape[1]).all()
@@ -192,7 +192,7 @@ def test_every_stratum_keeps_its_number_of_images() -> None:
 
 
 def test_one_fold_alone_equals_that_fold_in_a_run_of_all() -> None:
-    design, counts = planned(tiny()), given_counts(tiny())
+    design, counts = planned(small()), given_counts(small())
     both = replicates(design, counts, "drop", draws=200)
     for fold in counts:
         alone = replicates(design, {fold: counts[fold]}, "drop", draws=200)
@@ -206,7 +206,7 @@ def test_one_fold_alone_equals_that_fold_in_a_run_of_all() -> None:
 
 
 def test_the_order_of_folds_and_episodes_does_not_matter() -> None:
-    design, folds = planned(tiny()), tiny()
+    design, folds = planned(small()), small()
     shuffled = {fold: random.Random(1).sample(rows, len(rows)) for fold, rows in reversed(folds.items())}
     mine = replicates(design, given_counts(folds), "drop", draws=50)
     other = replicates(planned(shuffled), given_counts(shuffled), "drop", draws=50)
@@ -216,8 +216,8 @@ def test_the_order_of_folds_and_episodes_does_not_matter() -> None:
 
 
 def test_draws_depend_on_the_digests_of_all_folds_in_order() -> None:
-    asked = [(f, row[0], row[1]) for f, rows in tiny().items() for row in rows]
-    counts = {"0": given_counts(tiny())["0"]}
+    asked = [(f, row[0], row[1]) for f, rows in small().items() for row in rows]
+    counts = {"0": given_counts(small())["0"]}
     seen = set()
     for digests in (DIGESTS, DIGESTS | {"1": "0" * 64}, dict(reversed(DIGESTS.items()))):
         design = Design.from_manifests(asked, digests)
@@ -228,7 +228,7 @@ def test_draws_depend_on_the_digests_of_all_folds_in_order() -> None:
 
 def test_golden_replicates() -> None:
     """Recorded once; a change here changes every interval ever published."""
-    ours = replicates(planned(tiny()), given_counts(tiny()), "drop", draws=1000)
+    ours = replicates(planned(small()), given_counts(small()), "drop", draws=1000)
     assert ours.mean_miou is not None
     assert ours.mean_miou[:4].tolist() == GOLDEN_MEAN
     assert ours.fb_iou["1"][:2].tolist() == GOLDEN_FB
@@ -299,7 +299,7 @@ def test_interval_is_the_linear_percentile_of_what_is_there() -> None:
 
 def test_paired_interval_subtracts_replicate_by_replicate() -> None:
     """A model that is a little better on every image is separable, however wide both intervals are."""
-    folds = tiny()
+    folds = small()
     better = {
         fold: [(name, c, min(i + 1, t), max(p, i + 1), t, v) for name, c, i, p, t, v in rows]
         for fold, rows in folds.items()

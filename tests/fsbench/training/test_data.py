@@ -41,7 +41,7 @@ def overlapping(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
 
 
 def test_a_training_reads_nothing_of_a_val_image_or_a_novel_class(
-    tiny: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[tuple[str, int | None]] = []
     image, truth = Benchmark.image, Benchmark.truth
@@ -57,18 +57,18 @@ def test_a_training_reads_nothing_of_a_val_image_or_a_novel_class(
     monkeypatch.setattr(Benchmark, "image", spied_image)
     monkeypatch.setattr(Benchmark, "truth", spied_truth)
     monkeypatch.setattr(Benchmark, "labels", lambda *_: pytest.fail("labels were read"))
-    request = Request("tiny", tiny, tmp_path / "run", ["2"], {"epochs": 1}, features=tmp_path / "features", threads=1)
+    request = Request("tiny", small, tmp_path / "run", ["2"], {"epochs": 1}, features=tmp_path / "features", threads=1)
     train_folds(tiny_trainer, request)
-    novel = set(tiny.lists.folds["2"])
-    asked = {sample for sample, _ in tiny.lists.val["2"]}
-    assert {s for s, c in read if c is None} == set(tiny.samples) - asked
-    assert {c for _, c in read} - {None} == {c.id for c in tiny.lists.classes} - novel
+    novel = set(small.lists.folds["2"])
+    asked = {sample for sample, _ in small.lists.val["2"]}
+    assert {s for s, c in read if c is None} == set(small.samples) - asked
+    assert {c for _, c in read} - {None} == {c.id for c in small.lists.classes} - novel
     assert not asked & {s for s, _ in read}
 
 
-def test_what_is_not_trained_on_is_refused(tiny: Benchmark) -> None:
-    data = training_data(tiny, "1")
-    sample, class_id = tiny.lists.val["1"][0]
+def test_what_is_not_trained_on_is_refused(small: Benchmark) -> None:
+    data = training_data(small, "1")
+    sample, class_id = small.lists.val["1"][0]
     trained, _ = data.train[0]
     for refused in (
         lambda: data.image(sample),
@@ -113,29 +113,29 @@ def test_novel_images_are_dropped_where_the_lists_can_tell(overlapping: Benchmar
         assert kept.training_card().novel_images_dropped == "no"
 
 
-def test_drop_novel_images_is_refused_where_nobody_can_tell(tiny: Benchmark) -> None:
-    assert training_data(tiny, "0").novel_images_dropped == "unknown"
+def test_drop_novel_images_is_refused_where_nobody_can_tell(small: Benchmark) -> None:
+    assert training_data(small, "0").novel_images_dropped == "unknown"
     with pytest.raises(FsbenchError, match="--drop-novel-images: the lists of tiny do not say"):
-        training_data(tiny, "0", drop_novel_images=True)
+        training_data(small, "0", drop_novel_images=True)
 
 
-def test_the_same_photographs_are_held_out_in_every_fold(tiny: Benchmark) -> None:
-    of_fold = {fold: training_data(tiny, fold, held_out=0.3) for fold in tiny.lists.folds}
+def test_the_same_photographs_are_held_out_in_every_fold(small: Benchmark) -> None:
+    of_fold = {fold: training_data(small, fold, held_out=0.3) for fold in small.lists.folds}
     for fold, data in of_fold.items():
         held, trained = ({s for s, _ in pairs} for pairs in (data.held_out, data.train))
         assert held
         assert not held & trained
-        assert {*data.train, *data.held_out} == set(tiny.lists.training(fold, "all"))
+        assert {*data.train, *data.held_out} == set(small.lists.training(fold, "all"))
         assert all(not held & {s for s, _ in other.train} for other in of_fold.values())
-    of_fold_0 = sorted(s for s, _ in training_data(tiny, "0").held_out)
+    of_fold_0 = sorted(s for s, _ in training_data(small, "0").held_out)
     assert of_fold_0 == ["thing_02/10", "thing_02/4", "thing_03/10", "thing_07/9"], "a published split never changes"
 
 
-def test_more_held_out_holds_the_same_ones_and_more(tiny: Benchmark) -> None:
-    small, large = (training_data(tiny, "0", held_out=share) for share in (0.1, 0.4))
-    assert set(small.held_out) < set(large.held_out)
-    assert small.digest != large.digest
-    assert small.digest == training_data(tiny, "0").digest
+def test_more_held_out_holds_the_same_ones_and_more(small: Benchmark) -> None:
+    tenth, more = (training_data(small, "0", held_out=share) for share in (0.1, 0.4))
+    assert set(tenth.held_out) < set(more.held_out)
+    assert tenth.digest != more.digest
+    assert tenth.digest == training_data(small, "0").digest
 
 
 @pytest.mark.parametrize(
@@ -147,21 +147,21 @@ def test_more_held_out_holds_the_same_ones_and_more(tiny: Benchmark) -> None:
         ({"fold": "7"}, "no fold '7'"),
     ],
 )
-def test_bad_requests_are_refused_in_one_line(tiny: Benchmark, changes: dict[str, object], said: str) -> None:
+def test_bad_requests_are_refused_in_one_line(small: Benchmark, changes: dict[str, object], said: str) -> None:
     arguments = {"fold": "0", **changes}
     with pytest.raises(FsbenchError, match=said) as caught:
-        training_data(tiny, **arguments)  # type: ignore[arg-type]
+        training_data(small, **arguments)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
 
 
-def test_a_benchmark_without_train_lists_is_refused(tiny: Benchmark) -> None:
+def test_a_benchmark_without_train_lists_is_refused(small: Benchmark) -> None:
     with pytest.raises(FsbenchError, match="tiny has no train lists: train on another benchmark"):
-        training_data(replace(tiny, lists=replace(tiny.lists, train={})), "0")
+        training_data(replace(small, lists=replace(small.lists, train={})), "0")
 
 
-def test_photographs_that_are_not_at_hand_are_not_trained_on(tiny: Benchmark) -> None:
+def test_photographs_that_are_not_at_hand_are_not_trained_on(small: Benchmark) -> None:
     missing = "thing_05/3"
-    samples = {**tiny.samples, missing: replace(tiny.samples[missing], image=None)}
-    data = training_data(replace(tiny, samples=samples), "0")
+    samples = {**small.samples, missing: replace(small.samples[missing], image=None)}
+    data = training_data(replace(small, samples=samples), "0")
     assert missing not in {s for s, _ in (*data.train, *data.held_out)}
     assert len(data.train) + len(data.held_out) == 59

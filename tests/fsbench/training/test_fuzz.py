@@ -27,7 +27,7 @@ SHORT, LONG = 300, 6_000
 RUN = {"seed": 3, "fold": "1", "options": {"rate": 0.1, "width": [1, 2]}}
 
 
-def small() -> tuple[nn.Module, list[torch.optim.Optimizer]]:
+def two_layers() -> tuple[nn.Module, list[torch.optim.Optimizer]]:
     """A module and its optimizers, a step of each taken."""
     module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
     optimizers = [torch.optim.AdamW(module[0].parameters()), torch.optim.SGD(module[1].parameters(), 0.1, 0.9)]
@@ -43,7 +43,7 @@ def plain(tensors: dict[str, Tensor]) -> dict[str, object]:
 
 def of_state(folder: Path) -> Target:
     path = folder / "state.safetensors"
-    module, optimizers = small()
+    module, optimizers = two_layers()
     average = {"0.weight": torch.ones(4, 3)}
     scored = [Epoch(epoch=0, loss=0.5, scores={"miou": 0.25}), Epoch(epoch=1, loss=0.25)]
     save_state(
@@ -51,7 +51,7 @@ def of_state(folder: Path) -> Target:
     )
 
     def resumed() -> object:
-        fresh, theirs = small()
+        fresh, theirs = two_layers()
         mean = {"0.weight": torch.zeros(4, 3)}
         reached = load_state(path, RUN, fresh, theirs, mean)
         states = [str(optimizer.state_dict()) for optimizer in theirs]
@@ -92,11 +92,11 @@ def of_features(folder: Path) -> Target:
 
 
 @pytest.fixture(scope="module")
-def trained(tiny: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(small: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished fold; whole again after each test."""
     place = tmp_path_factory.mktemp("trained")
     said = {"options": {"epochs": 1}, "threads": 1, "tensorboard": False, "features": place / "features"}
-    (folder,) = train_folds(tiny_trainer, Request("tiny", tiny, place / "run", ["1"], **said))
+    (folder,) = train_folds(tiny_trainer, Request("tiny", small, place / "run", ["1"], **said))
     return folder
 
 
@@ -153,13 +153,13 @@ def test_pipes_devices_and_gigabytes_of_nothing_are_refused(targets: list[Target
 
 @pytest.mark.parametrize("name", [CARD, CHECKPOINT, REPORT])
 def test_a_finished_fold_that_was_altered_is_not_taken_for_done(
-    tiny: Benchmark, trained: Path, tmp_path: Path, name: str
+    small: Benchmark, trained: Path, tmp_path: Path, name: str
 ) -> None:
     shutil.copytree(trained, tmp_path / "run" / "fold1")
     path = tmp_path / "run" / "fold1" / name
     data = path.read_bytes()
     said = {"options": {"epochs": 1}, "threads": 1, "tensorboard": False, "features": trained.parents[1] / "features"}
-    request = Request("tiny", tiny, tmp_path / "run", ["1"], **said)
+    request = Request("tiny", small, tmp_path / "run", ["1"], **said)
     train_folds(tiny_trainer, request)  # nothing is run
     other = b"1" if data[-9:-8] != b"1" else b"2"
     path.write_bytes(data.replace(b"thing 04", b"thing 02") if name == CARD else data[:-9] + other + data[-8:])

@@ -80,47 +80,47 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tiny: Benchmark, tmp_path_factory: pytest.TempPathFactory, features: Path) -> dict[str, Any]:
-    return finish(tiny, tmp_path_factory.mktemp("undisturbed") / "run", features=features)
+def undisturbed(small: Benchmark, tmp_path_factory: pytest.TempPathFactory, features: Path) -> dict[str, Any]:
+    return finish(small, tmp_path_factory.mktemp("undisturbed") / "run", features=features)
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 8))])
 def test_killed_trainings_end_with_the_same_bytes(
-    tiny: Benchmark, tmp_path: Path, features: Path, undisturbed: dict[str, Any], seed: int
+    small: Benchmark, tmp_path: Path, features: Path, undisturbed: dict[str, Any], seed: int
 ) -> None:
     chance = random.Random(seed)
     out = tmp_path / "run"
-    reached = [kill(tiny, out, chance, features=features) for _ in range(3)]
+    reached = [kill(small, out, chance, features=features) for _ in range(3)]
     assert reached == sorted(set(reached)), "each run went on behind the one before"
     assert 0 < reached[0] < reached[-1] < 27
     assert not list(out.glob("fold1/*.json"))
-    assert finish(tiny, out, features=features) == undisturbed
+    assert finish(small, out, features=features) == undisturbed
 
 
 def test_a_kill_while_features_are_computed_costs_nothing(
-    tiny: Benchmark, tmp_path: Path, undisturbed: dict[str, Any]
+    small: Benchmark, tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     out, features = tmp_path / "run", tmp_path / "features"
-    process = start(tiny, out, features=features)
+    process = start(small, out, features=features)
     while len(list(features.glob("??/*.safetensors"))) < 20:
         time.sleep(0.001)
     os.kill(process.pid, signal.SIGKILL)
     process.join(30)
     assert step(out) == 0
-    assert finish(tiny, out, features=features) == undisturbed
+    assert finish(small, out, features=features) == undisturbed
 
 
 @pytest.mark.parametrize("changes", [{"workers": 0}, {"workers": 3, "save_seconds": 60.0}])
 def test_neither_workers_nor_the_times_of_saving_matter(
-    tiny: Benchmark, tmp_path: Path, features: Path, undisturbed: dict[str, Any], changes: dict[str, Any]
+    small: Benchmark, tmp_path: Path, features: Path, undisturbed: dict[str, Any], changes: dict[str, Any]
 ) -> None:
-    assert finish(tiny, tmp_path / "run", features=features, **changes) == undisturbed
+    assert finish(small, tmp_path / "run", features=features, **changes) == undisturbed
 
 
 def test_another_seed_is_another_training(
-    tiny: Benchmark, tmp_path: Path, features: Path, undisturbed: dict[str, Any]
+    small: Benchmark, tmp_path: Path, features: Path, undisturbed: dict[str, Any]
 ) -> None:
-    other = finish(tiny, tmp_path / "run", features=features, seed=1)
+    other = finish(small, tmp_path / "run", features=features, seed=1)
     assert other["model.safetensors"] != undisturbed["model.safetensors"]
 
 
@@ -132,7 +132,7 @@ def left(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("step", [13, pytest.param(3, marks=pytest.mark.long)])
 def test_a_kill_before_any_file_operation_changes_nothing(
-    tiny: Benchmark,
+    small: Benchmark,
     tmp_path: Path,
     features: Path,
     undisturbed: dict[str, Any],
@@ -141,7 +141,7 @@ def test_a_kill_before_any_file_operation_changes_nothing(
 ) -> None:
     """State, best weights, checkpoint, card and report: a rerun ends with the same files, and no others."""
     monkeypatch.syspath_prepend(tiny_trainer.announced(tmp_path / "path"))
-    said = f"train tiny -b {tiny.folder} -f 1 --epochs 1 --batch-size 20 --save-seconds 0 --threads 1 --device cpu"
+    said = f"train tiny -b {small.folder} -f 1 --epochs 1 --batch-size 20 --save-seconds 0 --threads 1 --device cpu"
     command = [*said.split(), "--no-tensorboard", "--features", str(features), "--out", "{}/run"]
     (tmp_path / "whole").mkdir()
     *_, whole = kills([command], tmp_path / "whole", 1000)

@@ -41,11 +41,11 @@ def trained(ranks: int, benchmark: Benchmark, place: Path, *flags: str) -> subpr
     )
 
 
-def test_two_ranks_take_the_steps_of_one(tiny: Benchmark, tmp_path: Path) -> None:
-    done = trained(2, tiny, tmp_path)
+def test_two_ranks_take_the_steps_of_one(small: Benchmark, tmp_path: Path) -> None:
+    done = trained(2, small, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("checkpoint:") == 2, "rank 0 alone speaks"
-    alone = Request("tiny", tiny, tmp_path / "ranks1", ["0", "3"], threads=1, features=tmp_path / "features1")
+    alone = Request("tiny", small, tmp_path / "ranks1", ["0", "3"], threads=1, features=tmp_path / "features1")
     train_folds(tiny_trainer, alone)
     for ranks in (1, 2):
         assert len(list((tmp_path / f"features{ranks}").glob("??/*.safetensors"))) == 160
@@ -65,8 +65,8 @@ def test_two_ranks_take_the_steps_of_one(tiny: Benchmark, tmp_path: Path) -> Non
 
 
 @pytest.mark.long
-def test_a_bad_request_ends_all_ranks_with_a_line(tiny: Benchmark, tmp_path: Path) -> None:
-    done = trained(2, tiny, tmp_path, "--held-out=0")
+def test_a_bad_request_ends_all_ranks_with_a_line(small: Benchmark, tmp_path: Path) -> None:
+    done = trained(2, small, tmp_path, "--held-out=0")
     assert done.returncode != 0
     assert "0 would be held out (--held-out 0.0)" in done.stderr
     assert "FsbenchError" not in done.stderr, "a line, not a traceback"

@@ -38,10 +38,10 @@ def request(benchmark: Benchmark, place: Path, **changes: Any) -> Request:
 
 
 @pytest.fixture(scope="module")
-def trained(tiny: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(small: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of fold 1; not to be changed."""
     place = tmp_path_factory.mktemp("trained")
-    (folder,) = train_folds(tiny_trainer, request(tiny, place, tensorboard=True))
+    (folder,) = train_folds(tiny_trainer, request(small, place, tensorboard=True))
     return folder
 
 
@@ -76,7 +76,7 @@ def test_the_logs_hold_loss_rates_and_scores(trained: Path) -> None:
     assert logged == pytest.approx([epoch["scores"]["accuracy"] for epoch in report["epochs"]])
 
 
-def test_the_card_says_what_was_seen_and_guards_against_contamination(tiny: Benchmark, trained: Path) -> None:
+def test_the_card_says_what_was_seen_and_guards_against_contamination(small: Benchmark, trained: Path) -> None:
     card = ModelCard.model_validate_json((trained / "card.json").read_text())
     (training,) = card.training.values()
     assert card.weights_sha256 == training.checkpoint_sha256 == sha256_file(trained / "model.safetensors")
@@ -89,22 +89,22 @@ def test_the_card_says_what_was_seen_and_guards_against_contamination(tiny: Benc
     )
     assert training.novel_image_text_seen == "unknown"
     assert re.fullmatch(r"accuracy on \d held-out photographs of training classes", training.checkpoint_selected_by)
-    assert not check_contamination(card, tiny.lists, ["1"], accepted=False)
+    assert not check_contamination(card, small.lists, ["1"], accepted=False)
     for fold in "023":
         with pytest.raises(FsbenchError, match=f"was trained on classes of fold {fold}"):
-            check_contamination(card, tiny.lists, [fold], accepted=False)
+            check_contamination(card, small.lists, [fold], accepted=False)
 
 
 def test_what_is_there_is_kept_refused_or_replaced(
-    tiny: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder,) = train_folds(tiny_trainer, request(tiny, tmp_path))
+    (folder,) = train_folds(tiny_trainer, request(small, tmp_path))
     first = {name: (folder / name).read_bytes() for name in FILES}
-    train_folds(tiny_trainer, request(tiny, tmp_path))
+    train_folds(tiny_trainer, request(small, tmp_path))
     assert "is there already, nothing was run" in capsys.readouterr().err
     assert {name: (folder / name).read_bytes() for name in FILES} == first
     with pytest.raises(FsbenchError, match=r"fold1: is there already: use --if-exists resume or replace"):
-        train_folds(tiny_trainer, request(tiny, tmp_path, if_exists="error"))
+        train_folds(tiny_trainer, request(small, tmp_path, if_exists="error"))
     for changes, said in (
         ({"seed": 5}, "seed was '0', this run's is '5'"),
         ({"options": {"epochs": 3}}, "options was"),
@@ -112,9 +112,9 @@ def test_what_is_there_is_kept_refused_or_replaced(
         ({"threads": 2}, "conditions was"),
     ):
         with pytest.raises(FsbenchError, match=f"is of another run \\({said}"):
-            train_folds(tiny_trainer, request(tiny, tmp_path, **changes))
+            train_folds(tiny_trainer, request(small, tmp_path, **changes))
     assert {name: (folder / name).read_bytes() for name in FILES} == first
-    train_folds(tiny_trainer, request(tiny, tmp_path, if_exists="replace", seed=5))
+    train_folds(tiny_trainer, request(small, tmp_path, if_exists="replace", seed=5))
     assert json.loads((folder / "training.json").read_text())["seed"] == 5
     assert (folder / "model.safetensors").read_bytes() != first["model.safetensors"]
 
@@ -148,28 +148,28 @@ def scripted(scores: Sequence[float]) -> Any:
 @pytest.mark.parametrize(("scores", "best"), [((0.1, 0.5, 0.3), 1), ((0.5, 0.5, 0.5), 0), ((0.1, 0.2, 0.3), 2)])
 @pytest.mark.parametrize("average", [False, True])
 def test_the_weights_with_the_best_score_are_kept(
-    tiny: Benchmark, tmp_path: Path, scores: tuple[float, ...], best: int, average: bool
+    small: Benchmark, tmp_path: Path, scores: tuple[float, ...], best: int, average: bool
 ) -> None:
     validate, seen = scripted(scores)
     trainer = altered(validate=validate, average=lambda task, setup: (lambda step: 0.9) if average else None)
-    (folder,) = train_folds(trainer, request(tiny, tmp_path, options={"epochs": 3}))
+    (folder,) = train_folds(trainer, request(small, tmp_path, options={"epochs": 3}))
     kept = read_tensors(folder / "model.safetensors")[0]
     assert len(seen) == 3
     assert [all(torch.equal(kept[n], of[n]) for n in kept) for of in seen] == [n == best for n in range(3)]
     assert json.loads((folder / "training.json").read_text())["selected_epoch"] == best
 
 
-def test_validating_now_and_then_never_misses_the_end(tiny: Benchmark, tmp_path: Path) -> None:
+def test_validating_now_and_then_never_misses_the_end(small: Benchmark, tmp_path: Path) -> None:
     validate, seen = scripted((0.3, 0.2, 0.1))
     trainer = altered(validate=validate, validate_every=lambda task, setup: 2)
-    (folder,) = train_folds(trainer, request(tiny, tmp_path, options={"epochs": 5}))
+    (folder,) = train_folds(trainer, request(small, tmp_path, options={"epochs": 5}))
     epochs = json.loads((folder / "training.json").read_text())["epochs"]
     assert [epoch["epoch"] for epoch in epochs if epoch["scores"]] == [1, 3, 4]
     assert len(seen) == 3
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_mixed_precision_runs_under_autocast(tiny: Benchmark, tmp_path: Path, precision: str) -> None:
+def test_mixed_precision_runs_under_autocast(small: Benchmark, tmp_path: Path, precision: str) -> None:
     seen: list[torch.dtype] = []
 
     def loss(task: Task, setup: Setup) -> Any:
@@ -180,7 +180,7 @@ def test_mixed_precision_runs_under_autocast(tiny: Benchmark, tmp_path: Path, pr
         return watched
 
     trainer = altered(loss=loss)
-    (folder,) = train_folds(trainer, request(tiny, tmp_path, precision=precision, device="cpu"))
+    (folder,) = train_folds(trainer, request(small, tmp_path, precision=precision, device="cpu"))
     assert set(seen) == {torch.bfloat16 if precision == "bf16" else torch.float16}
     report = json.loads((folder / "training.json").read_text())
     assert report["conditions"]["precision"] == precision
@@ -190,8 +190,8 @@ def test_mixed_precision_runs_under_autocast(tiny: Benchmark, tmp_path: Path, pr
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here: training on a GPU was not tested")
 @pytest.mark.parametrize("precision", ["float32", "bf16", "fp16"])
-def test_training_on_cuda(tiny: Benchmark, tmp_path: Path, precision: str) -> None:
-    (folder,) = train_folds(tiny_trainer, request(tiny, tmp_path, precision=precision, device="cuda"))
+def test_training_on_cuda(small: Benchmark, tmp_path: Path, precision: str) -> None:
+    (folder,) = train_folds(tiny_trainer, request(small, tmp_path, precision=precision, device="cuda"))
     report = json.loads((folder / "training.json").read_text())
     assert report["conditions"]["device"] == "cuda"
     assert report["epochs"][1]["loss"] < report["epochs"][0]["loss"]
@@ -210,10 +210,10 @@ def test_training_on_cuda(tiny: Benchmark, tmp_path: Path, precision: str) -> No
     ],
 )
 def test_bad_requests_are_refused_in_one_line(
-    tiny: Benchmark, tmp_path: Path, changes: dict[str, Any], said: str
+    small: Benchmark, tmp_path: Path, changes: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(FsbenchError, match=re.escape(said)) as caught:
-        train_folds(tiny_trainer, request(tiny, tmp_path, **changes))
+        train_folds(tiny_trainer, request(small, tmp_path, **changes))
     assert "\n" not in str(caught.value)
     assert not FILES & {path.name for path in tmp_path.glob("run/*/*")}
 
@@ -237,61 +237,61 @@ def test_bad_requests_are_refused_in_one_line(
     ],
 )
 def test_faults_of_a_trainer_are_said_in_one_line(
-    tiny: Benchmark, tmp_path: Path, changes: dict[str, Any], said: str
+    small: Benchmark, tmp_path: Path, changes: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(FsbenchError, match=re.escape(said)) as caught:
-        train_folds(altered(**changes), request(tiny, tmp_path))
+        train_folds(altered(**changes), request(small, tmp_path))
     assert "\n" not in str(caught.value)
 
 
-def test_two_runs_in_one_folder_are_refused(tiny: Benchmark, tmp_path: Path) -> None:
+def test_two_runs_in_one_folder_are_refused(small: Benchmark, tmp_path: Path) -> None:
     (tmp_path / "run" / "fold1").mkdir(parents=True)
     with (
         FileLock(tmp_path / "run" / "fold1" / ".lock"),
         pytest.raises(FsbenchError, match="another run is at work here"),
     ):
-        train_folds(tiny_trainer, request(tiny, tmp_path))
+        train_folds(tiny_trainer, request(small, tmp_path))
 
 
 @pytest.mark.parametrize("harm", ["cut", "another"])
-def test_a_state_that_cannot_be_gone_on_with_is_refused(tiny: Benchmark, tmp_path: Path, harm: str) -> None:
+def test_a_state_that_cannot_be_gone_on_with_is_refused(small: Benchmark, tmp_path: Path, harm: str) -> None:
     validate, _ = scripted((0.1,))  # the second time it is asked it has no answer
     with pytest.raises(FsbenchError, match="IndexError"):
-        train_folds(altered(validate=validate), request(tiny, tmp_path))
+        train_folds(altered(validate=validate), request(small, tmp_path))
     state = tmp_path / "run" / "fold1" / "state" / "state.safetensors"
     assert state.exists()
     if harm == "cut":
         state.write_bytes(state.read_bytes()[:-1])
     with pytest.raises(FsbenchError, match="cannot be read" if harm == "cut" else "is of another run .seed was '0'"):
-        train_folds(altered(), request(tiny, tmp_path, seed=int(harm == "another")))
-    assert train_folds(altered(), request(tiny, tmp_path, if_exists="replace"))
+        train_folds(altered(), request(small, tmp_path, seed=int(harm == "another")))
+    assert train_folds(altered(), request(small, tmp_path, if_exists="replace"))
 
 
 @pytest.mark.parametrize(("harm", "said"), [("altered", "was altered"), ("gone", "No such file")])
 def test_damaged_best_weights_are_noticed_before_training_goes_on(
-    tiny: Benchmark, tmp_path: Path, harm: str, said: str
+    small: Benchmark, tmp_path: Path, harm: str, said: str
 ) -> None:
     validate, _ = scripted((0.1,))  # the second time it is asked it has no answer
     with pytest.raises(FsbenchError, match="IndexError"):
-        train_folds(altered(validate=validate), request(tiny, tmp_path))
+        train_folds(altered(validate=validate), request(small, tmp_path))
     (best,) = tmp_path.glob("run/fold1/state/best-0.safetensors")
     if harm == "gone":
         best.unlink()
     else:
         best.write_bytes(best.read_bytes()[:-1] + b"\x01")
     with pytest.raises(FsbenchError, match=rf"best-0\.safetensors: .*{said}"):
-        train_folds(altered(validate=lambda task, setup: pytest.fail), request(tiny, tmp_path))
+        train_folds(altered(validate=lambda task, setup: pytest.fail), request(small, tmp_path))
 
 
 def test_a_trainer_is_a_command_with_its_own_flags_and_the_shared(
-    tiny: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    small: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FSBENCH_HOME", str(tmp_path / "home"))
     made = trainer_command("tiny", tiny_trainer)
     assert made.help == "Train two convolutions."
     assert {"width", "dropout", "benchmark", "fold", "drop_novel_images"} <= {p.name for p in made.params}
     out = tmp_path / "run"
-    arguments = ["-b", str(tiny.folder), "-f", "3", "--out", str(out), "--epochs", "1", "--width", "4"]
+    arguments = ["-b", str(small.folder), "-f", "3", "--out", str(out), "--epochs", "1", "--width", "4"]
     made.main([*arguments, "--no-tensorboard", "--threads", "1", "--device", "cpu"], standalone_mode=False)
     assert "fold 3: accuracy" in capsys.readouterr().out
     report = json.loads((out / "fold3" / "training.json").read_text())
@@ -313,7 +313,7 @@ def test_an_unknown_trainer_is_no_command() -> None:
     assert group.get_command(None, "nobody") is None  # type: ignore[attr-defined]
 
 
-def test_the_checkpoint_is_evaluated_on_its_own_fold_alone(tiny: Benchmark, trained: Path) -> None:
+def test_the_checkpoint_is_evaluated_on_its_own_fold_alone(small: Benchmark, trained: Path) -> None:
     card = ModelCard.model_validate_json((trained / "card.json").read_text())
 
     class Trained:
@@ -324,7 +324,7 @@ def test_the_checkpoint_is_evaluated_on_its_own_fold_alone(tiny: Benchmark, trai
             return [torch.zeros(len(e.prompts), *e.image.shape[1:]) for e in episodes]
 
     out = trained.parent / "results"
-    record = evaluate(Trained(), tiny, folds="1", out=out, threads=1)
+    record = evaluate(Trained(), small, folds="1", out=out, threads=1)
     assert record.model.training["*"].checkpoint_sha256 == card.weights_sha256
     with pytest.raises(FsbenchError, match="trained on classes of fold 2"):
-        evaluate(Trained(), tiny, folds="2", out=out, threads=1)
+        evaluate(Trained(), small, folds="2", out=out, threads=1)

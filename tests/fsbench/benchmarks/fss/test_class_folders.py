@@ -125,10 +125,10 @@ def test_a_broken_file_is_a_fault_though_the_sample_is_optional(tree: Path) -> N
     assert "3.png: cannot be read" in read.faults[0]
 
 
-def test_verify_names_what_changed(tiny: Benchmark, tmp_path: Path) -> None:
+def test_verify_names_what_changed(small: Benchmark, tmp_path: Path) -> None:
     moved = tmp_path / "raw"
-    shutil.copytree(tiny.roots["root"], moved)
-    benchmark = open_benchmark(tiny.folder, root=moved)
+    shutil.copytree(small.roots["root"], moved)
+    benchmark = open_benchmark(small.folder, root=moved)
     assert all(check.passed for check in verify_class_folders(benchmark, 1))
     mask = np.zeros((24, 32), np.uint8)
     mask[3, 4] = 255
