@@ -15,8 +15,8 @@ from tests.fsbench.sample_models import Bright
 
 
 @pytest.fixture(scope="module")
-def record(tiny: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Record:
-    return fsbench.evaluate(Bright(), tiny, shots=0, threads=1, out=tmp_path_factory.mktemp("results"))
+def record(small: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Record:
+    return fsbench.evaluate(Bright(), small, shots=0, threads=1, out=tmp_path_factory.mktemp("results"))
 
 
 def test_print_shows_the_table_and_repr_is_one_line(record: Record) -> None:
@@ -47,9 +47,9 @@ def test_data_frames_hold_the_scores_of_the_record(record: Record) -> None:
         record.to_pandas("shot")  # type: ignore[arg-type]
 
 
-def test_classes_asked_beside_the_folds_are_not_tested(tiny: Benchmark, tmp_path: Path) -> None:
+def test_classes_asked_beside_the_folds_are_not_tested(small: Benchmark, tmp_path: Path) -> None:
     asked = {"protocol": "fsbench-general-v1", "folds": 0, "shots": 0, "threads": 1, "out": tmp_path}
-    frame = fsbench.evaluate("foreground", tiny, **asked).to_pandas()
+    frame = fsbench.evaluate("foreground", small, **asked).to_pandas()
     assert set(frame["tested"]) == {True, False}
 
 
