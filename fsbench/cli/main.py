@@ -77,7 +77,10 @@ app.command("merge", epilog=merge.EXAMPLE, rich_help_panel=READ)(merge.merge)
 def _add_siblings() -> None:
     from fsbench.plugins import load, registered
 
+    added = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     for name, point in registered("commands").items():
+        if name in added:
+            continue
         try:
             add_sibling(name, load(point))
         except FsbenchError as error:
