@@ -45,7 +45,9 @@ class Encoder:
         self._kept_bytes = 0
 
     def to(self, device: str) -> None:
-        """Works on ``device`` from here on."""
+        """Works on ``device`` from here on; features already computed there are kept."""
+        if device == self._device:
+            return
         self._net.to(device)
         self._device = device
         self._kept.clear()

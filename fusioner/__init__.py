@@ -1,1 +1,1 @@
-"""Fusioner: frozen encoders, fusion, decoder, training, checkpoints. Nothing is here yet."""
+"""Fusioner (BMVC 2022): frozen encoders, fusion, decoder, training."""

@@ -1,4 +1,4 @@
-"""The leaderboard: from records and published rows to tables, intervals, pages, and checks of what is handed in.
+"""From records to tables, pages, and checks of submitted records.
 
 The way is one: ``results`` reads a folder of records, ``boards`` puts those side by side that answer the same
 questions, ``ranking`` says who can be told apart, ``tables`` makes data frames of boards, and ``render`` and ``site``

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -291,3 +292,9 @@ def test_help_loads_nothing_that_is_slow(code: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].split() == ["loaded"]
+
+
+def test_the_drawing_of_the_rooms_is_of_the_imports() -> None:
+    drawing = runpy.run_path(str(ROOT / "tools" / "draw_rooms.py"))["drawing"]
+    said = "run python tools/draw_rooms.py docs/rooms.svg"
+    assert (ROOT / "docs" / "rooms.svg").read_text(encoding="utf-8") == drawing(), said

@@ -1,1 +1,1 @@
-"""Builders, one folder a family, and the verification of what they built."""
+"""Builders, one folder per family, and the proof of what they built."""

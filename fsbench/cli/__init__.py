@@ -1,1 +1,1 @@
-"""The command line: one file a command, each importing what is slow only where it is used."""
+"""One file per command; slow imports only where they are used."""

@@ -1,1 +1,1 @@
-"""Published facts that fsbench ships: fold lists and the grids they were made with (``tools/pack_*.py`` make them)."""
+"""Published facts shipped with fsbench; ``tools/pack_*.py`` make them."""

@@ -1,1 +1,1 @@
-"""Fetches the raw data that ``fsbench build`` takes: resumable, verified, and unpacked without trusting the archive."""
+"""Raw data from its hosts: resumable, verified, unpacked without trust."""

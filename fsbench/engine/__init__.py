@@ -1,1 +1,1 @@
-"""An evaluation: the loaded model, the plan, batches, answers, folds."""
+"""An evaluation: loaded model, plan, batches, folds, answers."""

@@ -1,1 +1,1 @@
-"""What a benchmark is: its folder, samples, fold lists, image order and masks."""
+"""What a benchmark is: folder, samples, fold lists, image order, masks."""

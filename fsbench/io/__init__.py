@@ -1,1 +1,1 @@
-"""Files written whole or not at all, bounded reading of untrusted ones, images, label maps, Parquet."""
+"""Atomic writes, bounded reading of untrusted files, images, label maps, Parquet."""

@@ -1,1 +1,1 @@
-"""What a person looks at: painted label maps, overlays, contact sheets."""
+"""Painted label maps, overlays, contact sheets."""

@@ -1,1 +1,1 @@
-"""What an evaluation leaves: the record, its counts, environment and timings."""
+"""What an evaluation leaves: record, counts, environment, timings."""

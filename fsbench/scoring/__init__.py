@@ -1,1 +1,1 @@
-"""From counts to scores: metrics, confusion, scenes, intervals, permutation tests."""
+"""Counts to scores: metrics, confusion, scenes, intervals, tests."""

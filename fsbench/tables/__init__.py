@@ -1,1 +1,1 @@
-"""The table a person reads after an evaluation."""
+"""The tables people read after an evaluation."""

@@ -1,4 +1,4 @@
-"""Training of models, for every sibling: the loop, exact resume, ranks, the feature store and the files of a run.
+"""Training for every sibling: loop, exact resume, ranks, feature store.
 
 A trainer is announced by an entry point of the group ``fsbench.trainers``; ``fsbench train NAME`` runs it. It makes a
 ``Task`` (``task.py``) from a ``Setup``; everything else is here.
