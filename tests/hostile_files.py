@@ -1,11 +1,12 @@
-"""What may lie where a file is expected: a pipe that nobody writes to, a device, a folder, gigabytes of nothing."""
+"""Special files in the place of an expected one: a pipe that nobody writes to, a device, a folder, 8 GiB of zeros."""
 
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -15,40 +16,44 @@ import pytest
 from fsbench.errors import FsbenchError
 
 HUGE = 8 * 2**30
+MOST_MEMORY = 4 * 2**30
 
 
-def pipe(path: Path) -> None:
+def pipe(path: Path, whole: bytes) -> None:
     os.mkfifo(path)
 
 
-def device(path: Path) -> None:
+def device(path: Path, whole: bytes) -> None:
     path.symlink_to("/dev/zero")
 
 
-def folder(path: Path) -> None:
+def folder(path: Path, whole: bytes) -> None:
     path.mkdir()
 
 
-def huge(path: Path) -> None:
-    """Sparse: takes no room."""
-    with path.open("wb") as file:
-        file.truncate(HUGE)
+def sparse(path: Path, whole: bytes) -> None:
+    """The file itself, then a hole: takes no room."""
+    path.write_bytes(whole)
+    os.truncate(path, HUGE)
 
 
-KINDS = (pipe, device, folder, huge)
+Put = Callable[[Path, bytes], None]
+KINDS: tuple[Put, ...] = (pipe, device, folder, sparse)
 
 
-def check_refused(path: Path, read: Callable[[], object], named: Path | None = None) -> None:
+def check_refused(
+    path: Path, read: Callable[[], object], named: Path | None = None, kinds: Sequence[Put] = KINDS
+) -> None:
     """Put each kind in the place of ``path``; ``read`` must end at once, with one line that names it (or ``named``)."""
-    kept = path.with_name(f"{path.name}.kept")
+    whole, kept = path.read_bytes(), path.with_name(f"{path.name}.kept")
     path.rename(kept)
-    for put in KINDS:
-        put(path)
+    for put in kinds:
+        put(path, whole)
         with within(30), pytest.raises(FsbenchError) as caught:
             read()
-        said = str(caught.value)
-        assert "\n" not in said
-        assert str(named or path) in said, f"{put.__name__}: {said!r} does not name the file"
+        message = str(caught.value)
+        assert "\n" not in message
+        assert str(named or path) in message, f"{put.__name__}: {message!r} does not name the file"
         if path.is_dir():
             shutil.rmtree(path)
         else:
@@ -58,15 +63,20 @@ def check_refused(path: Path, read: Callable[[], object], named: Path | None = N
 
 @contextmanager
 def within(seconds: int) -> Iterator[None]:
-    """Fail instead of hanging for ever."""
+    """Fail instead of hanging for ever or, on Linux, taking gigabytes."""
 
     def hang(number: int, frame: FrameType | None) -> None:
         raise AssertionError(f"hangs: nothing came in {seconds} seconds")
 
-    before = signal.signal(signal.SIGALRM, hang)
+    before, limits = signal.signal(signal.SIGALRM, hang), resource.getrlimit(resource.RLIMIT_AS)
+    pages = Path("/proc/self/statm")
+    if pages.exists():
+        used = int(pages.read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + MOST_MEMORY, limits[1]))
     signal.alarm(seconds)
     try:
         yield
     finally:
         signal.alarm(0)
+        resource.setrlimit(resource.RLIMIT_AS, limits)
         signal.signal(signal.SIGALRM, before)

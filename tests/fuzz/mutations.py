@@ -1,4 +1,4 @@
-"""Damage to a file's bytes, drawn from a generator of its own: what disks, copies and editors do to files."""
+"""Random damage to a file's bytes, as disks, copies and editors do it."""
 
 from __future__ import annotations
 
@@ -71,26 +71,26 @@ BYTES: list[Callable[[bytearray, random.Random], bytearray]] = [flip, overwrite,
 
 def edit_json(data: bytes, draw: random.Random) -> bytes:
     """Valid JSON in which one value is another, of another type, gone, doubled, or beside a key that is unknown."""
-    whole = said = json.loads(data)
+    whole = inside = json.loads(data)
     while True:
-        places = list(said) if isinstance(said, dict) else list(range(len(said)))
+        places = list(inside) if isinstance(inside, dict) else list(range(len(inside)))
         place = draw.choice(places) if places else None
-        inner = None if place is None else said[place]
+        inner = None if place is None else inside[place]
         if isinstance(inner, dict | list) and inner and draw.random() < 0.8:
-            said = inner
+            inside = inner
             continue
         what = draw.random()
         if place is None or what < 0.1:
             extra = draw.choice(VALUES)
-            said.update({"extra": extra}) if isinstance(said, dict) else said.append(extra)
+            inside.update({"extra": extra}) if isinstance(inside, dict) else inside.append(extra)
         elif what < 0.3:
-            del said[place]
+            del inside[place]
         elif what < 0.5 and isinstance(inner, int | float) and not isinstance(inner, bool):
-            said[place] = inner + draw.choice([1, -1, 0.001])
+            inside[place] = inner + draw.choice([1, -1, 0.001])
         elif what < 0.6 and isinstance(inner, str):
-            said[place] = inner + draw.choice(["x", " ", "0"])
+            inside[place] = inner + draw.choice(["x", " ", "0"])
         else:
-            said[place] = draw.choice(VALUES)
+            inside[place] = draw.choice(VALUES)
         return json.dumps(whole, indent=1).encode()
 
 

@@ -1,7 +1,6 @@
 """Every file that fsbench reads, in a folder of small ones: which file, and what is read from it.
 
-Another package's readers are added by a function like those in ``MAKERS``: it writes whole files into the folder
-that it is given, and returns a ``Target`` for each.
+Functions like those in ``MAKERS`` write whole files into a folder and return a ``Target`` for each.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ from fsbench.io.label_maps import read_label_areas
 from fsbench.io.photographs import read_photograph
 from fsbench.models.contract import ModelCard
 from fsbench.records.counts import Confused, CountLog, DoneBatch, Row
+from fsbench.records.score_stats import ScoreStats
 from fsbench.results.read_back import read_replicates, read_stored
 from tests.fsbench.results.saved_records import write_stored
 
@@ -251,9 +251,8 @@ def of_records(folder: Path) -> list[Target]:
 def of_logs(folder: Path) -> list[Target]:
     """The log of a killed run: a batch that is read from it is the one that was counted, all others are asked again."""
     path, run = folder / "fold0.partial.jsonl", {"fold": "0", "manifest": "0" * 64}
-    batches = {
-        number: done_batch([Row("0", number, f"i{number}", f"i{number}", 0, number, 5, 6, 100)]) for number in range(6)
-    }
+    rows = [Row("0", number, f"i{number}", f"i{number}", 0, number, 5, 6, 100) for number in range(6)]
+    batches = {row.number: DoneBatch([row], 0.25, 0.125, [Confused(0, -1, 3)], ScoreStats()) for row in rows}
     with CountLog(path, run) as log:
         for number, done in batches.items():
             log.append(number, done)
@@ -263,13 +262,6 @@ def of_logs(folder: Path) -> list[Target]:
             return {number: log.done.get(number, done) for number, done in batches.items()}, set(log.done) - {*batches}
 
     return [Target("partial log", path, resumed)]
-
-
-def done_batch(rows: list[Row]) -> DoneBatch:
-    """A batch as a run keeps it."""
-    from fsbench.records.score_stats import ScoreStats
-
-    return DoneBatch(rows, 0.25, 0.125, [Confused(0, -1, 3)], ScoreStats())
 
 
 MAKERS: dict[str, Callable[[Path], list[Target]]] = {

@@ -1,6 +1,6 @@
-"""Nothing damaged gets through: whatever happens to a file, the score is right, or one line names the file.
+"""Damaged files: the score is right, or one line names the file.
 
-Every mutation has a number of its own, from which it can be drawn again: ``mutation(target, number)``.
+Every mutation has a number of its own, from which it can be drawn again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pytest
 from fsbench.errors import FsbenchError
 from tests.fuzz.mutations import mutated
 from tests.fuzz.targets import Target, make_targets
+from tests.hostile_files import KINDS, check_refused, sparse
 
 SHORT, LONG = 300, 10_000
 OUTCOMES = ("right", "refused", "other input")
@@ -24,19 +25,14 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> list[Target]:
     return make_targets(tmp_path_factory.mktemp("fuzz"))
 
 
-def mutation(target: Target, whole: bytes, number: int) -> tuple[str, bytes]:
-    """The mutation of this number."""
-    return mutated(whole, random.Random(f"{target.name} {number}"), is_json=target.is_json)
-
-
 def outcome(target: Target, expected: object, what: str) -> str:
     """How the reader of a damaged file ended; fails, saying ``what`` was done, for any other end."""
     try:
         found = target.read()
     except FsbenchError as error:
-        said = str(error)
-        assert "\n" not in said, f"{what}: {said!r} is not one line"
-        assert str(target.file) in said, f"{what}: {said!r} does not name the file"
+        message = str(error)
+        assert "\n" not in message, f"{what}: {message!r} is not one line"
+        assert str(target.file) in message, f"{what}: {message!r} does not name the file"
         return "refused"
     except Exception as error:
         raise AssertionError(f"{what}: {type(error).__name__}: {error}") from error
@@ -52,7 +48,7 @@ def fuzz(targets: list[Target], mutations: int) -> Counter[tuple[str, str]]:
     for place, target in enumerate(targets):
         whole, expected = target.file.read_bytes(), target.read()
         for number in range(place, mutations, len(targets)):
-            change, data = mutation(target, whole, number)
+            change, data = mutated(whole, random.Random(f"{target.name} {number}"), is_json=target.is_json)
             target.file.write_bytes(data)
             ends[target.name, outcome(target, expected, f"{target.name}, mutation {number} ({change})")] += 1
         target.file.write_bytes(whole)
@@ -69,6 +65,13 @@ def told(ends: Counter[tuple[str, str]]) -> str:
         f"{'all':28}" + "".join(f"{sum(n for (_, e), n in ends.items() if e == name):14}" for name in OUTCOMES)
     )
     return "\n".join(lines)
+
+
+def test_pipes_devices_folders_and_sparse_files_are_refused(targets: list[Target]) -> None:
+    for target in targets:
+        # of a sparse log, the whole lines are kept and the zeros are dropped
+        kinds = [kind for kind in KINDS if kind is not sparse] if target.name == "partial log" else KINDS
+        check_refused(target.file, target.read, kinds=kinds)
 
 
 def test_300_mutations(targets: list[Target]) -> None:

@@ -1,29 +1,34 @@
-"""A real HTTP server on this machine that misbehaves as told, and small archives for it to serve."""
+"""A real HTTP server on this machine that misbehaves as scripted, small archives for it to serve, and killed runs."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
+import socket
+import subprocess
+import sys
 import tarfile
 import threading
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
 from fsbench.download.fetch import Patience
-from fsbench.download.sources import Archive
+from fsbench.download.sources import Archive, Source
+from tests import ROOT
 
 QUICK = Patience(timeout=5, waits=(0.0, 0.0), enough=1 << 40)
 
 
 @dataclass(frozen=True)
 class How:
-    """How one request is answered; as it stands, as a good server does."""
+    """How one request is answered; the defaults are those of a good server."""
 
     status: int | None = None
     cut: int | None = None  # bytes of the answer after which the connection is closed
@@ -42,7 +47,7 @@ class How:
 
 @dataclass
 class Server:
-    """What is served, what is to go wrong in the next requests, and what was asked so far."""
+    """The files served, how the next requests are answered, and the requests so far."""
 
     url: str
     files: dict[str, bytes] = field(default_factory=dict)
@@ -104,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 class _Threads(ThreadingHTTPServer):
@@ -127,6 +132,14 @@ def serving(files: Mapping[str, bytes]) -> Iterator[Server]:
         web.shutdown()
         thread.join()
         web.server_close()
+
+
+@contextmanager
+def dead_server() -> Iterator[Server]:
+    """A port at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield Server(f"http://127.0.0.1:{taken.getsockname()[1]}")
 
 
 def noise(size: int, name: str = "noise") -> bytes:
@@ -161,17 +174,33 @@ def packed(name: str, files: Mapping[str, bytes]) -> bytes:
     return tar_bytes(files, "w:gz" if name.endswith(".tgz") else "w")
 
 
-def archive_of(
-    server: Server,
-    name: str,
-    data: bytes,
-    *,
-    folder: str = "things",
-    holds: tuple[str, ...] = (),
-    unpacked: int = 1 << 24,
-    sha256: str | None = None,
-    md5: str | None = None,
-) -> Archive:
+def archive_of(server: Server, name: str, data: bytes, folder: str = "things", holds: tuple[str, ...] = ()) -> Archive:
     """The entry of the source table for ``data`` under ``name``."""
-    digest = hashlib.sha256(data).hexdigest() if sha256 is None else sha256
-    return Archive((f"{server.url}/{name}",), len(data), digest, folder, holds, unpacked, md5)
+    digests = hashlib.sha256(data).hexdigest(), hashlib.md5(data).hexdigest()
+    return Archive((f"{server.url}/{name}",), len(data), digests[0], folder, holds, 1 << 24, digests[1])
+
+
+FIRST = {"one/a.txt": b"first", "one/deep/b.bin": noise(60_000, "b"), "aside": b"left out"}
+SECOND = {f"two/{n}.bin": noise(9_000, str(n)) for n in range(9)}
+FILES = {"first.tgz": packed("first.tgz", FIRST), "second.zip": packed("second.zip", SECOND)}
+EXPECTED = {name: data for name, data in (FIRST | SECOND).items() if name != "aside"}
+
+
+def source_of(server: Server) -> Source:
+    """A source of two archives, ``FILES``."""
+    archives = (
+        archive_of(server, "first.tgz", FILES["first.tgz"], "one", ("a.txt",)),
+        archive_of(server, "second.zip", FILES["second.zip"], "two"),
+    )
+    return Source("Two things", "https://things.example", ("be kind",), archives, ("next: fsbench build {root}/one",))
+
+
+def run_and_kill(code: str, *arguments: object, when: Callable[[], bool]) -> int:
+    """Run Python ``code`` in a process and kill it as soon as ``when`` holds; returns its exit code."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    deadline = time.monotonic() + 60
+    while not when() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.0005)
+    process.kill()
+    return process.wait(timeout=30)

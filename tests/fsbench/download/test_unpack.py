@@ -1,4 +1,4 @@
-"""Unpacking: what a good archive holds comes out, and nothing that a bad one says can reach beyond its folder."""
+"""Unpacking: a good archive comes out as packed, and a bad one cannot write outside its folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIMIT = 1 << 20
 
 
 def unpacked(tmp_path: Path, name: str, data: bytes, folder: str = "a/b", limit: int = LIMIT) -> dict[str, bytes]:
-    """What comes out: path -> bytes. Proves that nothing else was made in ``tmp_path``."""
+    """The unpacked files, path -> bytes; checks that nothing else was made in ``tmp_path``."""
     archive = tmp_path / name
     archive.write_bytes(data)
     try:
@@ -39,11 +39,11 @@ def unpacked(tmp_path: Path, name: str, data: bytes, folder: str = "a/b", limit:
 def refusal(tmp_path: Path, name: str, data: bytes, limit: int = LIMIT) -> str:
     with pytest.raises(FsbenchError) as raised:
         unpacked(tmp_path, name, data, limit=limit)
-    said = str(raised.value)
-    assert said.startswith(str(tmp_path / name))
-    assert "\n" not in said
-    assert len(said) < 500
-    return said
+    message = str(raised.value)
+    assert message.startswith(str(tmp_path / name))
+    assert "\n" not in message
+    assert len(message) < 500
+    return message
 
 
 def tar_of(*members: tarfile.TarInfo, mode: str = "w") -> bytes:
@@ -69,7 +69,7 @@ def test_what_was_packed_comes_out(tmp_path: Path, suffix: str) -> None:
 names = st.lists(st.sampled_from(["a", "b", "c", "Ä", "x.jpg", "..."]), min_size=1, max_size=4).map("/".join)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     files=st.dictionaries(names, st.binary(max_size=2000), max_size=8),
     suffix=st.sampled_from(SUFFIXES),
@@ -84,25 +84,14 @@ def test_any_tree_comes_out(
     assert unpacked(tmp_path_factory.mktemp("tree"), name, packed(name, files), folder) == wanted
 
 
+OUTSIDE = ["../evil", "a/b/../../../evil", "a/b/..", "/evil", "//evil", "a\\..\\evil", "C:/evil", "a/b/1.txt:stream"]
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../evil",
-        "a/b/../../../evil",
-        "a/b/..",
-        "/evil",
-        "//evil",
-        "a\\..\\evil",
-        "C:/evil",
-        "a/b/1.txt:stream",
-        "a/b/new\nline",
-        "..",
-    ],
-)
+@pytest.mark.parametrize("name", [*OUTSIDE, "a/b/new\nline", ".."])
 def test_names_that_lead_outside(tmp_path: Path, suffix: str, name: str) -> None:
-    said = refusal(tmp_path, f"x.{suffix}", packed(f"x.{suffix}", {"a/b/1.txt": b"one", name: b"evil"}))
-    assert f"holds {name!r}, a name that could lead outside its folder" in said
+    message = refusal(tmp_path, f"x.{suffix}", packed(f"x.{suffix}", {"a/b/1.txt": b"one", name: b"evil"}))
+    assert f"holds {name!r}, a name that could lead outside its folder" in message
 
 
 @pytest.mark.parametrize(
@@ -119,8 +108,8 @@ def test_names_that_lead_outside(tmp_path: Path, suffix: str, name: str) -> None
     ids=["absolute link", "link out", "link within", "hard link", "device", "disk", "pipe"],
 )
 def test_links_and_devices_in_a_tar(tmp_path: Path, bad: tarfile.TarInfo, kind: str) -> None:
-    said = refusal(tmp_path, "x.tar", tar_of(member("a/b/1.txt"), bad, member("a/b/out/evil")))
-    assert f"'a/b/out' is {kind}, expected files and folders only" in said
+    message = refusal(tmp_path, "x.tar", tar_of(member("a/b/1.txt"), bad, member("a/b/out/evil")))
+    assert f"'a/b/out' is {kind}, expected files and folders only" in message
 
 
 def test_a_link_beside_the_folder_is_never_made(tmp_path: Path) -> None:
@@ -159,16 +148,16 @@ def test_rights_are_not_taken_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_bombs(tmp_path: Path, suffix: str, name: str) -> None:
     data = packed(f"x.{suffix}", {name: bytes(LIMIT + 1)})
-    said = refusal(tmp_path, f"x.{suffix}", data)
-    assert "unpacks to more than the 1048576 bytes (1.0 MB) that it may have" in said
+    message = refusal(tmp_path, f"x.{suffix}", data)
+    assert "unpacks to more than the 1048576 bytes (1.0 MB) that it may have" in message
     written = sum(path.stat().st_size for path in (tmp_path / "into").rglob("*") if path.is_file())
     assert written <= LIMIT
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_bomb_of_empty_files(tmp_path: Path, suffix: str) -> None:
-    files = {f"a/b/{n}": b"" for n in range(LIMIT // 512 + 1)}
-    assert "unpacks to more than" in refusal(tmp_path, f"x.{suffix}", packed(f"x.{suffix}", files))
+    files = {f"a/b/{n}": b"" for n in range(41)}
+    assert "unpacks to more than" in refusal(tmp_path, f"x.{suffix}", packed(f"x.{suffix}", files), limit=40 * 512)
 
 
 def test_a_sparse_bomb(tmp_path: Path) -> None:
@@ -180,11 +169,13 @@ def test_a_sparse_bomb(tmp_path: Path) -> None:
     assert "'a/b/hole' is a sparse or special file" in refusal(tmp_path, "x.tar", out.getvalue())
 
 
-def test_a_zip_that_lies_about_a_size(tmp_path: Path) -> None:
+def test_damaged_zips(tmp_path: Path) -> None:
     data = zip_bytes({"a/b/zeros": bytes(LIMIT + 1)})
     lying = data.replace((LIMIT + 1).to_bytes(4, "little"), (9).to_bytes(4, "little"))
     assert lying != data
     assert "is broken (Bad CRC-32" in refusal(tmp_path, "x.zip", lying)
+    points_outside = zip_bytes({f"a/b/{n}": noise(99) for n in range(9)})[500:]
+    assert "is broken (" in refusal(tmp_path, "x.zip", points_outside)
 
 
 def test_a_zip_with_an_entry_of_no_name(tmp_path: Path) -> None:
@@ -194,25 +185,18 @@ def test_a_zip_with_an_entry_of_no_name(tmp_path: Path) -> None:
     assert unpacked(tmp_path, "x.zip", nameless) == {"a/b/1.txt": b"one"}
 
 
-def test_a_zip_that_points_before_its_beginning(tmp_path: Path) -> None:
-    assert "is broken (" in refusal(tmp_path, "x.zip", zip_bytes({f"a/b/{n}": noise(99) for n in range(9)})[500:])
-
-
-def test_a_name_that_is_a_file_and_a_folder(tmp_path: Path) -> None:
-    data = packed("x.tar", {"a/b/1": b"one", "a/b/1/2": b"two"})
-    assert "is broken (" in refusal(tmp_path, "x.tar", data)
-    (tmp_path / "second").mkdir()
-    data = packed("x.tar", {"a/b/1/2": b"two", "a/b/1": b"one"})
-    assert "is broken (" in refusal(tmp_path / "second", "x.tar", data)
+@pytest.mark.parametrize("names", [("a/b/1", "a/b/1/2"), ("a/b/1/2", "a/b/1")])
+def test_a_name_that_is_a_file_and_a_folder(tmp_path: Path, names: tuple[str, str]) -> None:
+    assert "is broken (" in refusal(tmp_path, "x.tar", packed("x.tar", dict.fromkeys(names, b"one")))
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_archives_that_are_none(tmp_path: Path, suffix: str) -> None:
+def test_files_that_are_no_archives(tmp_path: Path, suffix: str) -> None:
     for content in (b"", b"<html>", noise(3000)):
         assert "is broken (" in refusal(tmp_path, f"x.{suffix}", content)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), suffix=st.sampled_from(SUFFIXES))
 def test_damage_is_one_line_or_harmless(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, suffix: str
@@ -225,5 +209,5 @@ def test_damage_is_one_line_or_harmless(
         unpacked(tmp_path_factory.mktemp("damage"), f"x.{suffix}", cut)
 
 
-def test_the_first_folder_of_a_tar_may_begin_with_a_dot(tmp_path: Path) -> None:
+def test_names_in_a_tar_may_begin_with_a_dot(tmp_path: Path) -> None:
     assert unpacked(tmp_path, "x.tar", tar_bytes({"./a/b/1": b"1"})) == {"a/b/1": b"1"}

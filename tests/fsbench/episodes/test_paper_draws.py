@@ -21,7 +21,7 @@ from fsbench.errors import FsbenchError
 from fsbench.index.fold_lists import FoldLists
 from fsbench.index.image_order import image_order
 from fsbench.models.registry import published_lists
-from tests.fsbench.episodes.test_draws import PASCAL, global_generator
+from tests.fsbench.episodes.test_draws import global_generator
 
 REFERENCE = {
     ("hsnet", "coco-20i", "0", 1): "53ae0dc7abf01220db425a39eb15a4f7da2caf02f28c1dcadc69ed5d9e263b3e",
@@ -73,7 +73,7 @@ def naive_coco(text: str, fold: int, shots: int, seed: int) -> str:
     return episodes
 
 
-@pytest.mark.parametrize(("fold", "shots", "seed"), [(1, 1, 0), (2, 5, 0), (3, 1, 7), (3, 0, 0)])
+@pytest.mark.parametrize(("fold", "shots", "seed"), [(1, 1, 0), (2, 3, 7), (3, 0, 0)])
 def test_coco_agrees_with_a_naive_replay(fold: int, shots: int, seed: int) -> None:
     text = coco_lists.published_text(f"val-fold{fold}")
     protocol = "hsnet" if shots else "lseg"
@@ -99,7 +99,7 @@ def naive_fss(names: list[str], shots: int, seed: int) -> str:
     return episodes
 
 
-@pytest.mark.parametrize(("shots", "seed"), [(1, 0), (5, 0), (1, 3)])
+@pytest.mark.parametrize(("shots", "seed"), [(3, 0), (1, 3)])
 def test_fss_agrees_with_a_naive_replay(shots: int, seed: int) -> None:
     lists = lists_of("fss-1000")
     names = [c.key for c in lists.classes if c.id >= 760]
@@ -117,11 +117,10 @@ def test_lseg_on_fss_at_one_shot_supports_with_the_first_image() -> None:
         asked("lseg", lists_of("fss-1000"), "test", 5)
 
 
-@pytest.mark.parametrize("fold", "0123")
-def test_fusioner_takes_the_first_thousand_of_the_sorted_pairs(fold: str) -> None:
+def test_fusioner_takes_the_first_thousand_of_the_sorted_pairs() -> None:
     lists = lists_of("coco-20i")
-    asked_pairs = [(q.query, q.class_ids[0]) for q in asked("fusioner", lists, fold, 0).questions]
-    assert asked_pairs == sorted(set(lists.val[fold]))[:1000]
+    pairs = [(q.query, q.class_ids[0]) for q in asked("fusioner", lists, "2", 0).questions]
+    assert pairs == sorted(set(lists.val["2"]))[:1000]
 
 
 @pytest.mark.parametrize(("name", "episodes"), [("pascal-5i", 5001), ("coco-20i", 20001)])
@@ -134,12 +133,13 @@ def test_pfenet_walks_through_the_images(name: str, episodes: int) -> None:
     for number, question in enumerate(manifest.questions):
         (class_id,), (supports,) = question.class_ids, question.supports
         assert question.query == images[number % len(images)]
-        assert {(sample, class_id) for sample in (question.query, *supports)} <= listed
+        assert all((sample, class_id) in listed for sample in (question.query, *supports))
         assert len({question.query, *supports}) == 6
     asked_classes = Counter(question.class_ids[0] for question in manifest.questions)
     assert set(asked_classes) == set(lists.folds["1"])
-    assert manifest.sha256 == asked("pfenet", lists, "1", 5).sha256 != asked("pfenet", lists, "1", 5, seed=1).sha256
-    assert asked("pfenet@1000", lists, "1", 5).questions == manifest.questions[:1000]
+    if name == "pascal-5i":
+        assert manifest.sha256 != asked("pfenet", lists, "1", 5, seed=1).sha256
+        assert asked("pfenet@1000", lists, "1", 5).questions == manifest.questions[:1000]
 
 
 @pytest.mark.parametrize(("name", "variant"), [("pascal-5i", "fusioner"), ("coco-20i-contiguous", "published")])
@@ -158,12 +158,9 @@ def test_panet_draws_from_the_train_pool_in_runs(name: str, variant: str) -> Non
     expected = 5000 / len(lists.folds["2"])
     assert all(abs(number - expected) < 6 * expected**0.5 for number in shares.values())
     assert '"run": 3' in runs[3].jsonl([c.key for c in lists.classes])
+    assert asked("panet", lists, "2", 1, seed=4, run=1).questions == asked("panet", lists, "2", 1, seed=5).questions
     with pytest.raises(FsbenchError, match="run 5: protocol panet has the runs 0 to 4"):
         asked("panet", lists, "2", 1, run=5)
-
-
-def test_runs_are_seeded_as_in_panets_code() -> None:
-    assert asked("panet", PASCAL, "0", 1, seed=4, run=1).questions == asked("panet", PASCAL, "0", 1, seed=5).questions
 
 
 def test_the_order_of_images_agrees_with_the_shipped_one() -> None:
