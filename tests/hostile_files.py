@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 import pytest
@@ -45,20 +46,28 @@ def check_refused(
     path: Path, read: Callable[[], object], named: Path | None = None, kinds: Sequence[Put] = KINDS
 ) -> None:
     """Put each kind in the place of ``path``; ``read`` must end at once, with one line that names it (or ``named``)."""
-    whole, kept = path.read_bytes(), path.with_name(f"{path.name}.kept")
-    path.rename(kept)
-    for put in kinds:
-        put(path, whole)
-        with within(30), pytest.raises(FsbenchError) as caught:
-            read()
-        message = str(caught.value)
-        assert "\n" not in message
-        assert str(named or path) in message, f"{put.__name__}: {message!r} does not name the file"
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    kept.rename(path)
+    whole = path.read_bytes()
+    with TemporaryDirectory() as elsewhere:
+        kept = path.rename(Path(elsewhere) / path.name)
+        try:
+            for put in kinds:
+                put(path, whole)
+                with within(30), pytest.raises(FsbenchError) as caught:
+                    read()
+                message = str(caught.value)
+                assert "\n" not in message
+                assert str(named or path) in message, f"{put.__name__}: {message!r} does not name the file"
+                _remove(path)
+        finally:
+            _remove(path)
+            kept.rename(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

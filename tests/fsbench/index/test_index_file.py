@@ -1,4 +1,4 @@
-"""A benchmark folder whose files were altered, or say what cannot be, is refused in one line that names the file."""
+"""A benchmark folder with altered or impossible values is refused in one line that names the file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def folder(small: Benchmark, tmp_path: Path) -> Path:
     return Path(shutil.copytree(small.folder, tmp_path / "copy"))
 
 
-def said(folder: Path) -> dict[str, Any]:
+def values_of(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((folder / "benchmark.json").read_bytes())
     return found
 
@@ -65,22 +65,12 @@ def other(value: Any) -> Any:
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_an_altered_field_is_refused(folder: Path, field: str) -> None:
-    values = said(folder)
-    values[field] = other(values[field])
-    write(folder, values, sealed=False)
+    whole = values_of(folder)
+    write(folder, {**whole, field: other(whole[field])}, sealed=False)
     refused(folder, "benchmark.json", "is not the index of a benchmark")
-
-
-@pytest.mark.parametrize("field", FIELDS)
-@pytest.mark.parametrize("value", [None, 3, [{}], {"x": None}])
-def test_a_field_of_another_type_is_refused(folder: Path, field: str, value: Any) -> None:
-    write(folder, {**said(folder), field: value}, sealed=field != "sha256")
-    refused(folder, "benchmark.json", rf"is not the index of a benchmark \({field}")
-
-
-def test_white_space_is_no_alteration(folder: Path, small: Benchmark) -> None:
-    write(folder, said(folder), sealed=False)
-    assert open_benchmark(folder).lists == small.lists
+    for value in (None, 3, [{}], {"x": None}):
+        write(folder, {**whole, field: value}, sealed=field != "sha256")
+        refused(folder, "benchmark.json", rf"is not the index of a benchmark \({field}")
 
 
 EDITS: list[tuple[str, Callable[[dict[str, Any]], Any]]] = [
@@ -99,18 +89,18 @@ EDITS: list[tuple[str, Callable[[dict[str, Any]], Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("match", "edit"), EDITS, ids=range(len(EDITS)))
-def test_values_that_do_not_fit_are_refused_with_their_digest_too(
-    folder: Path, match: str, edit: Callable[[dict[str, Any]], Any]
-) -> None:
-    values = said(folder)
-    edit(values)
-    write(folder, values, sealed=True)
-    refused(folder, "benchmark.json", match)
+def test_values_that_do_not_fit_are_refused_with_their_digest_too(folder: Path, small: Benchmark) -> None:
+    write(folder, values_of(folder), sealed=False)
+    assert open_benchmark(folder).lists == small.lists, "white space is no alteration"
+    for match, edit in EDITS:
+        values = values_of(small.folder)
+        edit(values)
+        write(folder, values, sealed=True)
+        refused(folder, "benchmark.json", match)
 
 
 @pytest.mark.parametrize("file", ["samples.parquet", "pairs.parquet"])
-def test_a_table_of_another_benchmark_is_refused(folder: Path, file: str) -> None:
+def test_an_altered_table_is_refused(folder: Path, file: str) -> None:
     pq.write_table(pq.read_table(folder / file), folder / file, compression="none")
     refused(folder, file, "it was altered after it was written")
 
@@ -144,20 +134,17 @@ def test_a_forged_table_is_refused(folder: Path, file: str, column: str, value: 
     pq.write_table(
         table.set_column(place, table.schema.field(column), pa.array(values, table[column].type)), folder / file
     )
-    index = said(folder)
+    index = values_of(folder)
     index["files"][file] = sha256_file(folder / file)
     write(folder, index, sealed=True)
     refused(folder, file, match)
 
 
-def test_what_cannot_be_read_back_is_not_written(tmp_path: Path) -> None:
+def test_impossible_samples_are_not_written(tmp_path: Path) -> None:
     sample = Sample("a", "val", 70_000, 10, "root:a.jpg", "root:a.png", "0" * 64, "0" * 64)
     with pytest.raises(FsbenchError, match="sample a: height is 70000: expected 1 to 65535 pixels"):
         write_samples(tmp_path, [sample], ["root"])
     assert list(tmp_path.iterdir()) == []
-
-
-def test_sample_ids_have_a_bound() -> None:
     assert check_sample_id("é" * 100)
     with pytest.raises(FsbenchError, match="has more than 200 bytes: shorten the file's path"):
         check_sample_id("é" * 101)
@@ -174,7 +161,7 @@ def test_the_index_of_a_builder_with_files_of_its_own(tmp_path: Path) -> None:
     values = {"name": "mine", "title": "Mine", "roots": {"root": "/raw"}, "builder": "mine", "builder_version": "1"}
     write_index(tmp_path, BuilderIndex, values)
     assert read_index(tmp_path, BuilderIndex).title == "Mine"
-    write(tmp_path, {**said(tmp_path), "title": "Yours"}, sealed=False)
+    write(tmp_path, {**values_of(tmp_path), "title": "Yours"}, sealed=False)
     with pytest.raises(FsbenchError, match=r"benchmark\.json: .*its values were altered after it was written"):
         read_index(tmp_path, BuilderIndex)
     with pytest.raises(FsbenchError, match=r"benchmark\.json: cannot be written \(roots: "):
