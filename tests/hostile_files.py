@@ -38,8 +38,13 @@ def sparse(path: Path, whole: bytes) -> None:
     os.truncate(path, HUGE)
 
 
+def huge(path: Path, whole: bytes) -> None:
+    """A hole alone."""
+    sparse(path, b"")
+
+
 Put = Callable[[Path, bytes], None]
-KINDS: tuple[Put, ...] = (pipe, device, folder, sparse)
+KINDS: tuple[Put, ...] = (pipe, device, folder, huge)
 
 
 def check_refused(
@@ -77,15 +82,15 @@ def within(seconds: int) -> Iterator[None]:
     def hang(number: int, frame: FrameType | None) -> None:
         raise AssertionError(f"hangs: nothing came in {seconds} seconds")
 
-    before, limits = signal.signal(signal.SIGALRM, hang), resource.getrlimit(resource.RLIMIT_AS)
+    before, limits = signal.signal(signal.SIGALRM, hang), resource.getrlimit(resource.RLIMIT_DATA)
     pages = Path("/proc/self/statm")
     if pages.exists():
-        used = int(pages.read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + MOST_MEMORY, limits[1]))
+        used = int(pages.read_text().split()[5]) * resource.getpagesize()  # data and stack, no mapped files
+        resource.setrlimit(resource.RLIMIT_DATA, (used + MOST_MEMORY, limits[1]))
     signal.alarm(seconds)
     try:
         yield
     finally:
         signal.alarm(0)
-        resource.setrlimit(resource.RLIMIT_AS, limits)
+        resource.setrlimit(resource.RLIMIT_DATA, limits)
         signal.signal(signal.SIGALRM, before)
