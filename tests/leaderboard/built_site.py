@@ -1,12 +1,16 @@
-"""A results folder for the site: boards of several shots and protocols, rows of every kind, and what may be missing."""
+"""Results and their site: boards of several shots and protocols, rows of every kind, and what may be missing."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fsbench.scoring.scenes import FALSE_ALARMS, HIT, LEAK, MISS, NAMED, WRONG_OBJECT
+from leaderboard.boards import Board, make_boards
+from leaderboard.results import read_results
+from leaderboard.site.build import build_site
+from leaderboard.site.pages import Site
 from tests.leaderboard.sample_records import Change, write
 
 LONG_TEXT = "VOC 2012 train, classes of the other folds; " * 6
@@ -18,6 +22,36 @@ MODELS: dict[str, tuple[float, dict[str, Any]]] = {
     "gamma": (0.3, {"prompts": "none", "data": "unknown"}),
 }
 """Name -> quality, and what its card says; the first two are close."""
+
+
+class BuiltSite(NamedTuple):
+    """What a site was made from, and its folder."""
+
+    site: Site
+    folder: Path
+
+    def address(self, path: str) -> str:
+        """The address of a page, as opened from the disk."""
+        file, hash_, choice = path.partition("#")
+        return (self.folder / file).as_uri() + hash_ + choice
+
+    def board(self, benchmark: str, shots: int = 0) -> Board:
+        """The main board of a benchmark."""
+        return next(b for b in self.site.benchmarks[benchmark] if not b.off and b.shots == shots)
+
+
+def site_of(results: Path, *, with_published: bool = False) -> Site:
+    """The site of a folder of records, of which none is refused."""
+    read = read_results(results)
+    assert not read.refused
+    return Site(read, make_boards(read.entries), with_published)
+
+
+def build(results: Path, *, with_published: bool = False) -> BuiltSite:
+    """Build the site of ``results``, beside it."""
+    site, folder = site_of(results, with_published=with_published), results.parent / "site"
+    build_site(site, folder)
+    return BuiltSite(site, folder)
 
 
 def carded(shots: int = 0, **said: Any) -> Change:

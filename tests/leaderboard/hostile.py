@@ -7,7 +7,6 @@ taking up much memory.
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import shutil
@@ -187,7 +186,7 @@ def _in(*keys: str, value: Any) -> Change:
     def change(said: dict[str, Any]) -> None:
         for key in keys[:-1]:
             said = said[key]
-        said[keys[-1]] = copy.deepcopy(value)
+        said[keys[-1]] = value
 
     return change
 

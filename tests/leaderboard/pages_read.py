@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 
-from leaderboard.boards import make_boards
-from leaderboard.results import read_results
 from leaderboard.site import model_page
 from leaderboard.site.build import shared
 from leaderboard.site.gallery_view import Galleries
 from leaderboard.site.pages import Page, Site, environment
+from tests.leaderboard.built_site import site_of
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 
@@ -82,13 +81,6 @@ def read_page(html: str) -> Element:
 def everything(element: Element) -> list[Element]:
     """All elements in it."""
     return [e for inner in element.inside for e in (inner, *everything(inner))]
-
-
-def site_of(folder: Path) -> Site:
-    """The site of a folder of records, of which none is refused."""
-    results = read_results(folder)
-    assert not results.refused
-    return Site(results, make_boards(results.entries))
 
 
 def rendered(site: Site, page: Page) -> Element:

@@ -1,43 +1,32 @@
-"""The compare page in real Chromium, from a disk as a reader has it: its numbers are those that Python computes.
+"""The compare page in real Chromium, from the disk: its numbers are those that Python computes, for any two rows.
 
-Also: it works without JavaScript, a link can carry the choice, nothing that a stranger wrote runs, and neither it nor a
-model's page is wider than a phone.
+It also works without JavaScript, a link carries the choice, no untrusted text runs, and it fits a phone.
 """
 
 from __future__ import annotations
 
 import json
 import random
-import shutil
 from base64 import b64decode
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fsbench.scoring.intervals import paired_interval
-from leaderboard.boards import Board, Row, make_boards
-from leaderboard.results import read_results
+from leaderboard.boards import Board, Row
 from leaderboard.site import compare_page
-from leaderboard.site.build import build_site
 from leaderboard.site.compare_page import IN_MATRIX, packed, points
 from leaderboard.site.links import compare_link, row_id
-from leaderboard.site.pages import Site
 from tests.fsbench.results.saved_records import Episode, write_stored
-from tests.leaderboard.hostile import altered, ugly_records
+from tests.leaderboard.built_site import BuiltSite, build
+from tests.leaderboard.conftest import Open
 
-pytest.importorskip("playwright", reason="playwright is not installed: the pages are not tried in a browser")
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+pytest.importorskip("playwright", reason="playwright is not installed")
+from playwright.sync_api import Page, expect
 
-CHROMIUM = shutil.which("chromium")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH: the pages are not tried in one")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-WIDTH = 375
-"""Of a phone, in pixels."""
 CLASSES = {"0": (0, 1, 2), "1": (3, 4, 5)}
-MANY = 20
+MANY = 16
+"""Models on the board; with 15 the page offers a filter."""
 
 
 def answers(model: int, fold: str) -> list[Episode]:
@@ -51,136 +40,94 @@ def answers(model: int, fold: str) -> list[Episode]:
     return found
 
 
-@dataclass(frozen=True)
-class Made:
-    """A site that was built: its folder, what it was made from, and its one board of many models."""
-
-    folder: Path
-    site: Site
-    board: Board
-
-    def at(self, path: str) -> str:
-        """The address of a page from the disk."""
-        path, hash_, rest = path.partition("#")
-        return (self.folder / path).as_uri() + hash_ + rest
-
-
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    folder = tmp_path_factory.mktemp("compare")
+def built(tmp_path_factory: pytest.TempPathFactory) -> BuiltSite:
+    """Three boards: of many models, of two whose replicates often lose a class, and of one model alone."""
+    results = tmp_path_factory.mktemp("compare") / "results"
     for model in range(MANY):
         asked = {fold: answers(model, fold) for fold in CLASSES}
-        write_stored(
-            folder / "results" / f"m{model}", asked, CLASSES, model=f"model-{model}", run=["0"] if model == 3 else None
-        )
-    other = {"0": answers(1, "0"), "1": answers(2, "1")}
-    write_stored(folder / "results" / "alone", other, CLASSES, model="alone", seed=9)
-    results = read_results(folder / "results")
-    assert not results.refused
-    site = Site(results, make_boards(results.entries))
-    build_site(site, folder / "site")
-    board, _ = sorted(site.boards, key=lambda board: -len(board.rows))
-    assert len(board.rows) == MANY
-    return Made(folder / "site", site, board)
+        run = ["0"] if model == 3 else None
+        write_stored(results / f"m{model}", asked, CLASSES, model=f"model-{model}", run=run)
+    drawn = random.Random(0)
+    for name in ("few-a", "few-b"):
+        many = [(f"image{n}", n % 2, drawn.randrange(13), 15, 12, 100) for n in range(10, 40)]
+        few = [(f"image{n}", class_id, drawn.randrange(13), 15, 12, 100) for n in (1, 2, 3) for class_id in (0, 1)]
+        asked = {"0": [*many, *few], "1": [("image0", 2, drawn.randrange(13), 15, 12, 100)]}
+        write_stored(results / name, asked, {"0": (0, 1), "1": (2,)}, model=name)
+    write_stored(results / "alone", {"0": answers(1, "0"), "1": answers(2, "1")}, CLASSES, model="alone", seed=9)
+    return build(results)
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as running:
-        started = running.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield started
-        started.close()
+def boards(built: BuiltSite) -> list[Board]:
+    """The boards, the one with most rows first."""
+    found = sorted(built.site.boards, key=lambda board: -len(board.rows))
+    assert [len(board.rows) for board in found] == [MANY, 2, 1]
+    return found
 
 
-@pytest.fixture
-def tab(browser: Browser) -> Iterator[Page]:
-    """A tab in which any error, and any request that is not of the disk, fails the test."""
-    opened = browser.new_page()
-    wrong: list[str] = []
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
-    opened.on("request", lambda asked: None if asked.url.startswith("file:") else wrong.append(asked.url))
-    opened.on("dialog", lambda dialog: wrong.append(dialog.message))
-    yield opened
-    opened.close()
-    assert not wrong
-
-
-def interval_of(a: Row, b: Row) -> tuple[float, float] | None:
+def interval_of(a: Row, b: Row) -> tuple[float, float]:
     of_a, of_b = a.entries[0].draws, b.entries[0].draws
-    return None if of_a is None or of_b is None else paired_interval(of_a, of_b)
+    assert of_a is not None
+    assert of_b is not None
+    found = paired_interval(of_a, of_b)
+    assert found is not None
+    return found
 
 
 def test_packed_replicates_are_off_by_less_than_a_hundred_thousandth() -> None:
     draws = np.random.RandomState(0).beta(3, 5, 10_000)
     draws[::7] = np.nan
-    said = packed(draws)
-    codes = np.frombuffer(b64decode(said["codes"]), "<u2")
-    found = np.where(codes == 65535, np.nan, said["low"] + codes.astype(float) * said["step"])
+    code = packed(draws)
+    codes = np.frombuffer(b64decode(code["codes"]), "<u2")
+    found = np.where(codes == 65535, np.nan, code["low"] + codes.astype(float) * code["step"])
     np.testing.assert_array_equal(np.isnan(found), np.isnan(draws))
     assert np.nanmax(abs(found - draws)) < 1e-5
     equal = packed(np.full(10, 0.25))
     assert (equal["low"], equal["step"]) == (0.25, 0)
 
 
-def test_scripts_are_ascii_that_ends_no_script(tmp_path: Path) -> None:
-    pairs_of_ugly(tmp_path)
-    results = read_results(tmp_path)
-    site = Site(results, make_boards(results.entries))
-    scripts = dict(compare_page.assets(site))
-    assert len(scripts) == sum(1 + len(board.rows) for board in site.boards if len(board.rows) > 1)
+def test_scripts_are_ascii_that_ends_no_script(ugly_site: BuiltSite) -> None:
+    scripts = dict(compare_page.assets(ugly_site.site))
+    boards = [board for board in ugly_site.site.boards if len(board.rows) > 1]
+    assert len(scripts) == sum(1 + len(board.rows) for board in boards)
     for path, data in scripts.items():
         text = data.decode("ascii")
         assert not set("<>") & set(text)
         function, _, rest = text.partition("(")
         assert function == ("fsbenchRow" if path.count("/") == 2 else "fsbenchBoard")
         json.loads(rest.removesuffix(");\n"))
-    total = sum(len(data) for path, data in scripts.items() if path.count("/") == 2)
-    assert total / sum(path.count("/") == 2 for path in scripts) < 40_000
+    of_rows = [len(data) for path, data in scripts.items() if path.count("/") == 2]
+    assert sum(of_rows) / len(of_rows) < 40_000
 
 
-def test_boards_of_one_row_are_not_offered(made: Made) -> None:
-    alone = next(board for board in made.site.boards if len(board.rows) == 1)
-    assert alone.key not in (made.folder / "compare.html").read_text()
-    assert not (made.folder / "data" / f"{alone.key}.js").exists()
+def test_boards_of_one_row_are_not_offered(built: BuiltSite, boards: list[Board]) -> None:
+    assert boards[-1].key not in (built.folder / "compare.html").read_text()
+    assert not (built.folder / "data" / f"{boards[-1].key}.js").exists()
 
 
-@needs_chromium
-def test_any_two_rows_are_compared_as_python_does(made: Made, tab: Page) -> None:
-    tab.goto(made.at("compare.html"))
-    ranked = made.board.ranked
-    tab.locator("#a option").nth(MANY - 1).wait_for(state="attached")
-    for a, b in [(ranked[0], ranked[1]), (ranked[4], ranked[2]), (ranked[-1], ranked[5])]:
-        tab.select_option("#a", row_id(a))
-        tab.select_option("#b", row_id(b))
-        expected = interval_of(a, b)
-        assert expected is not None
-        assert a.miou.score is not None
-        assert b.miou.score is not None
-        head = tab.locator("table.sides thead")
-        expect(head.locator("a").nth(1)).to_have_text(b.record.model.name)
-        expect(head.locator("a").nth(0)).to_have_text(a.record.model.name)
-        verdict = tab.locator("#verdict")
-        said = verdict.inner_text()
-        assert f"A − B = {points(a.miou.score - b.miou.score)} points of mIoU" in said
-        for name, end in zip(("data-low", "data-high"), expected, strict=True):
-            assert abs(float(verdict.get_attribute(name) or "nan") - 100 * end) < 0.01
-        separable = not expected[0] <= 0 <= expected[1]
-        assert ("not separable" in said) is not separable
-        check_folds_and_classes(tab, a, b)
+def compared(tab: Page, a: Row, b: Row) -> None:
+    """The page compares ``a`` and ``b``: the difference and its interval are Python's."""
+    head = tab.locator("table.sides thead a")
+    expect(head.nth(0)).to_have_text(a.record.model.name)
+    expect(head.nth(1)).to_have_text(b.record.model.name)
+    expected, verdict = interval_of(a, b), tab.locator("#verdict")
+    assert a.miou.score is not None
+    assert b.miou.score is not None
+    assert f"A − B = {points(a.miou.score - b.miou.score)} points of mIoU" in verdict.inner_text()
+    for name, end in zip(("data-low", "data-high"), expected, strict=True):
+        assert float(verdict.get_attribute(name) or "nan") == pytest.approx(100 * end, abs=0.01)
+    assert ("not separable" in verdict.inner_text()) == (expected[0] <= 0 <= expected[1])
 
 
-def check_folds_and_classes(tab: Page, a: Row, b: Row) -> None:
-    for fold, of_a in a.record.folds.items():
-        score_b = b.record.folds[fold].miou
-        assert of_a.miou is not None
-        assert score_b is not None
-        row = tab.locator("table.sides tbody tr", has_text=f"mIoU, fold {fold}")
-        assert row.locator("td").nth(2).inner_text() == points(of_a.miou - score_b)
+def compared_in_folds_and_classes(tab: Page, a: Row, b: Row) -> None:
     expected = {}
-    for fold in CLASSES:
-        for key, c in a.record.folds[fold].classes.items():
-            iou = b.record.folds[fold].classes[key].iou
+    for fold, of_a in a.record.folds.items():
+        of_b = b.record.folds[fold]
+        row = tab.locator("table.sides tbody tr", has_text=f"mIoU, fold {fold}")
+        assert row.locator("td").nth(2).inner_text() == points((of_a.miou or 0) - (of_b.miou or 0))
+        for key, c in of_a.classes.items():
+            iou = of_b.classes[key].iou
             if c.iou is not None and iou is not None:
                 expected[f"{key} (fold {fold})"] = c.iou - iou
     shown = tab.locator("ul.differences li").evaluate_all(
@@ -199,136 +146,92 @@ def check_folds_and_classes(tab: Page, a: Row, b: Row) -> None:
     assert widths == pytest.approx([50 * abs(d) / most for _, d in ordered], abs=0.006)
 
 
-@needs_chromium
-def test_replicates_without_a_score_are_left_out(tmp_path: Path, tab: Page) -> None:
-    drawn = random.Random(0)
-    for model in ("a", "b"):
-        many = [(f"image{n}", n % 2, drawn.randrange(13), 15, 12, 100) for n in range(10, 40)]
-        few = [(f"image{n}", class_id, drawn.randrange(13), 15, 12, 100) for n in (1, 2, 3) for class_id in (0, 1)]
-        asked = {"0": [*many, *few], "1": [("image0", 2, drawn.randrange(13), 15, 12, 100)]}
-        write_stored(tmp_path / "results" / model, asked, {"0": (0, 1), "1": (2,)}, model=model)
-    results = read_results(tmp_path / "results")
-    (board,) = make_boards(results.entries)
-    a, b = board.rows
-    draws = a.entries[0].draws
-    assert draws is not None
-    assert 1000 < np.isnan(draws).sum() < 9000
-    build_site(Site(results, [board]), tmp_path / "site")
-    tab.goto((tmp_path / "site").as_uri() + "/" + compare_link(board, a, b))
-    expected = interval_of(a, b)
-    assert expected is not None
-    for name, end in zip(("data-low", "data-high"), expected, strict=True):
-        assert abs(float(tab.locator("#verdict").get_attribute(name) or "nan") - 100 * end) < 0.01
+def test_any_two_rows_are_compared_as_in_python(built: BuiltSite, boards: list[Board], open_page: Open) -> None:
+    many, few, _ = boards
+    tab = open_page(built.address("compare.html"))
+    tab.select_option("#board", many.key)
+    tab.locator("#a option").nth(MANY - 1).wait_for(state="attached")
+    for a, b in [(many.ranked[0], many.ranked[1]), (many.ranked[-1], many.ranked[5])]:
+        tab.select_option("#a", row_id(a))
+        tab.select_option("#b", row_id(b))
+        compared(tab, a, b)
+        compared_in_folds_and_classes(tab, a, b)
+    tab.fill("#filter", "MODEL-1")
+    shown = many.ranked[-1].record.model.name
+    names = [row.record.model.name for row in many.rows]
+    assert tab.locator("#a option").count() == sum("model-1" in name or name == shown for name in names)
+    lost = few.rows[0].entries[0].draws
+    assert lost is not None
+    assert 1000 < np.isnan(lost).sum() < 9000
+    tab.select_option("#board", few.key)
+    compared(tab, *few.rows)
 
 
-@needs_chromium
-def test_a_link_carries_the_choice(made: Made, tab: Page) -> None:
-    a, b = made.board.ranked[6], made.board.ranked[3]
-    tab.goto(made.at(compare_link(made.board, a, b)))
-    head = tab.locator("table.sides thead a")
-    expect(head.nth(0)).to_have_text(a.record.model.name)
-    expect(head.nth(1)).to_have_text(b.record.model.name)
+def test_a_link_carries_the_choice(built: BuiltSite, boards: list[Board], open_page: Open) -> None:
+    board = boards[0]
+    a, b = board.ranked[6], board.ranked[3]
+    tab = open_page(built.address(compare_link(board, a, b)))
+    compared(tab, a, b)
     tab.click("#swap")
-    expect(head.nth(0)).to_have_text(b.record.model.name)
-    head.nth(0).click()
+    compared(tab, b, a)
+    head = tab.locator("table.sides thead a").nth(0)
+    head.click()
     assert tab.locator("h1").inner_text() == b.record.model.name
     tab.locator(".links a", has_text="Compare").first.click()
-    expect(tab.locator("table.sides thead a").nth(0)).to_have_text(b.record.model.name)
-    tab.goto(made.at("compare.html#board=nothing&a=<script>&b=%00"))
-    expect(tab.locator("#verdict")).to_be_visible()
-
-
-@needs_chromium
-def test_a_missing_fold_leaves_no_mean_but_folds(made: Made, tab: Page) -> None:
-    partly = next(row for row in made.board.rows if row.record.model.name == "model-3")
-    tab.goto(made.at(compare_link(made.board, made.board.ranked[0], partly)))
+    expect(head).to_have_text(b.record.model.name)
+    part = next(row for row in board.rows if row.record.model.name == "model-3")
+    tab.goto(built.address(compare_link(board, board.ranked[0], part)))
     expect(tab.locator(".verdict")).to_contain_text("No benchmark mean to compare")
     assert tab.locator("table.sides .tag").inner_text() == "no fold 1"
     assert tab.locator("ul.differences li").count() == 3
+    tab.goto(built.address("compare.html#board=nothing&a=<script>&b=%00"))
+    expect(tab.locator("#verdict")).to_be_visible()
 
 
-@needs_chromium
-def test_models_are_found_by_a_part_of_their_name(made: Made, tab: Page) -> None:
-    tab.goto(made.at("compare.html"))
-    tab.fill("#filter", "MODEL-1")
-    names = tab.locator("#a option").all_inner_texts()
-    found = [row.record.model.name for row in made.board.rows]
-    chosen = tab.locator("table.sides thead a").nth(0).inner_text()
-    assert len(names) == sum("model-1" in name or name == chosen for name in found)
-
-
-@needs_chromium
-def test_without_javascript_the_best_stand_in_a_matrix(made: Made, browser: Browser) -> None:
-    plain = browser.new_context(java_script_enabled=False)
-    tab = plain.new_page()
-    tab.goto(made.at("compare.html"))
+def test_without_javascript_the_best_stand_in_a_matrix(built: BuiltSite, boards: list[Board], open_page: Open) -> None:
+    tab = open_page(built.address("compare.html"), java_script_enabled=False)
     assert not tab.locator("#choice").is_visible()
-    rows = made.board.rows[:IN_MATRIX]
-    for place, line in enumerate(tab.locator("table.matrix tbody tr").all()):
+    rows = boards[0].rows[:IN_MATRIX]
+    matrix = tab.locator("details.matrix", has_text=f"{MANY} models")
+    if matrix.get_attribute("open") is None:
+        matrix.locator("summary").click()
+    lines = matrix.locator("tbody tr").all()
+    assert len(lines) == IN_MATRIX
+    for place, line in enumerate(lines):
         cells = line.locator("td").all_inner_texts()
         for before, cell in zip(rows[:place], cells[1:], strict=False):
-            found = interval_of(rows[place], before)
-            assert found is not None
-            low, high = map(points, found)
+            low, high = interval_of(rows[place], before)
             difference = points((rows[place].miou.score or 0) - (before.miou.score or 0))
-            mark = "" if found[0] <= 0 <= found[1] else "● "
-            assert cell.split("\n")[0].strip() == f"{mark}{difference}"
-            assert cell.split("\n")[1].strip() == f"{low} to {high}"
-    assert tab.locator("table.matrix tbody tr").count() == IN_MATRIX
+            mark = "" if low <= 0 <= high else "● "
+            assert [part.strip() for part in cell.split("\n")] == [
+                f"{mark}{difference}",
+                f"{points(low)} to {points(high)}",
+            ]
     first, second = (row.entries[0].place for row in rows[:2])
-    assert f"fsbench compare {first}/record.json {second}/record.json" in tab.locator("pre.command").inner_text()
-    tab.locator("table.matrix a").first.click()
+    assert f"fsbench compare {first}/record.json {second}/record.json" in matrix.locator("pre.command").inner_text()
+    matrix.locator("a").first.click()
     assert tab.locator("h1").inner_text() == rows[0].record.model.name
-    plain.close()
 
 
-def pairs_of_ugly(folder: Path) -> None:
-    """Ugly records, and each once more under another name, so that its board has two rows."""
-    for number, path in enumerate(ugly_records(folder)):
-        again = folder / "again" / str(number)
-        shutil.copytree(path.parent, again)
-        altered(again / "record.json", lambda said: said["model"].update(name=said["model"]["name"] + "-again"))
+def test_no_untrusted_text_runs(ugly_site: BuiltSite, open_page: Open) -> None:
+    boards = [board for board in ugly_site.site.boards if len(board.rows) > 1]
+    assert len(boards) >= 10
+    tab = open_page(ugly_site.address("compare.html"))
+    for board in boards:
+        tab.goto(ugly_site.address(compare_link(board, *board.rows[:2])))
+        expect(tab.locator("table.sides thead a").nth(0)).to_have_text(board.rows[0].record.model.name)
+        expect(tab.locator("#verdict")).to_be_visible()
+        assert tab.evaluate("window.pwned") is None
+        assert "pwned" not in tab.title()
+        assert tab.locator("main img, main script, iframe, a[href^='javascript' i]").count() == 0
+        assert tab.evaluate("[...document.scripts].every(s => s.src.startsWith('file:') && s.text === '')")
 
 
-@needs_chromium
-def test_nothing_of_a_stranger_runs(tmp_path: Path, tab: Page) -> None:
-    pairs_of_ugly(tmp_path / "results")
-    results = read_results(tmp_path / "results")
-    site = Site(results, make_boards(results.entries))
-    build_site(site, tmp_path / "site")
-    for page in sorted((tmp_path / "site" / "model").glob("ugly-*.html")):
-        tab.goto(page.as_uri())
-        check_untouched(tab)
-    compared = 0
-    for board in site.boards:
-        if len(board.rows) > 1:
-            a, b = board.rows[:2]
-            tab.goto(
-                (tmp_path / "site" / "compare.html").as_uri() + compare_link(board, a, b).removeprefix("compare.html")
-            )
-            tab.reload()
-            expect(tab.locator("#verdict")).to_be_visible()
-            check_untouched(tab)
-            compared += 1
-    assert compared >= 10
-
-
-def check_untouched(tab: Page) -> None:
-    assert tab.evaluate("window.pwned") is None
-    assert "pwned" not in tab.title()
-    assert tab.locator("main img, main script, iframe, a[href^='javascript' i]").count() == 0
-    assert tab.evaluate("[...document.scripts].every(s => s.src.startsWith('file:') && s.text === '')")
-
-
-@needs_chromium
-def test_no_page_is_wider_than_a_phone(made: Made, browser: Browser) -> None:
-    phone = browser.new_context(viewport={"width": WIDTH, "height": 700})
-    tab = phone.new_page()
-    model = next((made.folder / "model").glob("model-7-*.html"))
-    for address in (made.at(compare_link(made.board, *made.board.rows[:2])), model.as_uri()):
+def test_no_page_is_wider_than_a_phone(built: BuiltSite, boards: list[Board], open_page: Open) -> None:
+    tab = open_page(built.address(compare_link(boards[0], *boards[0].rows[:2])), viewport={"width": 375, "height": 700})
+    model = next((built.folder / "model").glob("model-7-*.html"))
+    for address in (tab.url, model.as_uri()):
         tab.goto(address)
-        for details in tab.locator("details").all():
-            details.evaluate("element => { element.open = true; }")
-        assert tab.evaluate("document.documentElement.scrollWidth") <= WIDTH
+        tab.locator("details").evaluate_all("all => all.forEach(element => { element.open = true; })")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 375
         assert tab.locator("svg rect").first.is_visible()
-    phone.close()

@@ -1,4 +1,4 @@
-"""Text of strangers shows what it is, and links lead to the web alone."""
+"""Untrusted text is shown as what it is, and links lead to the web alone."""
 
 from __future__ import annotations
 
@@ -16,11 +16,8 @@ def test_nothing_hidden_remains(text: str) -> None:
     shown = visible(text)
     assert all(unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for c in shown)
     assert visible(shown) == shown
-
-
-@given(st.text(st.characters(min_codepoint=32, max_codepoint=126)))
-def test_plain_text_is_left_alone(text: str) -> None:
-    assert visible(text) == text
+    if text.isascii() and text.isprintable():
+        assert shown == text
 
 
 @pytest.mark.parametrize(
