@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import typer
 
 from fsbench.errors import FsbenchError
-from fsbench.models.contract import ModelCard, Told
+from fsbench.models.contract import ModelCard, YesNo
 from fsbench.training.randomness import number
 from fsbench.training.task import Loss, Setup, Task
 from fusioner.recipes import Recipe, RecipeName, recipe_named
@@ -215,6 +215,6 @@ def _card(
     )
 
 
-def _either(a: Told, b: Told) -> Told:
+def _either(a: YesNo, b: YesNo) -> YesNo:
     """What two frozen parts together have seen; nobody knows more than the one who knows least."""
     return "yes" if "yes" in (a, b) else "unknown" if "unknown" in (a, b) else "no"

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fsbench.errors import FsbenchError
-from fsbench.io.parquet import Faulty, read_bounded, refused
+from fsbench.io.parquet import PARQUET_ERRORS, read_table, refused
 from fsbench.records.counts import ABSENT, SCENE_SCHEMA, SCHEMA
 from fsbench.records.record import Record
 from fsbench.scoring.metrics import IntArray, columns
@@ -51,8 +51,8 @@ class CountColumns:
 def read_count_columns(path: Path, rows_limit: int = MOST_ROWS) -> CountColumns:
     """Read a ``counts.parquet``; raises FsbenchError where it is none, is broken, or has more rows."""
     try:
-        table = read_bounded(path, (SCHEMA, SCENE_SCHEMA), rows_limit)
-    except Faulty as error:
+        table = read_table(path, (SCHEMA, SCENE_SCHEMA), rows_limit)
+    except PARQUET_ERRORS as error:
         raise refused(path, "counts", error) from error
     names = ("number", "class_id", "intersection", "predicted", "truth", "valid")
     number, class_id, inter, predicted, truth, valid = (table[name].to_numpy().astype(np.int64) for name in names)

@@ -196,7 +196,7 @@ def _shown(run: FoldRun, folder: Path, pick: Pick) -> Shown:
 
 def _truth(run: FoldRun, question: Question) -> Labels:
     if run.one_class:
-        return run.benchmark.shown_mask(question.query, question.class_ids[0])
+        return run.benchmark.support_mask(question.query, question.class_ids[0])
     return run.benchmark.labels(question.query, question.class_ids)
 
 

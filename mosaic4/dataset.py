@@ -20,8 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fsbench.benchmarks.name_files import check_folder_name
 from fsbench.errors import FsbenchError
-from fsbench.io.files import write_text, written_whole
-from fsbench.io.parquet import Faulty, read_bounded
+from fsbench.io.files import atomic_write, write_text
+from fsbench.io.parquet import PARQUET_ERRORS, read_table
 from fsbench.io.typed_json import read_typed
 from fsbench.io.untrusted import plain
 from fsbench.version import __version__
@@ -131,7 +131,7 @@ def write_table(table: pa.Table, sink: Path | pa.BufferOutputStream) -> None:
 
 def write_recipe(folder: Path, dataset: Dataset) -> None:
     """Write ``recipe.parquet``, whole or not at all."""
-    with written_whole(folder / PARQUET) as temporary:
+    with atomic_write(folder / PARQUET) as temporary:
         write_table(recipe_table(dataset.recipe, dataset.hashes), temporary)
 
 
@@ -197,8 +197,8 @@ def read_unchecked(folder: Path) -> Dataset:
     """As ``read_dataset``, with no hash compared: for ``verify``, which lists everything that was altered."""
     said = read_typed(folder / JSON, _Said, "a Mosaic-4", "build it again")
     try:
-        table = read_bounded(folder / PARQUET, [COLUMNS], MOST_ROWS)
-    except Faulty as error:
+        table = read_table(folder / PARQUET, [COLUMNS], MOST_ROWS)
+    except PARQUET_ERRORS as error:
         raise FsbenchError(f"{folder / PARQUET}: cannot be read ({_one_line(error)}): build it again") from error
     try:
         dataset = _dataset(said, table)

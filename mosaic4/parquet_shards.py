@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fsbench.io.files import sha256_file, written_whole
+from fsbench.io.files import atomic_write, sha256_file
 from fsbench.parallel import in_threads
 from mosaic4.compose import Mosaics
 from mosaic4.digests import PixelHashes
@@ -93,7 +93,7 @@ def write_parquet_shards(out: Path, mosaics: Mosaics, written: WrittenFiles, wor
             rows.append(its_row)
         if rows and (len(rows) == PER_SHARD or mosaic + 1 == len(mosaics)):
             path = paths[mosaic // PER_SHARD]
-            with written_whole(path) as temporary:
+            with atomic_write(path) as temporary:
                 write_shard(rows, temporary)
                 written.add(path, sha256_file(temporary))
             rows.clear()

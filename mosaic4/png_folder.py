@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fsbench.errors import FsbenchError
-from fsbench.io.files import write_text, written_whole
+from fsbench.io.files import atomic_write, write_text
 from fsbench.io.untrusted import read_bytes
 from fsbench.parallel import in_threads
 from mosaic4.compose import Mosaics
@@ -96,7 +96,7 @@ def _write(path: Path, pixels: Pixels, written: WrittenFiles) -> str:
         return digest
     data = encode_png(pixels)
     digest = hashlib.sha256(data).hexdigest()
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(data)
         written.add(path, digest)
     return digest

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fsbench.io.files import written_whole
+from fsbench.io.files import atomic_write
 
 SPLITS = ("val", "train")
 FOLDS = range(4)
@@ -105,7 +105,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for split in SPLITS:
         path = arguments.out / f"coco-20i-lists.{split}.xz"
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_bytes(lzma.compress(packed(read_classes(arguments.lists, split)), filters=FILTERS))
         print(f"{path}: {path.stat().st_size} bytes")
 

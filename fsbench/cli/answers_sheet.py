@@ -13,7 +13,7 @@ from fsbench.engine.answers import Asked
 from fsbench.engine.batches import shown_episodes
 from fsbench.engine.outputs import as_masks
 from fsbench.engine.plan import Plan
-from fsbench.io.files import written_whole
+from fsbench.io.files import atomic_write
 from fsbench.scoring.metrics import count
 
 Pixels = npt.NDArray[np.uint8]
@@ -53,7 +53,7 @@ def answers_sheet(plan: Plan, fold: str, numbers: Sequence[int], path: Path) -> 
     rows = []
     for question, episode, answer in zip(questions, episodes, answers, strict=True):
         image = plan.benchmark.image(question.query)
-        truth = plan.benchmark.shown_mask(question.query, question.class_ids[0])
+        truth = plan.benchmark.support_mask(question.query, question.class_ids[0])
         size = (image.shape[0], image.shape[1])
         mask = as_masks(answer, 1, size, size)[0]
         counts = count(mask, truth)
@@ -86,5 +86,5 @@ def _sheet(rows: Sequence[Sequence[tuple[Pixels, str]]], path: Path) -> None:
             picture.thumbnail((CELL, CELL), Image.Resampling.LANCZOS)
             sheet.paste(picture, (left + (CELL - picture.width) // 2, top))
             pen.text((left + 2, top + CELL + 3), caption, INK if column != 1 else GREY, font=font)
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         sheet.save(temporary, format="PNG", optimize=True)

@@ -41,7 +41,7 @@ def segment(
 
     from fsbench.cli.evaluate import options_for
     from fsbench.engine.segment import segment as ask
-    from fsbench.io.files import check_writable, written_whole
+    from fsbench.io.files import atomic_write, check_writable
     from fsbench.io.locks import one_writer
     from fsbench.io.palette import palette_image
     from fsbench.pictures.overlay import share_text
@@ -66,7 +66,7 @@ def segment(
         if labels is not None:
             pictures[labels] = palette_image(found.labels, len(found.names))
         for path, picture in pictures.items():
-            with written_whole(path) as temporary:
+            with atomic_write(path) as temporary:
                 picture.save(temporary, format="PNG")
     if as_json:
         height, width = found.labels.shape

@@ -1,4 +1,4 @@
-"""The local side of a download: how bytes are spelled, how much room is needed, and what a full disk looks like."""
+"""The local disk during a download: sizes as text, free space, errors and progress."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from fsbench.errors import FsbenchError
 from fsbench.progress import progress
 
 
-def spelled(size: int) -> str:
+def format_bytes(size: int) -> str:
     """A number of bytes for people, in decimal units.
 
-    >>> spelled(999), spelled(1_999_639_040)
+    >>> format_bytes(999), format_bytes(1_999_639_040)
     ('999 bytes', '2.0 GB')
     """
     for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
@@ -41,8 +41,8 @@ def check_room(root: Path, needed: int) -> None:
         free = shutil.disk_usage(root).free
     if free < needed:
         raise FsbenchError(
-            f"{root}: {spelled(free)} are free, up to {spelled(needed)} are needed: free some space, or choose "
-            "another --root"
+            f"{root}: {format_bytes(free)} are free, up to {format_bytes(needed)} are needed: free some space, "
+            "or choose another --root"
         )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fsbench.download.digests import mismatch
-from fsbench.download.disk import bytes_progress, spelled, writing
+from fsbench.download.disk import bytes_progress, format_bytes, writing
 from fsbench.download.sources import Archive
 from fsbench.download.web import HostError, InterruptedTransferError, Validator, changed, rest_of
 from fsbench.errors import FsbenchError
@@ -119,7 +119,7 @@ def fetch(archive: Archive, urls: Sequence[str], folder: Path, patience: Patienc
             )
         part.state.unlink(missing_ok=True)
         part.path.replace(path)
-    say(f"  {archive.name}: {spelled(archive.size)}, checksum right")
+    say(f"  {archive.name}: {format_bytes(archive.size)}, checksum right")
     return path
 
 
@@ -153,7 +153,7 @@ def _arrive(
 ) -> None:
     """Ask until all bytes are in ``part``; raises HostError, and InterruptedTransferError once patience is over."""
     if part.size:
-        say(f"  {archive.name}: {spelled(part.size)} of {spelled(archive.size)} are there, going on")
+        say(f"  {archive.name}: {format_bytes(part.size)} of {format_bytes(archive.size)} are there, going on")
     failures, waits, most = 0, cold_waits, part.size
     with bytes_progress(archive.name, archive.size, part.size) as at:
         while part.size < archive.size:

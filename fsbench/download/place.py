@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from fsbench.download.disk import writing
 from fsbench.errors import FsbenchError
-from fsbench.io.files import remove_cut_off
+from fsbench.io.files import remove_temporary_files
 
 WORK = ".downloads"
 STAGING = ".unpacking"
@@ -40,7 +40,7 @@ def work_folder(root: Path) -> Iterator[Path]:
                 f"{root}: another download works here: wait for its end, or choose another --root"
             ) from error
     try:
-        remove_cut_off(work)
+        remove_temporary_files(work)
         for left in list(work.glob(f"*{STAGING}")):  # of killed runs: the lock is ours
             empty_staging(left.name.removesuffix(STAGING), work)
         yield work

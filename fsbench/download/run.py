@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from fsbench.download.by_hand import check_official, recognized
-from fsbench.download.disk import check_room, spelled, writing
+from fsbench.download.disk import check_room, format_bytes, writing
 from fsbench.download.fetch import Patience, Say, fetch, missing_bytes
 from fsbench.download.place import empty_staging, move_into_place, work_folder
 from fsbench.download.sources import Archive, Source
@@ -53,13 +53,13 @@ def announcement(source: Source, urls: Mapping[Archive, Sequence[str]], files: M
     lines = [source.title, f"  terms ({source.page}):", *(f"    {line}" for line in source.terms)]
     for archive in source.archives:
         if archive in files:
-            lines.append(f"  {spelled(archive.size)}  {files[archive]}")
+            lines.append(f"  {format_bytes(archive.size)}  {files[archive]}")
             continue
-        lines.append(f"  {spelled(archive.size)}  {urls[archive][0]}")
+        lines.append(f"  {format_bytes(archive.size)}  {urls[archive][0]}")
         if others := [urlsplit(url).netloc for url in urls[archive][1:]]:
             lines.append(f"    or, if that fails, from {', '.join(others)}")
     room = sum(archive.size for archive in urls) + sum(archive.unpacked for archive in source.archives)
-    return [*lines, f"  archives and unpacked files together take up to {spelled(room)}"]
+    return [*lines, f"  archives and unpacked files together take up to {format_bytes(room)}"]
 
 
 def in_place(archive: Archive, root: Path) -> bool:

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO
 
-from fsbench.download.disk import bytes_progress, spelled, writing
+from fsbench.download.disk import bytes_progress, format_bytes, writing
 from fsbench.errors import FsbenchError
 from fsbench.io.untrusted import open_regular
 
@@ -80,8 +80,8 @@ def unpack(archive: Path, kind: str, folder: str, into: Path, limit: int) -> Non
                     at(entry.read_until)
         except _BombError as error:
             raise FsbenchError(
-                f"{archive}: unpacks to more than the {limit} bytes ({spelled(limit)}) that it may have: it is not the "
-                "official archive; fetch it again"
+                f"{archive}: unpacks to more than the {limit} bytes ({format_bytes(limit)}) that it may have: it is not "
+                "the official archive; fetch it again"
             ) from error
         except BROKEN as error:
             raise FsbenchError(

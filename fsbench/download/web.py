@@ -20,7 +20,7 @@ from http import HTTPStatus
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from fsbench.download.disk import spelled
+from fsbench.download.disk import format_bytes
 from fsbench.errors import FsbenchError
 from fsbench.version import __version__
 
@@ -170,7 +170,7 @@ def _where(response: http.client.HTTPResponse) -> tuple[int, int | None]:
 
 
 def _other_file(offered: int, size: int) -> str:
-    return f"it has another file: {offered} bytes ({spelled(offered)}), the official one has {size}"
+    return f"it has another file: {offered} bytes ({format_bytes(offered)}), the official one has {size}"
 
 
 def _phrase(code: int) -> str:

@@ -66,7 +66,7 @@ def shown_episodes(benchmark: Benchmark, protocol: Protocol, questions: list[Que
         return Prompt(
             class_name=name.name if protocol.names == "names-v1" else name.key,
             support_images=tuple(image(sample) for sample in supports),
-            support_masks=tuple(torch.from_numpy(benchmark.shown_mask(sample, class_id)) for sample in supports),
+            support_masks=tuple(torch.from_numpy(benchmark.support_mask(sample, class_id)) for sample in supports),
         )
 
     return [

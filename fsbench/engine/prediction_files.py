@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from fsbench.errors import FsbenchError
-from fsbench.io.files import make_folder, write_text, written_whole
+from fsbench.io.files import atomic_write, make_folder, write_text
 from fsbench.io.images import image_size, read_indices, read_raw_pixels
 from fsbench.io.palette import palette_image
 from fsbench.io.resize import Size
@@ -61,7 +61,7 @@ def write_prediction(path: Path, mask: npt.NDArray[np.bool_] | npt.NDArray[np.ui
         picture = Image.fromarray(np.ascontiguousarray(mask))
     else:
         picture = palette_image(mask.astype(np.uint8, copy=False), classes)
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         picture.save(temporary, format="PNG", optimize=True)
 
 

@@ -21,7 +21,7 @@ from fsbench.engine.answers import Asked, ModelAnswers
 from fsbench.engine.loaded_model import LoadedModel
 from fsbench.engine.outputs import BadAnswerError, read_answer
 from fsbench.errors import FsbenchError, ModelError
-from fsbench.index.truths import MOST_TOGETHER
+from fsbench.index.truths import MOST_PROMPTS
 from fsbench.io.images import read_file, read_image
 from fsbench.models.contract import Episode, Model, Prompt
 from fsbench.records.environment import resolve_device
@@ -113,8 +113,8 @@ def _asked(names: Sequence[str]) -> tuple[str, ...]:
     twice = [name for place, name in enumerate(asked) if name in asked[:place]]
     if twice:
         raise FsbenchError(f"class {twice[0]!r} is asked twice: give each class once")
-    if len(asked) > MOST_TOGETHER:
-        raise FsbenchError(f"{len(asked)} classes: at most {MOST_TOGETHER} can be asked at once")
+    if len(asked) > MOST_PROMPTS:
+        raise FsbenchError(f"{len(asked)} classes: at most {MOST_PROMPTS} can be asked at once")
     return asked
 
 

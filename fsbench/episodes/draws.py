@@ -17,7 +17,7 @@ from fsbench.episodes.pools import Pool, make_pool
 from fsbench.episodes.protocols import Draw, Protocol, Rule
 from fsbench.errors import FsbenchError
 from fsbench.index.fold_lists import FoldLists, Pair
-from fsbench.index.truths import check_together
+from fsbench.index.truths import check_prompt_count
 
 SEEDS = 2**32
 
@@ -89,7 +89,7 @@ def _every_image(pool: Pool, protocol: Protocol, rule: Rule) -> list[Question]:
     asked = sorted(fold if protocol.asks == "fold" else every)
     if pool.shots:
         asked = [class_id for class_id in asked if class_id in pool.samples]
-    check_together(asked)
+    check_prompt_count(asked)
     queries = dict.fromkeys(query for query, _ in pool.pairs)
     return [Question(query, tuple(asked), _supports_together(pool, protocol.id, query, asked)) for query in queries]
 

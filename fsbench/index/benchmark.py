@@ -133,7 +133,7 @@ class Benchmark:
         self._check_size(path, truth.shape, entry)
         return truth
 
-    def shown_mask(self, sample: str, class_id: int) -> npt.NDArray[np.uint8]:
+    def support_mask(self, sample: str, class_id: int) -> npt.NDArray[np.uint8]:
         """The class's mask at its photograph's size, as a support is shown; values and errors as ``truth``."""
         entry, truth = self.samples[sample], self.truth(sample, class_id)
         size = (entry.height, entry.width)

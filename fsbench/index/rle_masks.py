@@ -20,7 +20,7 @@ import pyarrow as pa
 from pycocotools import _mask as coco
 
 from fsbench.errors import FsbenchError
-from fsbench.io.files import sha256_file, written_whole
+from fsbench.io.files import atomic_write, sha256_file
 from fsbench.io.untrusted import plain
 
 FILE = "masks.arrow"
@@ -67,7 +67,7 @@ def write_mask_table(folder: Path, rows: Sequence[MaskRow]) -> None:
     columns = zip(*rows, strict=True) if rows else ([] for _ in SCHEMA)
     table = pa.table(dict(zip(SCHEMA.names, map(list, columns), strict=True)), schema=SCHEMA)
     with (
-        written_whole(folder / FILE) as temporary,
+        atomic_write(folder / FILE) as temporary,
         pa.OSFile(str(temporary), "wb") as sink,
         pa.ipc.new_file(sink, SCHEMA) as writer,
     ):

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from fsbench.errors import FsbenchError
 from fsbench.index.fold_lists import FoldLists, Pair, check_sample_id
 from fsbench.io.files import sha256_text
-from fsbench.io.parquet import Faulty, read_bounded, refused, write_table
+from fsbench.io.parquet import PARQUET_ERRORS, read_table, refused, write_table
 
 SAMPLES, PAIRS = "samples.parquet", "pairs.parquet"
 REMEDY = "build it again"
@@ -104,8 +104,8 @@ def read_samples(folder: Path, sha256: str, roots: Collection[str]) -> dict[str,
     """
     path = folder / SAMPLES
     try:
-        table = read_bounded(path, [SAMPLE_SCHEMA], MOST_SAMPLES, nullable=_OPTIONAL, sha256=sha256)
-    except Faulty as error:
+        table = read_table(path, [SAMPLE_SCHEMA], MOST_SAMPLES, nullable=_OPTIONAL, sha256=sha256)
+    except PARQUET_ERRORS as error:
         raise refused(path, "samples", error, REMEDY) from error
     try:
         _check_samples(table, roots)
@@ -125,7 +125,7 @@ def read_pairs(
     """
     path = folder / PAIRS
     try:
-        table = read_bounded(path, [PAIR_SCHEMA], MOST_PAIRS, sha256=sha256)
+        table = read_table(path, [PAIR_SCHEMA], MOST_PAIRS, sha256=sha256)
         names, of_samples, class_ids, found = (column.to_pylist() for column in table.columns)
         if names != [name for name, count in lists.items() for _ in range(count)]:
             raise ValueError(f"its lists are not {', '.join(lists)[:80]}, one after the other")
@@ -135,7 +135,7 @@ def read_pairs(
             raise ValueError(f"an area is {min(found)}, expected -1 or more")
         ids = {sample: sample for sample in samples}
         pairs = list(zip([ids[sample] for sample in of_samples], class_ids, strict=True))
-    except Faulty as error:
+    except PARQUET_ERRORS as error:
         raise refused(path, "fold lists", error, REMEDY) from error
     ends = list(accumulate(lists.values(), initial=0))
     parts = {name: slice(*part) for name, part in zip(lists, pairwise(ends), strict=True)}

@@ -19,7 +19,7 @@ from fsbench.io.label_maps import read_label_map
 
 Truth = npt.NDArray[np.uint8]
 VOID = 255
-MOST_TOGETHER = 254
+MOST_PROMPTS = 254
 """Classes that can be asked together: their places + 1 stand in a uint8 beside 0 and 255."""
 
 
@@ -87,10 +87,10 @@ MASK_FORMATS: dict[str, MaskFormat] = {
 """Mask format -> how its files are read."""
 
 
-def check_together(class_ids: Sequence[int]) -> None:
+def check_prompt_count(class_ids: Sequence[int]) -> None:
     """Raise FsbenchError for more classes asked together than a label map can tell apart."""
-    if len(class_ids) > MOST_TOGETHER:
+    if len(class_ids) > MOST_PROMPTS:
         raise FsbenchError(
-            f"{len(class_ids)} classes asked together: at most {MOST_TOGETHER} can be: use a protocol that asks one "
+            f"{len(class_ids)} classes asked together: at most {MOST_PROMPTS} can be: use a protocol that asks one "
             "class at a time, fsbench-v1"
         )

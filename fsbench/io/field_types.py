@@ -26,7 +26,7 @@ Limit = Annotated[int, Field(ge=1, le=10**9)]
 ClassId = Annotated[int, Field(gt=-(2**31), lt=2**31)]
 
 MOST_FOLDS, MOST_CLASSES, MOST_TRAINING_CLASSES = 1000, 10_000, 30_000
-MOST_TOGETHER = 255
+MOST_LABELS = 255
 """Classes that can be asked together, and the background."""
 
 

@@ -38,7 +38,7 @@ def check_writable(folder: Path) -> Path:
         raise FsbenchError(f"{folder}: cannot be written to ({error.strerror}): choose another --out") from error
 
 
-def remove_cut_off(folder: Path, name: str | None = None) -> None:
+def remove_temporary_files(folder: Path, name: str | None = None) -> None:
     """Remove the temporary files of killed runs from ``folder``; no run may be writing there now.
 
     ``name``: the one file that they were meant to be, None for all. Raises FsbenchError where that is not possible.
@@ -51,7 +51,7 @@ def remove_cut_off(folder: Path, name: str | None = None) -> None:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; on success it is fsynced and renamed to ``path``, else removed.
 
     Raises FsbenchError if the folder cannot be written to.
@@ -74,7 +74,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 ``text`` to ``path``, whole or not at all."""
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from fsbench.errors import FsbenchError
-from fsbench.io.files import check_writable, make_folder, remove_cut_off
+from fsbench.io.files import check_writable, make_folder, remove_temporary_files
 
 LOCK = ".lock"
 """Name of the lock file in a folder that has one; it is empty."""
 
 
-def beside(path: Path) -> Path:
+def lock_file(path: Path) -> Path:
     """The lock file of a folder or file, next to it: a folder that is published holds none."""
     path = path.resolve()
     return path.parent / f".{path.name}.lock"
@@ -57,7 +57,7 @@ def building(folder: Path) -> Iterator[Path]:
     Raises FsbenchError where it cannot be written to and where another run is at work in it.
     """
     with locked(check_writable(folder) / LOCK, folder, remove=True):
-        remove_cut_off(folder)
+        remove_temporary_files(folder)
         yield folder
 
 
@@ -70,6 +70,6 @@ def one_writer(file: Path | None) -> Iterator[None]:
     if file is None:
         yield
         return
-    with locked(beside(file), file, remove=True):
-        remove_cut_off(file.parent, file.name)
+    with locked(lock_file(file), file, remove=True):
+        remove_temporary_files(file.parent, file.name)
         yield

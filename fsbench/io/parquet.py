@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fsbench.errors import FsbenchError
-from fsbench.io.files import written_whole
+from fsbench.io.files import atomic_write
 from fsbench.io.page_headers import Page, read_pages
 from fsbench.io.parquet_footer import check_footer
 from fsbench.io.untrusted import open_regular, plain
@@ -36,17 +36,17 @@ MOST_ROW_GROUPS = 10_000
 WRITER = "parquet-cpp-arrow"
 ENCODINGS = {0: "PLAIN", 2: "PLAIN_DICTIONARY", 3: "RLE", 8: "RLE_DICTIONARY"}
 
-Faulty = (OSError, ValueError, KeyError, IndexError, OverflowError, MemoryError, pa.ArrowException)
+PARQUET_ERRORS = (OSError, ValueError, KeyError, IndexError, OverflowError, MemoryError, pa.ArrowException)
 """What pyarrow and the checks here raise for a damaged file."""
 
 
 def write_table(path: Path, table: pa.Table) -> None:
     """Write ``table`` as Parquet, whole or not at all, with a checksum per page."""
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
-def read_bounded(
+def read_table(
     path: Path,
     schemas: Sequence[pa.Schema],
     most_rows: int,

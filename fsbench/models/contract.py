@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Prompts = Literal["none", "text", "mask", "both"]
-Told = Literal["yes", "no", "unknown"]
+YesNo = Literal["yes", "no", "unknown"]
 Line = Annotated[str, Field(max_length=400)]
 
 
@@ -63,14 +63,14 @@ class TrainingCard(BaseModel):
     checkpoint_sha256: str | None = None
     training_classes: tuple[Line, ...] = ()
     training_data: Line = "unknown"
-    test_images_seen: Told = "unknown"
-    novel_masks_seen: Told = "unknown"
-    novel_boxes_seen: Told = "unknown"
-    novel_image_labels_seen: Told = "unknown"
-    novel_image_text_seen: Told = "unknown"
+    test_images_seen: YesNo = "unknown"
+    novel_masks_seen: YesNo = "unknown"
+    novel_boxes_seen: YesNo = "unknown"
+    novel_image_labels_seen: YesNo = "unknown"
+    novel_image_text_seen: YesNo = "unknown"
     checkpoint_selected_by: Line = "unknown"
     threshold_selected_by: Line = "unknown"
-    novel_images_dropped: Told = "unknown"
+    novel_images_dropped: YesNo = "unknown"
 
 
 UNTRAINED = TrainingCard(

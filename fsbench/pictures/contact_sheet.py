@@ -16,8 +16,8 @@ from PIL import Image
 
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark
-from fsbench.index.truths import VOID, check_together
-from fsbench.io.files import check_writable, written_whole
+from fsbench.index.truths import VOID, check_prompt_count
+from fsbench.io.files import atomic_write, check_writable
 from fsbench.io.locks import one_writer
 from fsbench.io.palette import INK, WHITE, Colour, colour_of
 from fsbench.parallel import in_threads
@@ -95,14 +95,14 @@ def contact_sheet(
         if any(void for _, void in drawn):
             said += "; grey: void, or several classes at once"
         sheet = _sheet([card for card, _ in drawn], title, said)
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             sheet.save(temporary, format="PNG")
     return len(samples), at_hand
 
 
 def _card(benchmark: Benchmark, one: Chosen) -> tuple[Image.Image, bool]:
     """A sample's card, and whether any of its pixels is void."""
-    check_together(one.class_ids)
+    check_prompt_count(one.class_ids)
     image, labels = benchmark.image(one.sample), benchmark.labels(one.sample, one.class_ids)
     several = len(one.class_ids) > 1
     picture = paint(image, labels, fitted(image.shape[0], image.shape[1], BOX, ENLARGED), numbered=several)

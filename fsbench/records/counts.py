@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fsbench.errors import FsbenchError
 from fsbench.io.files import make_folder, sha256_json, sha256_text
-from fsbench.io.parquet import Faulty, read_bounded, refused, write_table
+from fsbench.io.parquet import PARQUET_ERRORS, read_table, refused, write_table
 from fsbench.io.untrusted import append_regular
 from fsbench.records.score_stats import ScoreStats
 
@@ -118,10 +118,10 @@ def read_counts(path: Path, most_rows: int = MOST_ROWS) -> list[Row]:
     that no count can be.
     """
     try:
-        table = read_bounded(path, (SCHEMA, SCENE_SCHEMA), most_rows)
+        table = read_table(path, (SCHEMA, SCENE_SCHEMA), most_rows)
         for name, column in zip(table.schema.names, table.columns, strict=True):
             _check_range(name, column)
-    except Faulty as error:
+    except PARQUET_ERRORS as error:
         raise refused(path, "counts", error) from error
     values = zip(*(_values(column) for column in table.columns), strict=True)
     if table.num_columns == len(SCHEMA):

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fsbench.errors import FsbenchError
-from fsbench.io.files import remove_cut_off, sha256_file
-from fsbench.io.locks import beside, locked
+from fsbench.io.files import remove_temporary_files, sha256_file
+from fsbench.io.locks import lock_file, locked
 from fsbench.records.counts import remove_log
 
 RECORD = "record.json"
@@ -38,7 +38,7 @@ def record_locked(folder: Path, wait: float = WAIT) -> Iterator[None]:
 
     Raises FsbenchError where other runs hold it for ``wait`` seconds, and where the disk has no locks.
     """
-    with locked(beside(folder), folder, wait=wait):
+    with locked(lock_file(folder), folder, wait=wait):
         yield
 
 
@@ -56,7 +56,7 @@ def record_digest(folder: Path) -> str | None:
 def tidy(folder: Path, done: Iterable[str]) -> None:
     """Remove what killed runs left, and the logs of folds that are ``done``; the record's lock must be held."""
     for place in (folder, predictions_in(folder)):
-        remove_cut_off(place)
+        remove_temporary_files(place)
     for fold in done:
         remove_log(log_path(folder, fold))
 

@@ -27,7 +27,7 @@ from fsbench.errors import FsbenchError
 from fsbench.io.field_types import (
     MOST_CLASSES,
     MOST_FOLDS,
-    MOST_TOGETHER,
+    MOST_LABELS,
     MOST_TRAINING_CLASSES,
     Amount,
     ClassId,
@@ -131,14 +131,14 @@ class OtherScore(_Strict):
     ci95: Interval | None
 
 
-ConfusionRow = Annotated[tuple[Count, ...], Field(max_length=MOST_TOGETHER)]
+ConfusionRow = Annotated[tuple[Count, ...], Field(max_length=MOST_LABELS)]
 
 
 class Confusion(_Strict):
     """Pixels by true class (rows) and predicted class (columns); ``class_ids`` in their order, -1 the background."""
 
-    class_ids: Annotated[tuple[ClassId, ...], Field(max_length=MOST_TOGETHER)]
-    pixels: Annotated[tuple[ConfusionRow, ...], Field(max_length=MOST_TOGETHER)]
+    class_ids: Annotated[tuple[ClassId, ...], Field(max_length=MOST_LABELS)]
+    pixels: Annotated[tuple[ConfusionRow, ...], Field(max_length=MOST_LABELS)]
 
     @model_validator(mode="after")
     def _is_square(self) -> Confusion:
@@ -167,7 +167,7 @@ class FoldRecord(_Strict):
     vanished_replicates: Count
     classes: Annotated[dict[Text, ClassRecord], Field(max_length=MOST_CLASSES)]
     other: dict[ScoreName, OtherScore] = Field(default_factory=dict, max_length=100)
-    others: dict[Text, ClassRecord] = Field(default_factory=dict, max_length=MOST_TOGETHER)
+    others: dict[Text, ClassRecord] = Field(default_factory=dict, max_length=MOST_LABELS)
     confusion: Confusion | None = None
     remarks: Annotated[tuple[Remark, ...], Field(max_length=1)] = ()
 

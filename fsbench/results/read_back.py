@@ -20,7 +20,7 @@ from fsbench.episodes.manifest import Manifest, Question
 from fsbench.episodes.protocols import PROTOCOLS, Protocol
 from fsbench.errors import FsbenchError
 from fsbench.index.fold_lists import ClassName, FoldLists
-from fsbench.io.parquet import Faulty, read_bounded, refused
+from fsbench.io.parquet import PARQUET_ERRORS, read_table, refused
 from fsbench.records.counts import BACKGROUND, MOST_ROWS, Row, read_counts, rows_digest
 from fsbench.records.record import FoldRecord, Record, read_record
 from fsbench.records.remarks import with_remarks
@@ -197,14 +197,14 @@ def read_columns(path: Path, folds: Sequence[str], only: Sequence[str] | None = 
     mean = ["miou", "fb_iou"]
     schemas = [pa.schema([(name, pa.float64()) for name in columns]) for columns in ([*names, *mean], names)]
     try:
-        table = read_bounded(path, schemas, REPLICATES, only)
+        table = read_table(path, schemas, REPLICATES, only)
         if table.num_rows != REPLICATES:
             raise ValueError(f"{table.num_rows} replicates, expected {REPLICATES}")
         found = {name: table[name].to_numpy().astype(np.float64) for name in table.schema.names}
         wrong = [name for name, values in found.items() if ((values < 0) | (values > 1)).any()]
         if wrong:
             raise ValueError(f"{wrong[0]} is not from 0 to 1")
-    except Faulty as error:
+    except PARQUET_ERRORS as error:
         raise refused(path, "replicates", error) from error
     return found
 

@@ -20,7 +20,7 @@ from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark
 from fsbench.index.fold_lists import ClassName, Pair
 from fsbench.io.files import sha256_text
-from fsbench.models.contract import Told, TrainingCard
+from fsbench.models.contract import TrainingCard, YesNo
 from fsbench.training.randomness import fraction
 
 HELD_OUT = 0.1
@@ -48,7 +48,7 @@ class TrainingData:
     classes: tuple[ClassName, ...]
     train: tuple[Pair, ...]
     held_out: tuple[Pair, ...]
-    novel_images_dropped: Told
+    novel_images_dropped: YesNo
     refused: int
 
     @property
@@ -173,7 +173,7 @@ def training_data(
             f"{benchmark.folder}: of {len(allowed)} training pairs at hand {len(sides[1])} would be held out "
             f"(--held-out {held_out}): both sides need some: choose another share, or build with more data"
         )
-    told: Told = "unknown" if showing is None else "no" if any(s in showing for s, _ in allowed) else "yes"
+    told: YesNo = "unknown" if showing is None else "no" if any(s in showing for s, _ in allowed) else "yes"
     trained = {class_id for _, class_id in allowed}
     classes = tuple(c for c in lists.classes if c.id in trained)
     return TrainingData(benchmark, fold, train_list, classes, sides[0], sides[1], told, refused)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fsbench.errors import FsbenchError
-from fsbench.io.files import remove_cut_off, sha256_file, write_text
+from fsbench.io.files import remove_temporary_files, sha256_file, write_text
 from fsbench.io.locks import LOCK, building
 from fsbench.models.contract import ModelCard
 from fsbench.records.environment import peak_memory_mib
@@ -97,7 +97,7 @@ def alone(folder: Path, ranks: Ranks) -> Iterator[None]:
         yield
         return
     with building(folder):
-        remove_cut_off(folder / "state")
+        remove_temporary_files(folder / "state")
         yield
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fsbench.errors import FsbenchError
-from fsbench.io.files import written_whole
+from fsbench.io.files import atomic_write
 from fsbench.io.untrusted import open_regular, plain
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
 
     alone = {name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
              for name, tensor in tensors.items()}  # fmt: skip
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         save_file(alone, temporary, metadata={HEADER: json.dumps(header, sort_keys=True)})
 
 

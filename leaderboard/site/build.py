@@ -19,7 +19,7 @@ from typing import Any
 from jinja2 import Environment
 
 from fsbench.errors import FsbenchError
-from fsbench.io.locks import beside, locked
+from fsbench.io.locks import lock_file, locked
 from leaderboard.render.csv_text import csv_text
 from leaderboard.site import board_page, compare_page, model_page, overview
 from leaderboard.site.gallery_view import Galleries
@@ -44,7 +44,7 @@ class Built:
 @contextmanager
 def one_build(out: Path) -> Iterator[None]:
     """Keep other builds from the site ``out``; raises FsbenchError where one is at work there."""
-    with locked(beside(out), out, remove=True):
+    with locked(lock_file(out), out, remove=True):
         yield
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fsbench.io.page_headers import read_pages
-from fsbench.io.parquet import read_bounded
+from fsbench.io.parquet import read_table
 from fsbench.io.parquet_footer import check_footer
 from fsbench.records.counts import SCENE_SCHEMA, SCHEMA, read_counts
 
@@ -47,9 +47,9 @@ def table(schema: pa.Schema, rows: int = ROWS) -> pa.Table:
 def test_what_pyarrow_writes_is_read(tmp_path: Path, schema: pa.Schema, options: dict[str, object]) -> None:
     written = table(schema, 4000)
     pq.write_table(written, tmp_path / "x.parquet", **options)
-    assert read_bounded(tmp_path / "x.parquet", [SCHEMA, SCENE_SCHEMA], 4000).equals(written)
+    assert read_table(tmp_path / "x.parquet", [SCHEMA, SCENE_SCHEMA], 4000).equals(written)
     with pytest.raises(ValueError, match="4000 rows, expected at most 3999"):
-        read_bounded(tmp_path / "x.parquet", [SCHEMA, SCENE_SCHEMA], 3999)
+        read_table(tmp_path / "x.parquet", [SCHEMA, SCENE_SCHEMA], 3999)
 
 
 def test_no_rows_are_read(tmp_path: Path) -> None:

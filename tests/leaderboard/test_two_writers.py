@@ -15,7 +15,7 @@ import torch
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark
 from fsbench.io.files import write_text
-from fsbench.io.locks import LOCK, beside, building, locked, one_writer
+from fsbench.io.locks import LOCK, building, lock_file, locked, one_writer
 from fsbench.models.contract import Episode
 from fsbench.records.record import read_record
 from tests.fsbench.sample_models import Bright
@@ -187,7 +187,7 @@ def test_what_killed_runs_left_of_a_file_is_removed_and_nothing_else(tmp_path: P
     with one_writer(out):
         write_text(out, "whole")
     assert {name: (tmp_path / name).exists() for name in left} == left
-    assert not beside(out).exists()
+    assert not lock_file(out).exists()
 
 
 def test_a_disk_without_locks_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

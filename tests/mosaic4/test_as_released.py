@@ -51,7 +51,7 @@ def test_the_odd_samples_in_three_forms(odd: Path, form: Form) -> None:
         centres = [[int((2 * r + 1) * side / 448) for r in range(224)] for side in (700, 1024)]
         assert np.array_equal(mask[:224, :224] == 1, np.asarray(grey)[np.ix_(*centres)] >= 128)
     assert benchmark.image("ruler/10").shape == (700, 1024, 3)  # as a support is shown
-    assert benchmark.shown_mask("ruler/10", KEYS.index("ruler")).shape == (700, 1024)
+    assert benchmark.support_mask("ruler/10", KEYS.index("ruler")).shape == (700, 1024)
     if form == "png":
         rows = load_dataset("imagefolder", data_dir=str(odd / form), split="train", cache_dir=str(odd / "cache"))
     elif form == "parquet":

@@ -14,7 +14,7 @@ from fsbench.benchmarks.fss.names import spaced
 from fsbench.benchmarks.name_files import check_name, read_lines
 from fsbench.errors import FsbenchError
 from fsbench.index.fold_lists import ClassName
-from fsbench.index.truths import MOST_TOGETHER
+from fsbench.index.truths import MOST_PROMPTS
 
 ONE_FOLD = "all"
 
@@ -33,8 +33,8 @@ def read_classes(path: Path) -> tuple[ClassName, ...]:
         if key in found:
             raise FsbenchError(f"{place}: class {key!r} is named twice: a class has one label value")
         found[key] = ClassName(len(found), key, name)
-    if len(found) > MOST_TOGETHER:
-        raise FsbenchError(f"{path}: names {len(found)} classes, expected at most {MOST_TOGETHER}: values are 1 to 254")
+    if len(found) > MOST_PROMPTS:
+        raise FsbenchError(f"{path}: names {len(found)} classes, expected at most {MOST_PROMPTS}: values are 1 to 254")
     return tuple(found.values())
 
 

@@ -18,7 +18,7 @@ from fsbench.benchmarks.toy.draw import write_sample
 from fsbench.home import home
 from fsbench.index.benchmark import Benchmark, write_benchmark
 from fsbench.index.fold_lists import ClassName, FoldLists, Pair
-from fsbench.io.files import remove_cut_off
+from fsbench.io.files import remove_temporary_files
 from fsbench.io.locks import building
 from fsbench.parallel import in_threads
 
@@ -63,7 +63,7 @@ def build(
     with building(out), building(out / "raw" if root is None else root) as root:
         keys = [c.key for c in lists.classes]
         for key in keys:
-            remove_cut_off(root / key)
+            remove_temporary_files(root / key)
 
         def draw(sample: str) -> None:
             key, n = sample.split("/")

@@ -18,7 +18,7 @@ from fsbench.benchmarks.toy.paint import paint_flat, paint_object
 from fsbench.benchmarks.toy.raster import ONE, SIDE, SUB, TURN, Colour, Ints, Points, cosine, hashed, pick, sine
 from fsbench.benchmarks.toy.scene import FINE, scene
 from fsbench.benchmarks.toy.shapes import arc, stroke
-from fsbench.io.files import written_whole
+from fsbench.io.files import atomic_write
 
 Pixels = NDArray[np.uint8]
 
@@ -47,9 +47,9 @@ def draw(class_name: str, n: int) -> tuple[Pixels, Pixels]:
 def write_sample(folder: Path, class_name: str, n: int) -> None:
     """Write sample ``n`` as ``<folder>/<class_name>/<n>.jpg`` and ``.png``, each whole or not at all."""
     image, mask = draw(class_name, n)
-    with written_whole(folder / class_name / f"{n}.jpg") as temporary:
+    with atomic_write(folder / class_name / f"{n}.jpg") as temporary:
         Image.fromarray(image).save(temporary, format="JPEG", quality=92, subsampling=0)
-    with written_whole(folder / class_name / f"{n}.png") as temporary:
+    with atomic_write(folder / class_name / f"{n}.png") as temporary:
         Image.fromarray(mask).save(temporary, format="PNG")
 
 
