@@ -25,7 +25,7 @@ def commands() -> Iterator[list[str]]:
     yield from below(get_command(app), [])
 
 
-def test_help_at_80_columns_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_help_has_an_example_and_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     every = list(commands())
     assert ["leaderboard", "export"] in every
@@ -34,9 +34,10 @@ def test_help_at_80_columns_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
         assert code == 0
         cut = [line for line in out.splitlines() if "…" in line or len(line) > 80]
         assert not cut, (command, cut)
+        assert "Example: fsbench" in out or command in ([], ["fusioner"], ["leaderboard"]), command
 
 
-def test_commands_stand_in_the_order_of_use() -> None:
+def test_panels_are_in_the_order_of_use() -> None:
     out = run("--help").out
     places = [out.index(f"─ {panel} ─") for panel in ("Start here", "Benchmarks", "Models", "Results")]
     assert places == sorted(places)
