@@ -16,6 +16,7 @@ from fsbench.cli.evaluate import options_for
 from fsbench.cli.main import main
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark
+from fsbench.records.record import PRESENT
 from tests import ROOT
 from tests.fsbench.benchmarks.synthetic_voc import write_voc
 from tests.fsbench.sample_models import Bright
@@ -116,8 +117,9 @@ def test_a_partial_benchmark_never_has_the_bare_name(capsys: pytest.CaptureFixtu
     assert "not one episode" in refusal(capsys, "evaluate", *arguments[:-3], "1", "--out", tmp_path / "results")
     code, out, _ = run(capsys, "evaluate", *arguments, "--protocol", "fusioner")
     assert (code, "fold 0: 3/346" in out) == (0, True)
-    code, out, _ = run(capsys, "evaluate", *arguments, "--protocol", "hsnet", "-k", 1, "--draw-from", "present")
-    assert (code, "hsnet(modified)" in out) == (0, True)
+    hsnet = ("--protocol", "hsnet", "-k", 1, "--draw-from", "present", "--limit", 8)
+    code, out, _ = run(capsys, "evaluate", *arguments, *hsnet)
+    assert (code, "hsnet(modified)" in out, f", {PRESENT}" in out) == (0, True, True)
 
 
 def test_episodes(capsys: pytest.CaptureFixture[str], small: Benchmark) -> None:

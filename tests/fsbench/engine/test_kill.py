@@ -1,61 +1,51 @@
-"""A run that is killed again and again goes on and ends with the bytes of one that was not."""
+"""A run that is killed again and again resumes, and ends with the bytes of one that was not."""
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
-from fsbench.index.benchmark import Benchmark
-from tests import ROOT
-
-SCRIPT = """
-import sys
 import fsbench
+from fsbench.index.benchmark import Benchmark
 from tests.fsbench.sample_models import Bright
-model = Bright(seconds=float(sys.argv[3]))
-fsbench.evaluate(model, sys.argv[1], out=sys.argv[2], threads=1, batch_size=2, save_predictions=True)
-"""
+from tests.kills import CONTEXT, contents, ended
+
 KILL_AFTER_LINES = (2, 9, 13)
 
 
-def start(benchmark: Benchmark, out: Path, seconds: float) -> subprocess.Popen[bytes]:
-    root = ROOT
-    command = [sys.executable, "-c", SCRIPT, str(benchmark.folder), str(out), str(seconds)]
-    return subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
+def run(benchmark: Path, out: Path, seconds: float) -> None:
+    os.environ["GIT_DIR"] = os.devnull  # records name the commit, and somebody may commit during the test
+    model = Bright(seconds=seconds)
+    fsbench.evaluate(model, benchmark, out=out, threads=1, batch_size=2, save_predictions=True)
+
+
+def start(benchmark: Benchmark, out: Path, seconds: float) -> Any:
+    process = CONTEXT.Process(target=run, args=(benchmark.folder, out, seconds))
+    process.start()
+    return process
 
 
 def logged(out: Path) -> int:
     return sum(len(path.read_bytes().splitlines()) for path in out.glob("**/*.partial.jsonl"))
 
 
-def left_behind(out: Path) -> dict[str, Any]:
-    (path,) = out.glob("**/record.json")
-    files = {str(file.relative_to(path.parent)): file.read_bytes() for file in path.parent.rglob("*") if file.is_file()}
-    record = json.loads(files.pop("record.json"))
-    record.pop("timings")
-    return files | {"record": record}
-
-
 def test_killed_runs_end_with_the_same_bytes(small: Benchmark, tmp_path: Path) -> None:
-    assert start(small, tmp_path / "whole", 0).wait(timeout=120) == 0
     out = tmp_path / "killed"
     for lines in KILL_AFTER_LINES:
         process = start(small, out, 0.1)
         deadline = time.monotonic() + 120
         while logged(out) < lines and time.monotonic() < deadline:
-            assert process.poll() is None, "ended before it could be killed"
+            assert process.is_alive(), "ended before it could be killed"
             time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait(timeout=30) == -signal.SIGKILL
+        process.kill()
+        assert ended(process) == -SIGKILL
         assert not list(out.glob("**/record.json"))
         assert logged(out) >= lines
-    assert start(small, out, 0).wait(timeout=120) == 0
-    left = left_behind(out)
-    assert left == left_behind(tmp_path / "whole")
-    assert sum(name.endswith(".png") for name in left) == 80
+    for folder in (out, tmp_path / "whole"):
+        assert ended(start(small, folder, 0)) == 0
+    files = contents(out)
+    assert files == contents(tmp_path / "whole")
+    assert sum(name.endswith(".png") for name in files) == 80
