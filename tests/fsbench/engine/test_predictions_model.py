@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,20 +20,25 @@ from fsbench.models.contract import ModelCard
 from tests.fsbench.sample_models import Bright
 
 
-@pytest.fixture
-def folder(small: Benchmark, tmp_path: Path) -> Path:
-    """What ``Bright`` would say to every episode of fsbench-v1, as PNGs."""
-    out = tmp_path / "My Masks"
-    plan = make_plan(LoadedModel.load(Bright()), small, Questions(), tmp_path)
+@pytest.fixture(scope="module")
+def written(small: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``Bright`` would answer to every episode of fsbench-v1, as PNGs; not to be changed."""
+    out = tmp_path_factory.mktemp("predictions") / "My Masks"
+    plan = make_plan(LoadedModel.load(Bright()), small, Questions(), out.parent)
     for fold, manifest in plan.manifests.items():
         (out / f"fold{fold}").mkdir(parents=True)
         (out / f"fold{fold}" / "manifest.sha256").write_text(manifest.sha256 + "\n")
         for number, question in enumerate(manifest.questions):
-            image = small.image(question.query).astype(np.float32)
-            grey = image.mean(axis=2)
+            grey = small.image(question.query).astype(np.float32).mean(axis=2)
             mask = (grey > grey.mean()).astype(np.uint8) * (1 + number % 255)
             Image.fromarray(mask).save(out / f"fold{fold}" / f"{number:06d}.png")
     return out
+
+
+@pytest.fixture
+def folder(written: Path, tmp_path: Path) -> Path:
+    """A copy that a test may alter."""
+    return Path(shutil.copytree(written, tmp_path / written.name))
 
 
 def run(folder: Path, small: Benchmark, out: Path, **options: object) -> fsbench.Record:
@@ -45,8 +52,8 @@ def refusal(folder: Path, small: Benchmark, out: Path, **options: object) -> str
     return str(caught.value)
 
 
-def test_they_count_as_the_models_own_answers(folder: Path, small: Benchmark, tmp_path: Path) -> None:
-    record = run(folder, small, tmp_path / "results")
+def test_they_count_as_the_models_own_answers(written: Path, small: Benchmark, tmp_path: Path) -> None:
+    record = run(written, small, tmp_path / "results")
     assert record.folds == fsbench.evaluate(Bright(), small, out=tmp_path / "results", threads=1).folds
     assert (record.evidence, record.model.name) == ("predictions", "my-masks")
     assert record.model.weights_sha256 is not None
@@ -70,7 +77,7 @@ def test_foreground_is_what_is_not_zero_in_any_mode(folder: Path, small: Benchma
     assert run(folder, small, tmp_path / "b", folds=0).folds == expected
 
 
-def test_a_card_may_lie_beside_them(folder: Path, small: Benchmark, tmp_path: Path) -> None:
+def test_a_folder_may_hold_a_card(folder: Path, small: Benchmark, tmp_path: Path) -> None:
     (folder / "card.json").write_text(ModelCard(name="named", prompts="text", revision="r2").model_dump_json())
     record = run(folder, small, tmp_path)
     assert (record.model.name, record.model.revision, record.model.prompts) == ("named", "r2", "text")
@@ -78,46 +85,46 @@ def test_a_card_may_lie_beside_them(folder: Path, small: Benchmark, tmp_path: Pa
     assert "card.json: is not a model card" in refusal(folder, small, tmp_path)
 
 
-def test_other_predictions_of_one_name_have_another_place(folder: Path, small: Benchmark, tmp_path: Path) -> None:
+def test_other_predictions_have_another_config(folder: Path, small: Benchmark, tmp_path: Path) -> None:
     first = run(folder, small, tmp_path).model.config8
     path = folder / "fold3" / "000000.png"
     Image.fromarray(1 - (np.asarray(Image.open(path)) > 0).astype(np.uint8)).save(path)
     assert run(folder, small, tmp_path).model.config8 != first
 
 
-def test_a_missing_file(folder: Path, small: Benchmark, tmp_path: Path) -> None:
-    (folder / "fold2" / "000004.png").unlink()
-    said = refusal(folder, small, tmp_path)
-    assert "fold2" in said
-    assert "1 of 20 predictions are missing, first 000004.png" in said
+def missing(fold: Path) -> None:
+    (fold / "000004.png").unlink()
+
+
+def pipe(fold: Path) -> None:
+    (fold / "000003.png").unlink()
+    os.mkfifo(fold / "000003.png")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (missing, "1 of 20 predictions are missing, first 000004.png"),
+        (lambda fold: (fold / "000020.png").touch(), "1 files answer no episode, first 000020.png"),
+        (
+            lambda fold: Image.new("L", (32, 23)).save(fold / "000003.png"),
+            "000003.png: is 23 x 32 (height x width), expected 24 x 32",
+        ),
+        (lambda fold: (fold / "000003.png").write_text("not a picture"), "000003.png: is no PNG"),
+        (lambda fold: Image.new("L", (32, 24)).save(fold / "000003.png", "GIF"), "000003.png: is no PNG"),
+        (pipe, "000003.png: is no regular file"),
+    ],
+)
+def test_files_that_are_no_predictions(
+    folder: Path, small: Benchmark, tmp_path: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    damage(folder / "fold2")
+    assert f"fold2{'/' if message.startswith('0') else ': '}{message}" in refusal(folder, small, tmp_path)
+
+
+def test_a_limit_needs_no_later_files(folder: Path, small: Benchmark, tmp_path: Path) -> None:
+    missing(folder / "fold2")
     run(folder, small, tmp_path, limit=4)
-
-
-def test_an_extra_file(folder: Path, small: Benchmark, tmp_path: Path) -> None:
-    (folder / "fold2" / "000020.png").write_bytes(b"")
-    assert "1 files answer no episode, first 000020.png" in refusal(folder, small, tmp_path)
-
-
-def test_a_file_of_another_size(folder: Path, small: Benchmark, tmp_path: Path) -> None:
-    Image.new("L", (32, 23)).save(folder / "fold1" / "000003.png")
-    assert "000003.png: is 23 x 32 (height x width), expected 24 x 32" in refusal(folder, small, tmp_path)
-
-
-def test_a_file_that_is_no_png(folder: Path, small: Benchmark, tmp_path: Path) -> None:
-    (folder / "fold1" / "000003.png").write_text("not a picture")
-    assert "000003.png" in refusal(folder, small, tmp_path)
-
-
-def test_a_pipe_is_not_waited_for(folder: Path, small: Benchmark, tmp_path: Path) -> None:
-    path = folder / "fold1" / "000003.png"
-    path.unlink()
-    os.mkfifo(path)
-    assert "000003.png: is no regular file" in refusal(folder, small, tmp_path)
-
-
-def test_another_kind_of_picture(folder: Path, small: Benchmark, tmp_path: Path) -> None:
-    Image.new("L", (32, 24)).save(folder / "fold1" / "000003.png", format="GIF")
-    assert "000003.png: is no PNG" in refusal(folder, small, tmp_path)
 
 
 def test_predictions_of_another_manifest(folder: Path, small: Benchmark, tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ import torch
 import fsbench
 from fsbench.benchmarks.pascal import lists as pascal_lists
 from fsbench.benchmarks.pascal import pascal5i
-from fsbench.cli.main import main
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark, open_benchmark
 from fsbench.models.contract import Episode
+from tests.command import run as command
 from tests.fsbench.benchmarks.synthetic_voc import write_voc
 from tests.fsbench.engine.saved_predictions import png, saved_and_handed_in
 from tests.fsbench.sample_models import Bright, Masked
@@ -59,7 +59,7 @@ def test_handed_in_they_give_the_same_counts(small: Benchmark, tmp_path: Path, a
 
 @pytest.mark.parametrize(
     ("protocol", "shots", "size"),
-    [("hsnet", 1, (400, 400)), ("fsbench-v1", 1, (240, 320)), ("fusioner@224", 0, (224, 224))],
+    [("hsnet", 1, (400, 400)), ("fusioner@224", 0, (224, 224))],
 )
 def test_they_have_the_size_that_is_compared(
     voc: Benchmark, tmp_path: Path, protocol: str, shots: int, size: tuple[int, int]
@@ -73,16 +73,15 @@ def test_they_have_the_size_that_is_compared(
 
 def test_the_card_goes_with_them(small: Benchmark, tmp_path: Path) -> None:
     folder, record = saved_and_handed_in(Masked(), small, tmp_path, folds="0")
-    said = fsbench.ModelCard.model_validate_json((folder / "predictions" / "card.json").read_bytes())
-    assert said == Masked().card
+    card = fsbench.ModelCard.model_validate_json((folder / "predictions" / "card.json").read_bytes())
+    assert card == Masked().card
     assert record.shots == 1
 
 
 def test_workers_and_batches_change_no_byte(small: Benchmark, tmp_path: Path) -> None:
     one = tree(save(small, tmp_path / "one", workers=1))
     assert len(one) == 4 * 21 + 1
-    assert tree(save(small, tmp_path / "three", workers=3)) == one
-    assert tree(save(small, tmp_path / "small", workers=2, batch_size=2)) == one
+    assert tree(save(small, tmp_path / "two", workers=2, batch_size=2)) == one
 
 
 class Stops(Bright):
@@ -98,7 +97,7 @@ class Stops(Bright):
         return super().segment(episodes)
 
 
-def test_an_interrupted_run_goes_on_and_leaves_nothing_half_written(small: Benchmark, tmp_path: Path) -> None:
+def test_an_interrupted_run_resumes_and_leaves_no_partial_file(small: Benchmark, tmp_path: Path) -> None:
     whole = tree(save(small, tmp_path / "whole", batch_size=2))
     with pytest.raises(KeyboardInterrupt):
         save(small, tmp_path / "cut", Stops(14), batch_size=2)
@@ -111,7 +110,7 @@ def test_an_interrupted_run_goes_on_and_leaves_nothing_half_written(small: Bench
     assert len(model.seen) < 40
 
 
-def test_what_was_counted_without_them_is_asked_again_for_them(small: Benchmark, tmp_path: Path) -> None:
+def test_saving_asks_again_what_was_counted_without_saving(small: Benchmark, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         fsbench.evaluate(Stops(8), small, out=tmp_path / "a", threads=1, batch_size=2, folds="0")
     (log,) = tmp_path.glob("**/*.partial.jsonl")
@@ -123,16 +122,16 @@ def test_what_was_counted_without_them_is_asked_again_for_them(small: Benchmark,
     assert tree(folder) == tree(save(small, tmp_path / "b", batch_size=2, folds="0"))
 
 
-def test_a_record_made_without_them_says_how_to_get_them(
+def test_a_record_without_predictions_says_how_to_get_them(
     small: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fsbench.evaluate(Bright(), small, out=tmp_path, threads=1, folds=["0", "2"])
     capsys.readouterr()
     folder = save(small, tmp_path, folds=["0", "1", "2"])
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "predictions: lacks fold 0, 2" in said
-    assert "--if-exists replace" in said
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "predictions: lacks fold 0, 2" in message
+    assert "--if-exists replace" in message
     assert sorted(path.name for path in folder.iterdir()) == ["card.json", "fold1"]
     save(small, tmp_path, folds="1")
     assert "lacks" not in capsys.readouterr().err
@@ -148,7 +147,7 @@ def test_a_replacement_leaves_no_masks_of_the_record_before(small: Benchmark, tm
     assert not folder.exists()
 
 
-def test_a_place_that_cannot_be_written_is_one_line(small: Benchmark, tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_one_line(small: Benchmark, tmp_path: Path) -> None:
     folder = save(small, tmp_path, folds="0")
     (folder / "fold1").write_text("no folder")
     with pytest.raises(FsbenchError, match="fold1: cannot be") as caught:
@@ -157,19 +156,7 @@ def test_a_place_that_cannot_be_written_is_one_line(small: Benchmark, tmp_path: 
 
 
 def test_on_the_command_line(small: Benchmark, tmp_path: Path) -> None:
-    arguments = [
-        "evaluate",
-        "-m",
-        "tests.fsbench.sample_models:Bright",
-        "-b",
-        str(small.folder),
-        "-f",
-        "3",
-        "--threads",
-        "1",
-    ]
-    with pytest.raises(SystemExit) as left:
-        main([*arguments, "--save-predictions", "--out", str(tmp_path / "a")])
-    assert left.value.code == 0
+    asked = ["-m", "tests.fsbench.sample_models:Bright", "-b", small.folder, "-f", "3", "--threads", "1"]
+    assert command("evaluate", *asked, "--save-predictions", "--out", tmp_path / "a").code == 0
     (folder,) = (tmp_path / "a").glob("**/predictions")
     assert tree(folder / "fold3") == tree(save(small, tmp_path / "b", folds="3") / "fold3")

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,12 +92,11 @@ def test_of_two_positive_scores_the_larger_is_the_label() -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_photograph_is_turned_as_the_camera_says(tmp_path: Path, orientation: int) -> None:
-    back = {5: 5, 6: 8, 7: 7, 8: 6}  # what undoes the quarter turns; the others undo themselves
     upright = drawn()
     turned = Image.fromarray(upright)
-    method = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # Pillow's numbers of the same turns
+    undone_by = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # Pillow's number of the turn that undoes the orientation
     if orientation > 1:
-        turned = turned.transpose(Image.Transpose(method[back.get(orientation, orientation)]))
+        turned = turned.transpose(Image.Transpose(undone_by[orientation]))
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     turned.save(tmp_path / "a.png", exif=exif)
@@ -133,8 +133,8 @@ def photographs() -> dict[str, bytes]:
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's, of damage that it reads over
-@pytest.mark.parametrize("mutations", [200, pytest.param(10_000, marks=pytest.mark.long)])
-def test_damaged_photographs_are_segmented_or_refused_in_one_line(tmp_path: Path, mutations: int) -> None:
+@pytest.mark.parametrize("mutations", [100, pytest.param(10_000, marks=pytest.mark.long)])
+def test_damaged_photographs_are_answered_or_refused_in_one_line(tmp_path: Path, mutations: int) -> None:
     model = Channels()
 
     def target(name: str, data: bytes) -> Target:
@@ -152,23 +152,23 @@ def has(picture: Image.Image, colour: tuple[int, int, int]) -> int:
 
 
 def test_the_overlay_shows_classes_names_and_shares(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
+    texts: list[str] = []
     monkeypatch.setattr(
-        "fsbench.pictures.captions.wrapped", lambda text, *rest: said.append(text) or wrapped(text, *rest)
+        "fsbench.pictures.captions.wrapped", lambda text, *rest: texts.append(text) or wrapped(text, *rest)
     )
     found = fsbench.segment(Channels(), drawn(400, 600), ["red", "green", "blue"])
     picture = found.overlay()
     assert (picture.mode, picture.width) == ("RGB", 600 + 2 * MARGIN)
-    assert said == ["1 red · 25.0 %", "2 green · none", "3 blue · 25.0 %"]
+    assert texts == ["1 red · 25.0 %", "2 green · none", "3 blue · 25.0 %"]
     photograph = picture.crop((MARGIN, MARGIN, MARGIN + 600, MARGIN + 400))
     assert all(has(photograph, colour_of(place)) > 800 for place in (0, 2))  # two pixels around 300 x 200
     assert not has(photograph, colour_of(1))
     legend = picture.crop((0, MARGIN + 400, picture.width, picture.height))
     filled = [has(legend, colour_of(place)) for place in range(3)]
     assert min(filled[0], filled[2]) > 3 * filled[1] > 0  # a class that is nowhere has a frame alone
-    said.clear()
+    texts.clear()
     fsbench.segment(Channels(), drawn(400, 600), ["red"]).overlay()
-    assert said == ["red · 25.0 %"]
+    assert texts == ["red · 25.0 %"]
 
 
 @pytest.mark.parametrize(("height", "width"), [(3000, 100), (500, 2600), (1, 1), (1280, 1280)])
@@ -184,16 +184,9 @@ def test_the_overlay_has_bounds(height: int, width: int) -> None:
 def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path, photograph: Path) -> None:
     out, labels = tmp_path / "new" / "o.png", tmp_path / "l.PNG"
     command = ["segment", photograph, "blue", "a zebra", "red", "-m", MODEL, "--out", out, "--labels", labels]
-    code, said, _ = run(capsys, *command)
-    lines = [
-        "looking",
-        "blue     25.0 %",
-        "a zebra    none",
-        "red      25.0 %",
-        f"written: {out}",
-        f"written: {labels}",
-    ]
-    assert (code, said.splitlines()) == (0, lines)
+    code, printed, _ = run(capsys, *command)
+    shares = ["blue     25.0 %", "a zebra    none", "red      25.0 %"]
+    assert (code, printed.splitlines()) == (0, ["looking", *shares, f"written: {out}", f"written: {labels}"])
     found = fsbench.segment(MODEL, photograph, ["blue", "a zebra", "red"])
     assert np.array_equal(read_indices(labels), found.labels)
     with Image.open(labels) as image, Image.open(out) as picture:
@@ -203,10 +196,15 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path, photogr
         assert np.array_equal(np.asarray(picture), np.asarray(found.overlay()))
     before = out.read_bytes()
     capsys.readouterr()
-    code, said, err = run(capsys, *command[:-2], "--option", "level=210", "--device", "cpu", "--json")
+    code, printed, err = run(capsys, *command[:-2], "--option", "level=210", "--device", "cpu", "--json")
     assert (code, err) == (0, "looking\n")
-    shares = {"blue": 0.25, "a zebra": 0.0, "red": 0.0}
-    assert json.loads(said) == {"model": "channels", "height": 40, "width": 60, "shares": shares, "overlay": str(out)}
+    assert json.loads(printed) == {
+        "model": "channels",
+        "height": 40,
+        "width": 60,
+        "shares": {"blue": 0.25, "a zebra": 0.0, "red": 0.0},
+        "overlay": str(out),
+    }
     assert out.read_bytes() != before
     assert not list(tmp_path.rglob("*.tmp"))
 
@@ -243,17 +241,25 @@ def test_refusals_write_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert photograph.read_bytes() == before
 
 
-def test_refusals_in_python() -> None:
-    with pytest.raises(FsbenchError, match=r"'cat': expected a list of names, \['cat'\]"):
-        fsbench.segment(Channels(), drawn(), "cat")
-    with pytest.raises(FsbenchError, match="got none"):
-        fsbench.segment(Channels(), drawn(), [])
-    with pytest.raises(FsbenchError, match="needs support masks"):
-        fsbench.segment(Masked(), drawn(), ["red"])
-    for image in (drawn()[..., :2], drawn().astype(np.float32), drawn()[..., 0], drawn()[:0], None):
-        with pytest.raises(FsbenchError, match="image: "):
-            fsbench.segment(Channels(), image, ["red"])  # type: ignore[arg-type]
-    with pytest.raises(ModelError, match=r"model wrong: got shape \(1, 4, 4\), expected \(2, height, width\)"):
-        fsbench.segment(Wrong(lambda episodes: [torch.zeros(1, 4, 4)]), drawn(), ["red", "blue"])
-    with pytest.raises(ModelError, match=r"model wrong, episode 0: .* ZeroDivisionError"):
-        fsbench.segment(Wrong(lambda episodes: 1 // 0), drawn(), ["red"])
+@pytest.mark.parametrize(
+    ("model", "image", "names", "message"),
+    [
+        (Channels(), drawn(), "cat", r"'cat': expected a list of names, \['cat'\]"),
+        (Channels(), drawn(), [], "got none"),
+        (Masked(), drawn(), ["red"], "needs support masks"),
+        *(
+            (Channels(), image, ["red"], "image: ")
+            for image in (drawn()[..., :2], drawn().astype(np.float32), drawn()[..., 0], drawn()[:0], None)
+        ),
+        (
+            Wrong(lambda episodes: [torch.zeros(1, 4, 4)]),
+            drawn(),
+            ["red", "blue"],
+            r"model wrong: got shape \(1, 4, 4\), expected \(2, height, width\)",
+        ),
+        (Wrong(lambda episodes: 1 // 0), drawn(), ["red"], r"model wrong, episode 0: .* ZeroDivisionError"),
+    ],
+)
+def test_refusals_in_python(model: Any, image: Any, names: Any, message: str) -> None:
+    with pytest.raises(ModelError if isinstance(model, Wrong) else FsbenchError, match=message):
+        fsbench.segment(model, image, names)
