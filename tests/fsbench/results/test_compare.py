@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import random
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -16,13 +17,12 @@ from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-import typer
 from hypothesis import given, settings
-from typer.testing import CliRunner
 
 import fsbench
-from fsbench.cli.compare import compare as command
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark
 from fsbench.records.counts import read_counts, rows_digest, write_counts
@@ -31,6 +31,7 @@ from fsbench.results.compare import Comparison, Difference, compare
 from fsbench.scoring.intervals import Design, FoldCounts
 from fsbench.scoring.metrics import Empty
 from fsbench.scoring.permutation import SWAPS, coins, permutation_test
+from tests.command import run as command
 from tests.fsbench.results.saved_records import Episode, write_stored
 from tests.fsbench.results.test_rescore import CLASSES, Together, altered, made_up
 from tests.fsbench.sample_models import Bright
@@ -140,7 +141,7 @@ def test_p_is_that_of_all_swaps(empty: Empty) -> None:
         assert p == (1 + hits) / (1 + SWAPS)
         exact = sum(larger(values[name], own) for values in table.values()) / len(table)
         assert abs(p - exact) < 5 * math.sqrt(exact * (1 - exact) / SWAPS) + 1e-3
-        assert 0.01 < exact < 1, "a case that tells nothing"
+        assert 0.01 < exact < 1, "a case that proves nothing"
 
 
 COUNTS = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.floats(0, 1), st.floats(0, 1))
@@ -150,7 +151,7 @@ COUNTS = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.f
     st.lists(st.tuples(st.integers(0, 5), st.sampled_from((0, 1, 2, 3, 4)), COUNTS), min_size=1, max_size=14),
     st.sampled_from(RULES),
 )
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_p_of_any_counts(drawn: list[Any], empty: Empty) -> None:
     """Classes without a pixel on one side, folds without any, repeated episodes: as in a score of the swapped sides."""
     sides: list[dict[str, list[Episode]]] = [{"0": [], "1": []}, {"0": [], "1": []}]
@@ -179,6 +180,19 @@ def two(folder: Path, **options: Any) -> tuple[Path, Path]:
         write_stored(folder / "a", asked, CLASSES, model="first", **options),
         write_stored(folder / "b", answered(asked, 2), CLASSES, model="second", **options),
     )
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two records of the same questions; not to be changed."""
+    return two(tmp_path_factory.mktemp("pair"))
+
+
+@pytest.fixture
+def copies(pair: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
+    """The same in copies that a test may alter."""
+    shutil.copytree(pair[0].parents[1], tmp_path, dirs_exist_ok=True)
+    return tmp_path / "a" / "record.json", tmp_path / "b" / "record.json"
 
 
 @pytest.mark.parametrize("protocol", ["fsbench-v1", "hsnet"])
@@ -239,8 +253,8 @@ def same(x: Difference, y: Difference) -> bool:
     )
 
 
-def test_the_other_way_round_it_is_negated(tmp_path: Path) -> None:
-    a, b = two(tmp_path)
+def test_the_other_way_round_it_is_negated(pair: tuple[Path, Path]) -> None:
+    a, b = pair
     there, back = compare(a, b), compare(b.parent, a.parent)
     assert there.miou is not None
     assert back.miou is not None
@@ -272,8 +286,6 @@ def test_two_models_that_were_run(small: Benchmark, tmp_path: Path) -> None:
     found = compare(*(tmp_path / record.folder() for record in records))
     assert found.miou is not None
     assert (found.miou.a, found.miou.b) == (records[0].miou, records[1].miou)
-    import pyarrow.parquet as pq
-
     kept = [pq.read_table(tmp_path / r.folder() / "bootstrap.parquet")["miou"].to_numpy() for r in records]
     assert found.miou.ci95 == tuple(np.percentile(kept[0] - kept[1], (2.5, 97.5)).tolist())
     assert found.miou.separable
@@ -297,9 +309,9 @@ def test_classes_asked_together(small: Benchmark, tmp_path: Path, protocol: str)
     assert found.miou.p < 1
 
 
-def test_folds_that_one_record_lacks(tmp_path: Path) -> None:
+def test_folds_that_one_record_lacks(pair: tuple[Path, Path], tmp_path: Path) -> None:
     """What both have is compared; where the two together hold all folds, everything but the mean is as it was."""
-    a, b = two(tmp_path)
+    a, b = pair
     whole = compare(a, b)
     part = write_stored(tmp_path / "part", answered(made_up(1), 2), CLASSES, run=["0"])
     found = compare(a, part)
@@ -320,22 +332,13 @@ def test_folds_that_one_record_lacks(tmp_path: Path) -> None:
         compare(only, other)
 
 
-def test_stored_replicates_of_single_folds_hold(small: Benchmark, tmp_path: Path) -> None:
-    """A fold that was run alone has replicates of the design of all folds, so its interval is that of the whole."""
-    for name, folds in (("whole", "all"), ("part", (1,))):
-        for model in (Bright(), "center"):
-            fsbench.evaluate(model, small, out=tmp_path / name, shots=0, threads=1, folds=folds)  # type: ignore[arg-type]
-    found = [compare(*sorted((tmp_path / name).glob("**/record.json"))) for name in ("whole", "part")]
-    assert found[0].folds["1"].miou.ci95 == found[1].folds["1"].miou.ci95
-
-
 def rewrite(path: Path, rows: Any) -> None:
     write_counts(path.parent / "counts.parquet", rows)
     altered(path, lambda said: said.update(counts_sha256=rows_digest(rows)))
 
 
-def test_all_that_differs_is_named_in_one_line(tmp_path: Path) -> None:
-    a, b = two(tmp_path)
+def test_all_that_differs_is_named_in_one_line(copies: tuple[Path, Path], tmp_path: Path) -> None:
+    a, b = copies
     other = write_stored(tmp_path / "seed", made_up(1), CLASSES, seed=1)
     with pytest.raises(
         FsbenchError, match=r"they differ in seed \(0 and 1\), manifests_sha256 \(fold 0: \w{8}, fold 1"
@@ -355,8 +358,8 @@ def test_all_that_differs_is_named_in_one_line(tmp_path: Path) -> None:
     assert "modified (nothing and limit=8), shots (0 and 5): compare records of one benchmark" in said
 
 
-def test_counts_of_other_masks_or_episodes(tmp_path: Path) -> None:
-    a, b = two(tmp_path)
+def test_counts_of_other_masks_or_episodes(copies: tuple[Path, Path], tmp_path: Path) -> None:
+    a, b = copies
     asked = answered(made_up(1), 2)
     for change in (lambda e: (*e[:5], e[5] + 1), lambda e: (f"x{e[0]}", *e[1:])):
         altered_asked = {fold: [change(e) if n == 2 else e for n, e in enumerate(of)] for fold, of in asked.items()}
@@ -379,11 +382,8 @@ def test_counts_of_other_masks_or_episodes(tmp_path: Path) -> None:
         compare(a, b)
 
 
-def test_replicates_that_are_not_the_counts(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    a, b = two(tmp_path)
+def test_replicates_that_are_not_the_counts(copies: tuple[Path, Path]) -> None:
+    a, b = copies
     path = b.parent / "bootstrap.parquet"
     table = pq.read_table(path)
     moved = {name: table[name].to_numpy().copy() for name in table.column_names}
@@ -404,8 +404,8 @@ def test_replicates_that_are_not_the_counts(tmp_path: Path) -> None:
         compare(a, b)
 
 
-def test_what_is_allowed_is_said(tmp_path: Path) -> None:
-    a, b = two(tmp_path)
+def test_accepted_differences_are_remarked_on(copies: tuple[Path, Path]) -> None:
+    a, b = copies
 
     def change(said: Any) -> None:
         said["benchmark"]["sources_sha256"] = "0" * 64
@@ -426,23 +426,21 @@ def test_separable_takes_both(ci95: tuple[float, float] | None, p: float, separa
     assert Difference(0.5, 0.4, 0.1, ci95, p).separable is separable
 
 
-def test_the_command(tmp_path: Path) -> None:
-    app = typer.Typer()
-    app.command()(command)
-    a, b = two(tmp_path)
-    found: Comparison = compare(a, b)
+def test_the_command(pair: tuple[Path, Path]) -> None:
+    found: Comparison = compare(*pair)
     assert found.miou is not None
-    said = CliRunner().invoke(app, [str(a), str(b)]).output
-    assert said.splitlines()[-1] == found.verdict
-    row = next(line for line in said.splitlines() if line.strip().startswith("mean"))
-    assert f"{100 * (found.miou.difference or 0):+.2f}" in row
-    assert row.split()[-1] == f"{found.miou.p:.4f}"
+    lines = command("compare", *pair).out.splitlines()
+    assert lines[-1] == found.verdict
+
+    def cells(name: str) -> list[str]:
+        return next(line for line in lines if line.strip().startswith(name)).split()
+
+    assert f"{100 * (found.miou.difference or 0):+.2f}" in cells("mean")
+    assert cells("mean")[-1] == f"{found.miou.p:.4f}"
     for fold, of_fold in found.folds.items():
         for key, of_class in of_fold.classes.items():
-            shown = next(line for line in said.splitlines() if line.strip().startswith(key)).split()
-            assert shown[1] == fold
-            assert shown[2] == ("-" if of_class.a is None else f"{100 * of_class.a:.2f}")
-    as_json = json.loads(CliRunner().invoke(app, [str(a), str(b), "--json"]).output)
+            assert cells(key)[1:3] == [fold, "-" if of_class.a is None else f"{100 * of_class.a:.2f}"]
+    as_json = json.loads(command("compare", *pair, "--json").out)
     assert as_json.pop("verdict") == found.verdict
     assert as_json == json.loads(json.dumps(asdict(found)))
 
