@@ -152,9 +152,9 @@ def test_a_class_that_vanishes_is_left_out_and_counted(empty: Empty) -> None:
     assert gone.size  # draws without the rare class keep the mean of those that are left
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.integers(1, 25), st.sampled_from(RULES))
-def test_any_tiny_design_equals_the_bootstrap_without_numpy(seed: int, images: int, empty: Empty) -> None:
+def test_any_small_design_equals_the_bootstrap_without_numpy(seed: int, images: int, empty: Empty) -> None:
     folds = small(seed, images) if images > 1 else {"0": [("x", 0, 1, 2, 3, 9)], "1": [("x", 1, 1, 1, 3, 9)]}
     check_against_naive(folds, empty, draws=4)
 
@@ -164,9 +164,8 @@ def test_the_size_of_the_chunks_is_invisible(chunk: int) -> None:
     design, counts = planned(small()), given_counts(small())
     whole = replicates(design, counts, "drop", draws=101)
     cut = replicates(design, counts, "drop", draws=101, chunk=chunk)
-    for fold in counts:
-        assert whole.miou[fold].tobytes() == cut.miou[fold].tobytes()
-        assert whole.fb_iou[fold].tobytes() == cut.fb_iou[fold].tobytes()
+    assert all((whole.miou[fold] == cut.miou[fold]).all() for fold in counts)
+    assert all((whole.fb_iou[fold] == cut.fb_iou[fold]).all() for fold in counts)
     assert len(list(design.weights(101, chunk))) > len(list(design.weights(101)))
 
 
