@@ -6,13 +6,14 @@ as rebuilding its published lists, is in its builder's ``verify``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fsbench.episodes.draws import draw
 from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark, sources_digest
+from fsbench.index.fold_lists import Pair
 from fsbench.io.files import sha256_file
 from fsbench.parallel import in_threads
 from fsbench.plugins import load, registered
@@ -122,7 +123,7 @@ def _supports(benchmark: Benchmark) -> Check:
     return check("supports show no query", faults, f"{episodes} episodes of {protocol.id} at up to {SHOTS} shots")
 
 
-def areas_check(benchmark: Benchmark, areas: dict[tuple[str, int], int], readable: frozenset[str]) -> Check:
+def areas_check(benchmark: Benchmark, areas: Mapping[Pair, int], readable: frozenset[str]) -> Check:
     """The areas in the folder are those of the masks; ``areas``: (sample, class id) -> pixels of value 1."""
     faults, checked = [], 0
     for name, pairs in benchmark.lists.lists().items():

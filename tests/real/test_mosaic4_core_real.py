@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mosaic4.benchmark import MosaicBenchmark
 from mosaic4.build import build, recipe_of_classes
-from mosaic4.dataset import FORMS, Dataset, Form
-from mosaic4.recipe import Recipe, class_of
+from mosaic4.dataset import FORMS
+from mosaic4.recipe import class_of
 from mosaic4.verification import verify_dataset
 
 RECIPE = "33b65ee7772c6663389fcec35cf57b8adf24ea6bca5a0b6963ca434e1f18ac79"
@@ -19,49 +20,28 @@ MASKS = "17314ee2240bff7a26617cefc17c7deb4f4939998914069dd26bf0fc17a37981"
 """Digests of the stand-in; ``pixels`` is not pinned, since JPEG decoders differ."""
 
 
-@pytest.fixture(scope="module")
-def raw(shared_data: Path) -> Path:
-    return shared_data / "fss_like"
-
-
-@pytest.fixture(scope="module")
-def recipe(raw: Path) -> Recipe:
-    return recipe_of_classes(path.name for path in raw.iterdir() if path.is_dir())
-
-
-@pytest.fixture(scope="module")
-def built(raw: Path, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> dict[Form, tuple[Path, Dataset]]:
-    out = tmp_path_factory.mktemp("mosaic4")
-    return {form: (out / form, build(raw, out / form, recipe, form=form)) for form in FORMS}
-
-
-def test_digests_are_the_same_in_all_forms(built: dict[Form, tuple[Path, Dataset]], recipe: Recipe) -> None:
-    assert len(recipe.mosaics) == 270
-    (digests,) = {dataset.digests for _, dataset in built.values()}
-    assert (digests.recipe, digests.dataset, digests.masks) == (RECIPE, DATASET, MASKS)
+def test_the_benchmark_has_the_digests(mosaic: MosaicBenchmark) -> None:
+    assert mosaic.title == "Mosaic-4 layout [27 own classes]"
+    assert (mosaic.dataset.recipe.digest, mosaic.digests.masks) == (RECIPE, MASKS)
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_each_form_is_verified(form: Form, built: dict[Form, tuple[Path, Dataset]], raw: Path) -> None:
-    checks = verify_dataset(built[form][0], raw)
+def test_each_form_has_the_digests_and_verifies(form: str, fss_like: Path, tmp_path: Path) -> None:
+    recipe = recipe_of_classes(path.name for path in fss_like.iterdir() if path.is_dir())
+    assert len(recipe.mosaics) == 270
+    digests = build(fss_like, tmp_path, recipe, form=form).digests
+    assert (digests.recipe, digests.dataset, digests.masks) == (RECIPE, DATASET, MASKS)
+    checks = verify_dataset(tmp_path, fss_like)
     assert [check for check in checks if not check.passed] == []
     assert not any("warning" in check.said for check in checks)
-
-
-def test_written_mosaics_hold_the_photographs(
-    built: dict[Form, tuple[Path, Dataset]], raw: Path, recipe: Recipe
-) -> None:
+    if form != "png":
+        return
     for i in range(0, 270, 30):
         samples = recipe.mosaics[i]
         assert len({class_of(sample) for sample in samples}) == 4
-        with Image.open(built["png"][0] / "images" / f"{i:06d}.png") as image:
-            quarters = [image.crop((x, y, x + 224, y + 224)) for y in (0, 224) for x in (0, 224)]
-        with Image.open(built["png"][0] / "masks" / f"{i:06d}.png") as image:
-            mask = np.asarray(image)
+        pixels, mask = (np.asarray(Image.open(tmp_path / kind / f"{i:06d}.png")) for kind in ("images", "masks"))
         for p, sample in enumerate(samples):
-            with Image.open(raw / f"{sample}.jpg") as photograph:
-                assert np.array_equal(np.asarray(quarters[p]), np.asarray(photograph.convert("RGB")))
-            with Image.open(raw / f"{sample}.png") as tile:
-                grey = np.asarray(tile.convert("L"))
-            top, left = p // 2 * 224, p % 2 * 224
-            assert np.array_equal(mask[top : top + 224, left : left + 224], np.where(grey >= 128, p + 1, 0))
+            quarter = np.s_[p // 2 * 224 : p // 2 * 224 + 224, p % 2 * 224 : p % 2 * 224 + 224]
+            assert np.array_equal(pixels[quarter], Image.open(fss_like / f"{sample}.jpg").convert("RGB"))
+            grey = np.asarray(Image.open(fss_like / f"{sample}.png").convert("L"))
+            assert np.array_equal(mask[quarter], np.where(grey >= 128, p + 1, 0))

@@ -1,4 +1,4 @@
-"""The published COCO-20i fold lists, shipped with fsbench so that they are at hand before any image is.
+"""The published COCO-20i fold lists, shipped with fsbench so that no image is needed to know them.
 
 The lists are PFENet's, which HSNet, LSeg, Fusioner and others draw from. The order inside a class follows from nothing
 else, and legacy protocols depend on it, so the lists come out byte for byte: ``published_text("val-fold0")`` has the
@@ -11,108 +11,36 @@ a byte each, the last one of an image plus 128. A class's list is the images tha
 
 from __future__ import annotations
 
-import lzma
+import re
 from collections.abc import Iterable
 from functools import cache
-from importlib import resources
-from typing import Literal, TypeVar, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fsbench.benchmarks.shipped_lists import known, unpacked
 from fsbench.errors import FsbenchError
 from fsbench.index.fold_lists import Pair
 
 Split = Literal["val", "train"]
 FOLDS = ("0", "1", "2", "3")
 
-_Known = TypeVar("_Known", bound=str)
-
-CATEGORIES = {
-    "person": 1,
-    "bicycle": 2,
-    "car": 3,
-    "motorcycle": 4,
-    "airplane": 5,
-    "bus": 6,
-    "train": 7,
-    "truck": 8,
-    "boat": 9,
-    "traffic light": 10,
-    "fire hydrant": 11,
-    "stop sign": 13,
-    "parking meter": 14,
-    "bench": 15,
-    "bird": 16,
-    "cat": 17,
-    "dog": 18,
-    "horse": 19,
-    "sheep": 20,
-    "cow": 21,
-    "elephant": 22,
-    "bear": 23,
-    "zebra": 24,
-    "giraffe": 25,
-    "backpack": 27,
-    "umbrella": 28,
-    "handbag": 31,
-    "tie": 32,
-    "suitcase": 33,
-    "frisbee": 34,
-    "skis": 35,
-    "snowboard": 36,
-    "sports ball": 37,
-    "kite": 38,
-    "baseball bat": 39,
-    "baseball glove": 40,
-    "skateboard": 41,
-    "surfboard": 42,
-    "tennis racket": 43,
-    "bottle": 44,
-    "wine glass": 46,
-    "cup": 47,
-    "fork": 48,
-    "knife": 49,
-    "spoon": 50,
-    "bowl": 51,
-    "banana": 52,
-    "apple": 53,
-    "sandwich": 54,
-    "orange": 55,
-    "broccoli": 56,
-    "carrot": 57,
-    "hot dog": 58,
-    "pizza": 59,
-    "donut": 60,
-    "cake": 61,
-    "chair": 62,
-    "couch": 63,
-    "potted plant": 64,
-    "bed": 65,
-    "dining table": 67,
-    "toilet": 70,
-    "tv": 72,
-    "laptop": 73,
-    "mouse": 74,
-    "remote": 75,
-    "keyboard": 76,
-    "cell phone": 77,
-    "microwave": 78,
-    "oven": 79,
-    "toaster": 80,
-    "sink": 81,
-    "refrigerator": 82,
-    "book": 84,
-    "clock": 85,
-    "vase": 86,
-    "scissors": 87,
-    "teddy bear": 88,
-    "hair drier": 89,
-    "toothbrush": 90,
-}
-"""COCO's 80 class names in COCO's order, and their category ids in its annotations (1..90 with gaps)."""
-CLASSES = tuple(CATEGORIES)
-CATEGORY_IDS = tuple(CATEGORIES.values())
+CLASSES = tuple(
+    re.split(
+        r",\s+",
+        """person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, stop sign,
+    parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe, backpack, umbrella,
+    handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat, baseball glove, skateboard,
+    surfboard, tennis racket, bottle, wine glass, cup, fork, knife, spoon, bowl, banana, apple, sandwich, orange,
+    broccoli, carrot, hot dog, pizza, donut, cake, chair, couch, potted plant, bed, dining table, toilet, tv,
+    laptop, mouse, remote, keyboard, cell phone, microwave, oven, toaster, sink, refrigerator, book, clock, vase,
+    scissors, teddy bear, hair drier, toothbrush""",
+    )
+)
+"""COCO's 80 class names in COCO's order."""
+CATEGORY_IDS = tuple(i for i in range(1, 91) if i not in {12, 26, 29, 30, 45, 66, 68, 69, 71, 83})
+"""Their category ids in COCO's annotations: 1 to 90 with gaps."""
 
 PUBLISHED_SHA256 = {
     "val-fold0": "6b4b4ad20d751fc2111e03460493955ab076543ef83144b2d2fb1f358c36cfd2",
@@ -134,13 +62,13 @@ def val(fold: str) -> tuple[Pair, ...]:
     >>> len(val("0")), val("0")[0]
     (35783, ('val2014/COCO_val2014_000000429717', 0))
     """
-    return pairs_of("val", range(int(_known("fold", fold, FOLDS)), len(CLASSES), len(FOLDS)))
+    return pairs_of("val", range(int(known("COCO-20i", "fold", fold, FOLDS)), len(CLASSES), len(FOLDS)))
 
 
 @cache
 def train(fold: str) -> tuple[Pair, ...]:
     """The train list of the fold's own classes, in the same order; training on a fold reads the other three."""
-    return pairs_of("train", range(int(_known("fold", fold, FOLDS)), len(CLASSES), len(FOLDS)))
+    return pairs_of("train", range(int(known("COCO-20i", "fold", fold, FOLDS)), len(CLASSES), len(FOLDS)))
 
 
 def pairs_of(split: Split, class_ids: Iterable[int]) -> tuple[Pair, ...]:
@@ -148,7 +76,7 @@ def pairs_of(split: Split, class_ids: Iterable[int]) -> tuple[Pair, ...]:
 
     Raises FsbenchError for a split or a class id (0..79) that COCO-20i does not have.
     """
-    by_class = _pairs_by_class(_known("split", split, get_args(Split)))
+    by_class = _pairs_by_class(known("COCO-20i", "split", split, get_args(Split)))
     wanted = sorted(set(class_ids))
     for class_id in wanted:
         if class_id not in range(len(CLASSES)):
@@ -162,7 +90,7 @@ def published_text(name: str) -> str:
     ``val-fold0`` holds the fold's own classes, ``train-fold0`` those of the other three folds. Raises FsbenchError
     for a name that is not in ``PUBLISHED_SHA256``.
     """
-    _known("list", name, tuple(PUBLISHED_SHA256))
+    known("COCO-20i", "list", name, tuple(PUBLISHED_SHA256))
     if name.startswith("val"):
         pairs = val(name[-1])
     else:
@@ -188,7 +116,7 @@ def image_order(split: Split) -> tuple[str, ...]:
 
     The published lists fix it but for images that no chain of classes ties to one another.
     """
-    split = _known("split", split, get_args(Split))
+    split = known("COCO-20i", "split", split, get_args(Split))
     return tuple(f"{split}2014/COCO_{split}2014_{image:012d}" for image in _unpacked(split)[0].tolist())
 
 
@@ -206,16 +134,9 @@ def _pairs_by_class(split: Split) -> tuple[tuple[Pair, ...], ...]:
 @cache
 def _unpacked(split: Split) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.uint8]]:
     """Image ids in order (n,); and of all m pairs, image by image, the image's place there (m,) and class id (m,)."""
-    shipped = resources.files("fsbench.data").joinpath(f"coco-20i-lists.{split}.xz").read_bytes()
-    packed = lzma.decompress(shipped)
+    packed = unpacked(f"coco-20i-lists.{split}.xz")
     n = int.from_bytes(packed[:4], "little")
     low, middle, high = np.frombuffer(packed, np.uint8, 3 * n, offset=4).reshape(3, n).astype(np.uint32)
     marks = np.frombuffer(packed, np.uint8, offset=4 + 3 * n)
     places = np.repeat(np.arange(n), np.diff(np.flatnonzero(marks & 128), prepend=-1))
     return (low | middle << 8 | high << 16).astype(np.uint32), places.astype(np.int64), (marks & 127).astype(np.uint8)
-
-
-def _known(what: str, value: _Known, known: tuple[_Known, ...]) -> _Known:
-    if value not in known:
-        raise FsbenchError(f"COCO-20i has no {what} {value!r}: choose one of {', '.join(known)}")
-    return value

@@ -10,13 +10,14 @@ and has its own name and title: it is not FSS-1000.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fsbench.benchmarks.flags import Out, Partial, Workers
 from fsbench.benchmarks.fss.class_folders import PER_CLASS, Wanted, read_samples, sample_ids, verify_class_folders
 from fsbench.benchmarks.fss.lists import PUBLISHED_SHA256, WITHOUT_MASK, all_keys, class_ids, published_text
 from fsbench.benchmarks.fss.names import plain_name
@@ -25,7 +26,7 @@ from fsbench.benchmarks.verification import Check, check
 from fsbench.errors import FsbenchError
 from fsbench.home import home
 from fsbench.index.benchmark import Benchmark, write_benchmark
-from fsbench.index.fold_lists import ClassName, FoldLists, Pair
+from fsbench.index.fold_lists import ClassName, FoldLists
 from fsbench.io.files import sha256_text
 from fsbench.io.locks import building
 
@@ -43,49 +44,40 @@ def published_lists() -> FoldLists:
     Class ids: train 0..519, val 520..759, test 760..999, each by its place in its byte-sorted list. The variant ``val``
     holds FSS-1000's validation classes: they are never tested.
     """
-    keys = all_keys()
-    val = {FOLD: _pairs(keys, class_ids("test"))}
-    return FoldLists(
-        name=NAME,
-        title="FSS-1000",
-        partition="official test classes",
-        mask_rule="grey-128",
-        classes=_classes(keys),
-        folds={FOLD: class_ids("test")},
-        val=val,
-        train={"train": {FOLD: _pairs(keys, class_ids("train"))}, "val": {FOLD: _pairs(keys, class_ids("val"))}},
-        without_mask=_without_mask(val[FOLD]),
-    )
+    train = {"train": class_ids("train"), "val": class_ids("val")}
+    return _lists(NAME, "FSS-1000", "official test classes", all_keys(), class_ids("test"), train)
 
 
 def own_lists(names: Sequence[str]) -> FoldLists:
     """Classes and lists of the user's own classes in the same layout; ids go by byte order."""
     keys = sorted(names, key=str.encode)
-    ids = range(len(keys))
-    val = {FOLD: _pairs(keys, ids)}
+    title = f"FSS-1000 layout [{len(keys)} own {'class' if len(keys) == 1 else 'classes'}]"
+    return _lists(OWN_NAME, title, "own classes", keys, tuple(range(len(keys))), {})
+
+
+def _lists(
+    name: str,
+    title: str,
+    partition: str,
+    keys: Sequence[str],
+    tested: tuple[int, ...],
+    train: Mapping[str, tuple[int, ...]],
+) -> FoldLists:
+    pairs = {
+        ids: tuple((sample, class_id) for class_id in ids for sample in sample_ids(keys[class_id]))
+        for ids in (tested, *train.values())
+    }
     return FoldLists(
-        name=OWN_NAME,
-        title=f"FSS-1000 layout [{len(keys)} own {'class' if len(keys) == 1 else 'classes'}]",
-        partition="own classes",
+        name=name,
+        title=title,
+        partition=partition,
         mask_rule="grey-128",
-        classes=_classes(keys),
-        folds={FOLD: tuple(ids)},
-        val=val,
-        train={},
-        without_mask=_without_mask(val[FOLD]),
+        classes=tuple(ClassName(class_id, key, plain_name(key)) for class_id, key in enumerate(keys)),
+        folds={FOLD: tested},
+        val={FOLD: pairs[tested]},
+        train={variant: {FOLD: pairs[ids]} for variant, ids in train.items()},
+        without_mask=tuple(sample for sample, _ in pairs[tested] if sample in WITHOUT_MASK),
     )
-
-
-def _classes(keys: Sequence[str]) -> tuple[ClassName, ...]:
-    return tuple(ClassName(class_id, key, plain_name(key)) for class_id, key in enumerate(keys))
-
-
-def _pairs(keys: Sequence[str], ids: Sequence[int]) -> tuple[Pair, ...]:
-    return tuple((sample, class_id) for class_id in ids for sample in sample_ids(keys[class_id]))
-
-
-def _without_mask(pairs: Sequence[Pair]) -> tuple[str, ...]:
-    return tuple(sample for sample, _ in pairs if sample in WITHOUT_MASK)
 
 
 def find_root(root: Path) -> Path:
@@ -98,24 +90,20 @@ def find_root(root: Path) -> Path:
             return folder
     raise FsbenchError(
         f"{root}: holds no class folders: expected CLASS/1.jpg with its mask CLASS/1.png, up to 10: give the folder "
-        "of FSS-1000 in which abacus lies"
+        "of FSS-1000 that contains abacus"
     )
 
 
 def build(
     root: Annotated[Path, typer.Option(help="The folder that holds the class folders.")],
-    out: Annotated[
-        Path | None, typer.Option(help="The benchmark folder. Default: its name under FSBENCH_HOME.")
-    ] = None,
+    out: Out = None,
     classes: Annotated[
         Path | None, typer.Option(help="Test these classes instead, one a line: your own data in the same layout.")
     ] = None,
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Build from what is at hand; the benchmark says that it is partial.")
-    ] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Reading threads.")] = None,
+    partial: Partial = False,
+    workers: Workers = None,
 ) -> Benchmark:
-    """Build FSS-1000 from its class folders: the 240 test classes, and of the 760 others what is at hand.
+    """Build FSS-1000 from its class folders: the 240 test classes, and those of the 760 others that are present.
 
     All ten samples of every tested class must be there (unless ``partial``). Another class may be missing as a whole:
     it is only trained on. Raises one FsbenchError for all that is missing and for every fault that ``class_folders``
@@ -123,23 +111,27 @@ def build(
     """
     lists = published_lists() if classes is None else own_lists(read_names(classes, "class file", check_folder_name))
     tree_root = find_root(root)
-    there = {c.key for c in lists.classes if (tree_root / c.key).is_dir()}
+    present = {c.key for c in lists.classes if (tree_root / c.key).is_dir()}
     tested = [lists.classes[class_id].key for class_id in lists.folds[FOLD]]
-    absent = [] if partial else [key for key in tested if key not in there]
+    absent = [] if partial else [key for key in tested if key not in present]
     wanted = [
-        Wanted(sample, class_id, "val" if name.startswith("val-") else "train", partial or _key(sample) not in there)
+        Wanted(
+            sample,
+            class_id,
+            "val" if name.startswith("val-") else "train",
+            optional=partial or lists.classes[class_id].key not in present,
+        )
         for name, pairs in lists.lists().items()
         for sample, class_id in pairs
     ]
     first = f"{', '.join(absent[:3])}{', …' if len(absent) > 3 else ''}"
-    mend = "mend the files" + ("" if partial else ", add what is missing, or build from what is at hand with --partial")
+    missing = f"{len(absent)} of {len(tested)} tested classes have no folder ({first})" if absent else ""
+    remedy = "mend the files" + (
+        "" if partial else ", add what is missing, or build from what is present with --partial"
+    )
     with building(home() / lists.name if out is None else out) as out:
         tree = read_samples(tree_root, wanted, workers)
-        tree.check(
-            root,
-            mend,
-            missing=f"{len(absent)} of {len(tested)} tested classes have no folder ({first})" if absent else "",
-        )
+        tree.check(root, remedy, missing=missing)
         test = [sample for sample in tree.samples if sample.split == "val"]
         if not any(sample.present for sample in test):
             raise FsbenchError(f"{root}: not one sample of the {len(tested)} tested classes is there: check --root")
@@ -168,18 +160,9 @@ def verify(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:
         same = lists == own_lists([c.key for c in lists.classes])
         faults = [] if same else [f"its lists are not {PER_CLASS} samples of each class, in byte order"]
         yield check("own lists", faults, f"{PER_CLASS} samples of each of {len(lists.classes)} own classes")
-    yield from _left_out(benchmark)
-    yield from verify_class_folders(benchmark, workers)
-
-
-def _left_out(benchmark: Benchmark) -> Iterator[Check]:
-    """Names the samples that our own protocols leave out; nothing where there are none."""
-    lists = benchmark.lists
     if lists.without_mask:
         asked = len(lists.val[FOLD]) - len(lists.without_mask)
-        said = f"{', '.join(lists.without_mask)}: the release has no mask of it: fsbench-v1 asks the other {asked}"
-        yield check("left out", [], f"{said}; hsnet and lseg keep it, as their code read it")
-
-
-def _key(sample: str) -> str:
-    return sample.rpartition("/")[0]
+        names = ", ".join(lists.without_mask)
+        remark = f"{names}: the release has no mask of it: fsbench-v1 asks the other {asked}"
+        yield check("left out", [], f"{remark}; hsnet and lseg keep it, as their code read it")
+    yield from verify_class_folders(benchmark, workers)

@@ -1,4 +1,4 @@
-"""The published FSS-1000 class lists, shipped with fsbench so that class ids are known before any image is at hand.
+"""The published FSS-1000 class lists, shipped with fsbench so that class ids are known without any image.
 
 Li et al. (CVPR 2020) name the 240 test classes; the split of the other 760 into 520 and 240 is the one that the field's
 code uses. The lists are kept in the published order and come back byte for byte; class ids go by byte order.
@@ -7,12 +7,10 @@ code uses. The lists are kept in the published order and come back byte for byte
 
 from __future__ import annotations
 
-import lzma
 from functools import cache
-from importlib import resources
 from typing import Literal, get_args
 
-from fsbench.errors import FsbenchError
+from fsbench.benchmarks.shipped_lists import known, unpacked
 
 ListName = Literal["train", "val", "test"]
 LISTS: tuple[ListName, ...] = get_args(ListName)
@@ -31,7 +29,7 @@ WITHOUT_MASK = ("peregine_falcon/8",)
 
 def published_text(name: ListName) -> str:
     """The published file, a class name a line; raises FsbenchError for an unknown list."""
-    return _texts()[_known(name)]
+    return _texts()[known("FSS-1000", "list", name, LISTS)]
 
 
 def class_keys(name: ListName) -> tuple[str, ...]:
@@ -60,18 +58,12 @@ def class_ids(name: ListName) -> tuple[int, ...]:
     >>> class_ids("test")[0], class_ids("test")[-1]
     (760, 999)
     """
-    first = sum(len(class_keys(before)) for before in LISTS[: LISTS.index(_known(name))])
-    return tuple(range(first, first + len(class_keys(name))))
+    count = len(class_keys(name))
+    first = sum(len(class_keys(before)) for before in LISTS[: LISTS.index(name)])
+    return tuple(range(first, first + count))
 
 
 @cache
 def _texts() -> dict[ListName, str]:
-    packed = resources.files("fsbench.data").joinpath("fss-1000-lists.txt.xz").read_bytes()
-    parts = lzma.decompress(packed).decode("ascii").split("# ")[1:]
-    return {name: part.partition("\n")[2] for name, part in zip(LISTS, parts, strict=True)}
-
-
-def _known(name: ListName) -> ListName:
-    if name not in LISTS:
-        raise FsbenchError(f"FSS-1000 has no list {name!r}: choose one of {', '.join(LISTS)}")
-    return name
+    texts = unpacked("fss-1000-lists.txt.xz").decode("ascii").split("# ")[1:]
+    return {name: text.partition("\n")[2] for name, text in zip(LISTS, texts, strict=True)}

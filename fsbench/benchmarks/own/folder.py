@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fsbench.benchmarks.flags import Out, Workers
 from fsbench.benchmarks.own.classes import read_classes, read_folds
 from fsbench.benchmarks.own.files import find_samples, read_samples
-from fsbench.benchmarks.verification import Check, areas_check, check
+from fsbench.benchmarks.verification import Check, check
 from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
 from fsbench.home import home
@@ -27,8 +29,6 @@ from fsbench.plugins import registered
 
 EXAMPLE = "Example: fsbench build folder --images photographs --masks masks --classes classes.txt --name mine"
 
-SHOWN = 3
-
 
 def build(
     images: Annotated[Path, typer.Option(help="The folder of photographs, with sub-folders or without.")],
@@ -37,13 +37,11 @@ def build(
     folds: Annotated[
         Path | None, typer.Option(help="A text file of lines 'class, tab, fold'. Default: one fold, all.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The benchmark folder. Default: its name under FSBENCH_HOME.")
-    ] = None,
+    out: Out = None,
     name: Annotated[
         str | None, typer.Option(help="The benchmark's name, a-z 0-9 . _ -. Default: that of the images folder.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Reading threads.")] = None,
+    workers: Workers = None,
 ) -> Benchmark:
     """Build a benchmark of your own photographs and masks, for the same protocols as the published ones.
 
@@ -58,15 +56,15 @@ def build(
     found, faults = find_samples(images, masks)
     if not found and not faults:
         raise FsbenchError(f"{images}: holds no photograph (.jpg, .png, …): give the right folder with --images")
+    roots = {"root": images, "masks": masks}
+
+    def locate(reference: str) -> Path:
+        root, _, relative = reference.partition(":")
+        return roots[root] / relative
+
     with building(home() / name if out is None else out) as out:
-        roots = {"root": images, "masks": masks}
-        total = len(found) + len(faults)
-        read = read_samples(found, lambda reference: _path(roots, reference), len(named), workers)
-        faults += read.faults
-        if faults:
-            more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-            said = f"{len(faults)} faults in {total} samples: {'; '.join(faults[:SHOWN])}{more}"
-            raise FsbenchError(f"{images}: {said}: mend the files and build again")
+        read = read_samples(found, locate, len(named), workers)
+        replace(read, faults=(*faults, *read.faults)).check(images, "mend the files and build again")
         lists = _lists(name, named, in_folds, read.area)
         photographs = Counter(class_id for _, class_id in read.area)
         few = [c for c in named if photographs[c.id] < 2]
@@ -83,7 +81,7 @@ def build(
             mask_format="label-map",
             samples=read.samples,
             area=read.area,
-            masks_digest=read.digest,
+            masks_digest=read.masks_digest,
             partial=False,
             builder="folder",
         )
@@ -105,10 +103,7 @@ def verify(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:
         differ = ["order, folds or train lists are not those of this builder"]
     pairs = sum(len(of_fold) for of_fold in lists.val.values())
     yield check("rebuilt lists", differ, f"{pairs} pairs, from {len(read.samples)} masks")
-    same = read.digest == benchmark.digests.masks
-    said = f"masks give {read.digest[:12]}…, not {benchmark.digests.masks[:12]}…"
-    yield check("masks", [] if same else [said], f"{len(read.samples)} decoded masks, digest {read.digest[:12]}…")
-    yield areas_check(benchmark, read.area, frozenset(sample.id for sample in read.samples))
+    yield from read.compare_masks(benchmark)
 
 
 def _lists(
@@ -149,8 +144,3 @@ def _check_apart(images: Path, masks: Path) -> None:
     one, other = images.resolve(), masks.resolve()
     if one == other or one in other.parents or other in one.parents:
         raise FsbenchError(f"{masks}: --masks and --images must lie beside one another, not one in the other: move one")
-
-
-def _path(roots: Mapping[str, Path], reference: str) -> Path:
-    root, _, relative = reference.partition(":")
-    return roots[root] / relative

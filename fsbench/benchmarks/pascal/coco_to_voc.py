@@ -14,18 +14,16 @@ from typing import Annotated
 
 import typer
 
+from fsbench.benchmarks.flags import Out, Partial, Workers
 from fsbench.benchmarks.pascal import pascal5i
 from fsbench.benchmarks.pascal.lists import CLASSES_PER_FOLD, PUBLISHED_SHA256, text
 from fsbench.benchmarks.pascal.lists import FOLDS as PASCAL_FOLDS
-from fsbench.benchmarks.pascal.raw import read_masks, read_splits
+from fsbench.benchmarks.pascal.raw import build_from_voc, verify_masks
 from fsbench.benchmarks.pascal.voc import MaskFolders, find_masks, find_voc
-from fsbench.benchmarks.verification import Check, areas_check, check
-from fsbench.errors import FsbenchError
-from fsbench.home import home
-from fsbench.index.benchmark import Benchmark, write_benchmark
+from fsbench.benchmarks.verification import Check, check
+from fsbench.index.benchmark import Benchmark
 from fsbench.index.fold_lists import FoldLists
 from fsbench.io.files import sha256_text
-from fsbench.io.locks import building
 
 EXAMPLE = "Example: fsbench build coco-20i-to-pascal-voc --root VOCdevkit"
 
@@ -62,56 +60,35 @@ def published_lists() -> FoldLists:
 
 def build(
     root: Annotated[Path, typer.Option(help="A VOCdevkit or VOC2012 folder.")],
-    out: Annotated[Path | None, typer.Option(help=f"The benchmark folder. Default: {NAME} under FSBENCH_HOME.")] = None,
+    out: Out = None,
     sbd: Annotated[
         Path | None, typer.Option(help="The official SBD, as for pascal-5i: VOC's own SegmentationClass is read.")
     ] = None,
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Build from what is at hand; the benchmark says that it is partial.")
-    ] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Reading threads.")] = None,
+    partial: Partial = False,
+    workers: Workers = None,
 ) -> Benchmark:
     """Build the transfer COCO-20i to PASCAL VOC: index the 1449 val samples of a raw VOC 2012, and prove the lists.
 
-    Only val is read. Its masks are VOC's own, so that ``SegmentationClass`` serves where there is no
-    ``SegmentationClassAug``. Raises FsbenchError as the build of PASCAL-5i does.
+    Only val is read. Its masks are VOC's own, so that ``SegmentationClass`` serves without ``SegmentationClassAug``.
+    Raises FsbenchError as the build of PASCAL-5i does.
     """
-    voc = find_voc(root)
-    folders = _val_masks(voc, sbd)
-    with building(home() / NAME if out is None else out) as out:
-        raw = read_splits(root, folders, ("val",), partial=partial, workers=workers)
-        differences = raw.masks.list_differences(pascal5i.published_lists())
-        if differences:
-            raise FsbenchError(
-                f"{root}: the masks do not give the published lists ({len(differences)} pairs differ, first: "
-                f"{'; '.join(differences[:3])}): use the masks of SegmentationClass or SegmentationClassAug"
-            )
-        return write_benchmark(
-            out,
-            lists=published_lists(),
-            roots=raw.roots,
-            mask_format="voc-label-map",
-            samples=raw.samples,
-            area=raw.masks.area,
-            masks_digest=raw.masks.digest,
-            partial=not all(sample.present for sample in raw.samples),
-        )
+    return build_from_voc(
+        root,
+        out,
+        _val_masks(find_voc(root), sbd),
+        published_lists(),
+        pascal5i.published_lists(),
+        splits=("val",),
+        partial=partial,
+        workers=workers,
+        remedy="use the masks of SegmentationClass or SegmentationClassAug",
+    )
 
 
 def verify(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:
     """The lists by the digests of the published ones and rebuilt from the masks; masks and areas as they were built."""
     yield check("published lists", _not_published(benchmark.lists), "the pairs of PASCAL-5i's four, by SHA-256")
-    read = read_masks(list(benchmark.samples.values()), benchmark.path, workers)
-    yield check("masks readable", read.faults, f"{len(read.masks)} masks")
-    built = sum(sample.mask is not None for sample in benchmark.samples.values())
-    faults = read.list_differences(pascal5i.published_lists())
-    faults += [] if len(read.masks) == built else [f"only {len(read.masks)} of {built} masks could be read"]
-    said = f"byte for byte as far as {len(read.masks)} of {len(benchmark.samples)} masks decide them"
-    yield check("rebuilt lists", faults, said)
-    same = read.digest == benchmark.digests.masks
-    said = f"masks give {read.digest[:12]}…, not {benchmark.digests.masks[:12]}…"
-    yield check("masks", [] if same else [said], f"{len(read.masks)} decoded masks, digest {read.digest[:12]}…")
-    yield areas_check(benchmark, read.area, frozenset(mask.sample for mask in read.masks))
+    yield from verify_masks(benchmark, pascal5i.published_lists(), workers)
 
 
 def _val_masks(voc: Path, sbd: Path | None) -> MaskFolders:

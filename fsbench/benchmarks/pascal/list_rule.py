@@ -68,7 +68,7 @@ def listed_classes(label_map: LabelMap, split: Split) -> tuple[int, ...]:
     return tuple(class_id for class_id in range(CLASSES) if cells[class_id + 1] > LISTED_ABOVE)
 
 
-def rebuild(masks: Iterable[tuple[str, Split, Mapping[int, int], Iterable[int]]]) -> dict[str, tuple[Pair, ...]]:
+def rebuild(masks: Iterable[tuple[str, str, Mapping[int, int], Iterable[int]]]) -> dict[str, tuple[Pair, ...]]:
     """The twelve lists, named and ordered as published, of the samples given.
 
     ``masks``: (sample, split, ``label_areas`` of its mask, ``listed_classes`` of its mask), in any order.
@@ -88,15 +88,15 @@ def rebuild(masks: Iterable[tuple[str, Split, Mapping[int, int], Iterable[int]]]
 @cache
 def _tie_breaks() -> dict[str, dict[tuple[int, int], tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]]:
     """split -> (rows, columns) -> what each cell adds to 32 i and to 32 j: two arrays rows x columns in {0, 1}."""
-    said = json.loads(resources.files("fsbench.data").joinpath("pascal_list_grids.json").read_text(encoding="utf-8"))
+    shipped = json.loads(resources.files("fsbench.data").joinpath("pascal_list_grids.json").read_text(encoding="utf-8"))
+
+    def bits(text: str, size: tuple[int, int]) -> npt.NDArray[np.intp]:
+        return np.array([int(bit) for bit in text], dtype=np.intp).reshape(size)
+
     known: dict[str, dict[tuple[int, int], tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]] = {}
-    for split, grids in said["grids"].items():
+    for split, grids in shipped["grids"].items():
         known[split] = {}
         for size, grid in grids.items():
             rows, columns = map(int, size.split("x"))
-            row_up, column_up = (
-                np.array([int(bit) for bit in grid[axis]], dtype=np.intp).reshape(rows, columns)
-                for axis in ("row", "col")
-            )
-            known[split][rows, columns] = (row_up, column_up)
+            known[split][rows, columns] = bits(grid["row"], (rows, columns)), bits(grid["col"], (rows, columns))
     return known

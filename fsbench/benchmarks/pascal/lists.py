@@ -1,27 +1,23 @@
-"""The published PASCAL-5i fold lists, shipped with fsbench so that they are at hand before any image is.
+"""The published PASCAL-5i fold lists, shipped with fsbench so that no image is needed to know them.
 
 The lists are HSNet's (val and ``hsnet`` train) and Fusioner's (``fusioner`` train; its val lists are HSNet's). They
 come out of one packed table byte for byte: ``text(val("0"))`` has the digest ``PUBLISHED_SHA256["val-fold0"]``.
-``tools/pack_pascal_lists.py`` makes the table; ``pascal_rule.py`` rebuilds the same lists from masks.
+``tools/pack_pascal_lists.py`` makes the table; ``list_rule.py`` rebuilds the same lists from masks.
 """
 
 from __future__ import annotations
 
-import lzma
 from collections.abc import Iterable
 from functools import cache
-from importlib import resources
-from typing import Literal, TypeVar, get_args
+from typing import Literal, get_args
 
-from fsbench.errors import FsbenchError
+from fsbench.benchmarks.shipped_lists import known, unpacked
 from fsbench.index.fold_lists import Pair
 
 Split = Literal["val", "train"]
 Variant = Literal["hsnet", "fusioner"]
 FOLDS = ("0", "1", "2", "3")
 CLASSES_PER_FOLD = 5
-
-_Known = TypeVar("_Known", bound=str)
 
 PUBLISHED_SHA256 = {
     "val-fold0": "748e2f4732ac502cb3aa1f3768936b394bd7ba4e611ac5bf959291a268e249df",
@@ -46,7 +42,7 @@ def val(fold: str) -> tuple[Pair, ...]:
     >>> len(val("0")), val("0")[0]
     (346, ('2007_000033', 0))
     """
-    return lists()[f"val-fold{_known('fold', fold, FOLDS)}"]
+    return lists()[f"val-fold{known('PASCAL-5i', 'fold', fold, FOLDS)}"]
 
 
 def train(fold: str, variant: Variant) -> tuple[Pair, ...]:
@@ -54,8 +50,8 @@ def train(fold: str, variant: Variant) -> tuple[Pair, ...]:
 
     ``fusioner``: every pair with at least one pixel. ``hsnet``: those of them that HSNet's rule keeps.
     """
-    variant = _known("variant", variant, get_args(Variant))
-    return lists()[f"train-fold{_known('fold', fold, FOLDS)}-{variant}"]
+    variant = known("PASCAL-5i", "variant", variant, get_args(Variant))
+    return lists()[f"train-fold{known('PASCAL-5i', 'fold', fold, FOLDS)}-{variant}"]
 
 
 @cache
@@ -95,9 +91,9 @@ def text(pairs: Iterable[Pair]) -> str:
 def samples(split: Split) -> tuple[str, ...]:
     """Ids of all samples of a split, sorted: VOC val (1449) or trainaug (10582).
 
-    Every trainaug sample stands in a fusioner list; 68 val samples stand in no list, all their objects being small.
+    Every trainaug sample is in a fusioner list; 68 val samples are in no list, since all their objects are small.
     """
-    split = _known("split", split, get_args(Split))
+    split = known("PASCAL-5i", "split", split, get_args(Split))
     return tuple(sample for sample, origin, _ in _table() if (origin == "val") == (split == "val"))
 
 
@@ -110,12 +106,5 @@ def official() -> frozenset[str]:
 @cache
 def _table() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
     """(sample, ``val`` | ``train`` | ``aug``, class marks) of every sample, sorted by sample."""
-    packed = resources.files("fsbench.data").joinpath("pascal-5i-lists.tsv.xz").read_bytes()
-    rows = (line.split("\t") for line in lzma.decompress(packed).decode().splitlines())
+    rows = (line.split("\t") for line in unpacked("pascal-5i-lists.tsv.xz").decode().splitlines())
     return tuple((sample, origin, tuple(marked.split(",")) if marked else ()) for sample, origin, marked in rows)
-
-
-def _known(what: str, value: _Known, known: tuple[_Known, ...]) -> _Known:
-    if value not in known:
-        raise FsbenchError(f"PASCAL-5i has no {what} {value!r}: choose one of {', '.join(known)}")
-    return value

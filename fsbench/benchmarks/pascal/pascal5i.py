@@ -1,4 +1,4 @@
-"""PASCAL-5i from a raw VOC 2012: the published lists, proved against the masks at hand.
+"""PASCAL-5i from a raw VOC 2012: the published lists, proved against its masks.
 
 Class c (0..19 in VOC's order) is in fold c // 5 (Shaban et al., BMVC 2017). The val lists are those of HSNet, LSeg
 and Fusioner; there are two train variants, ``fusioner`` (every pair with a pixel) and ``hsnet`` (small objects
@@ -14,46 +14,35 @@ from typing import Annotated
 
 import typer
 
+from fsbench.benchmarks.flags import Out, Partial, Workers
 from fsbench.benchmarks.pascal import lists as pascal_lists
 from fsbench.benchmarks.pascal.lists import PUBLISHED_SHA256, Variant, text
-from fsbench.benchmarks.pascal.raw import MasksRead, read_masks, read_raw
-from fsbench.benchmarks.pascal.voc import find_voc
-from fsbench.benchmarks.verification import Check, areas_check, check
-from fsbench.errors import FsbenchError
-from fsbench.home import home
-from fsbench.index.benchmark import Benchmark, write_benchmark
+from fsbench.benchmarks.pascal.raw import build_from_voc, verify_masks
+from fsbench.benchmarks.pascal.voc import find_masks, find_voc
+from fsbench.benchmarks.verification import Check, check
+from fsbench.index.benchmark import Benchmark
 from fsbench.index.fold_lists import ClassName, FoldLists
 from fsbench.io.files import sha256_text
-from fsbench.io.locks import building
 
 EXAMPLE = "Example: fsbench build pascal-5i --root VOCdevkit"
 
 find_root = find_voc
 
 VARIANTS: tuple[Variant, ...] = ("fusioner", "hsnet")
-NAMES = {
+ENGLISH = {
     "aeroplane": "airplane",
-    "bicycle": "bicycle",
-    "bird": "bird",
-    "boat": "boat",
-    "bottle": "bottle",
-    "bus": "bus",
-    "car": "car",
-    "cat": "cat",
-    "chair": "chair",
-    "cow": "cow",
     "diningtable": "dining table",
-    "dog": "dog",
-    "horse": "horse",
-    "motorbike": "motorbike",
-    "person": "person",
     "pottedplant": "potted plant",
-    "sheep": "sheep",
-    "sofa": "sofa",
-    "train": "train",
     "tvmonitor": "tv",
 }
-"""VOC's class names in VOC's order, and what they are in plain English (``names-v1``)."""
+NAMES = {
+    key: ENGLISH.get(key, key)
+    for key in (
+        *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+        *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+    )
+}
+"""VOC's class names in VOC's order, and their plain English (``names-v1``)."""
 
 
 @cache
@@ -74,44 +63,30 @@ def published_lists() -> FoldLists:
 
 def build(
     root: Annotated[Path, typer.Option(help="A VOCdevkit or VOC2012 folder.")],
-    out: Annotated[
-        Path | None, typer.Option(help="The benchmark folder. Default: pascal-5i under FSBENCH_HOME.")
-    ] = None,
+    out: Out = None,
     sbd: Annotated[
         Path | None, typer.Option(help="The official SBD: masks are made from its .mat files, merged with VOC's own.")
     ] = None,
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Build from what is at hand; the benchmark says that it is partial.")
-    ] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Reading threads.")] = None,
+    partial: Partial = False,
+    workers: Workers = None,
 ) -> Benchmark:
     """Build PASCAL-5i from a raw VOC 2012: index it, and prove the published lists against its masks.
 
-    Masks are those of ``SegmentationClassAug``, or are made from SBD. Raises FsbenchError for a root that is none,
+    Masks are those of ``SegmentationClassAug``, or are made from SBD. Raises FsbenchError for a root without VOC 2012,
     missing files (unless ``partial``), broken files, a mask of another size than its photograph, an unknown class
     id in a mask, and masks that do not give the published lists.
     """
-    lists = published_lists()
-    out = home() / "pascal-5i" if out is None else out
-    find_voc(root)
-    with building(out):
-        raw = read_raw(root, sbd, partial=partial, workers=workers)
-        differences = raw.masks.list_differences(lists)
-        if differences:
-            raise FsbenchError(
-                f"{root}: the masks do not give the published lists ({len(differences)} pairs differ, first: "
-                f"{'; '.join(differences[:3])}): use the masks of SegmentationClassAug, or --sbd with the official SBD"
-            )
-        return write_benchmark(
-            out,
-            lists=lists,
-            roots=raw.roots,
-            mask_format="voc-label-map",
-            samples=raw.samples,
-            area=raw.masks.area,
-            masks_digest=raw.masks.digest,
-            partial=not all(sample.present for sample in raw.samples),
-        )
+    return build_from_voc(
+        root,
+        out,
+        find_masks(find_voc(root), sbd),
+        published_lists(),
+        published_lists(),
+        splits=("val", "train"),
+        partial=partial,
+        workers=workers,
+        remedy="use the masks of SegmentationClassAug, or --sbd with the official SBD",
+    )
 
 
 def verify(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:
@@ -119,24 +94,4 @@ def verify(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:
     lists = benchmark.lists
     wrong = [name for name, pairs in lists.lists().items() if sha256_text(text(pairs)) != PUBLISHED_SHA256[name]]
     yield check("published lists", wrong, f"all {len(PUBLISHED_SHA256)} equal to the published ones, by SHA-256")
-    read = read_masks(list(benchmark.samples.values()), benchmark.path, workers)
-    yield check("masks readable", read.faults, f"{len(read.masks)} masks")
-    faults = [*read.list_differences(lists), *_too_few(read, benchmark)]
-    yield check("rebuilt lists", faults, _rebuilt(read, benchmark))
-    same = read.digest == benchmark.digests.masks
-    said = f"masks give {read.digest[:12]}…, not {benchmark.digests.masks[:12]}…"
-    yield check("masks", [] if same else [said], f"{len(read.masks)} decoded masks, digest {read.digest[:12]}…")
-    yield areas_check(benchmark, read.area, frozenset(mask.sample for mask in read.masks))
-
-
-def _rebuilt(read: MasksRead, benchmark: Benchmark) -> str:
-    """What equal lists prove, which is less where masks are missing."""
-    total = len(benchmark.samples)
-    if len(read.masks) == total:
-        return f"all 12 lists, byte for byte, from {total} masks"
-    return f"the part of the 12 lists that {len(read.masks)} of {total} masks decide"
-
-
-def _too_few(read: MasksRead, benchmark: Benchmark) -> list[str]:
-    built = sum(sample.mask is not None for sample in benchmark.samples.values())
-    return [] if len(read.masks) == built else [f"only {len(read.masks)} of {built} masks could be read"]
+    yield from verify_masks(benchmark, lists, workers)

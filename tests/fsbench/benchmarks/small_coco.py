@@ -30,6 +30,7 @@ IDS = [
     for image_id in [int(sample[-12:]) for sample, class_id in coco_lists.val("0") if class_id == 0][:4]
     if len(_classes(image_id)) < 5
 ]
+SAMPLES = [coco_lists.sample_of_image_id()[image_id] for image_id in IDS]
 
 
 def annotations_of(image_id: int) -> list[dict[str, Any]]:
@@ -71,7 +72,8 @@ def file(root: Path) -> Path:
     return root / "annotations" / "instances_val2014.json"
 
 
-def said(root: Path) -> dict[str, Any]:
+def content(root: Path) -> dict[str, Any]:
+    """What the annotation file holds."""
     found: dict[str, Any] = json.loads(file(root).read_text())
     return found
 
@@ -81,11 +83,11 @@ def save(root: Path, value: dict[str, Any]) -> None:
 
 
 def build(root: Path, out: Path, rule: MaskRule = MaskRule.UNION, **keywords: Any) -> Benchmark:
-    return coco20i.build(root, out, mask_rule=rule, partial=True, workers=1, **keywords)
+    return coco20i.build(root, out, mask_rule=rule, workers=1, **{"partial": True, **keywords})
 
 
 def masks(root: Path, rule: str) -> ImageMasks:
-    """Of the first image alone."""
+    """Those of the first image alone."""
     images, _ = read_annotations(root)
     (found,) = make_masks([Job("here", image, rule) for image in images if image.id == IDS[0]])
     return found

@@ -6,6 +6,7 @@ that only Fusioner's lists have is a dot of 4 x 4 pixels between the grid's poin
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +18,13 @@ from fsbench.benchmarks.pascal import lists as pascal_lists
 HEIGHT, WIDTH = 240, 320
 
 
-def chosen_samples() -> list[str]:
-    """The first two and the last two samples of every class in every list, val and train."""
-    chosen: set[str] = set()
-    for pairs in pascal_lists.lists().values():
-        by_class: dict[int, list[str]] = {}
+def listed_samples() -> list[str]:
+    """The first and the last sample of every class in every list, val and train."""
+    by_class: dict[tuple[str, int], list[str]] = {}
+    for name, pairs in pascal_lists.lists().items():
         for sample, class_id in pairs:
-            by_class.setdefault(class_id, []).append(sample)
-        for samples in by_class.values():
-            chosen |= {*samples[:2], *samples[-2:]}
-    return sorted(chosen)
+            by_class.setdefault((name, class_id), []).append(sample)
+    return sorted({sample for samples in by_class.values() for sample in (samples[0], samples[-1])})
 
 
 def label_map(sample: str) -> np.ndarray:
@@ -47,15 +45,13 @@ def label_map(sample: str) -> np.ndarray:
     return mask
 
 
+@cache
 def _by_sample() -> dict[str, dict[str, list[int]]]:
-    if not _CACHE:
-        for name, pairs in pascal_lists.lists().items():
-            for sample, class_id in pairs:
-                _CACHE.setdefault(sample, {}).setdefault(name, []).append(class_id)
-    return _CACHE
-
-
-_CACHE: dict[str, dict[str, list[int]]] = {}
+    found: dict[str, dict[str, list[int]]] = {}
+    for name, pairs in pascal_lists.lists().items():
+        for sample, class_id in pairs:
+            found.setdefault(sample, {}).setdefault(name, []).append(class_id)
+    return found
 
 
 def photograph(mask: np.ndarray, sample: str) -> Image.Image:

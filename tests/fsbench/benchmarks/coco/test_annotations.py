@@ -11,34 +11,24 @@ import pytest
 from fsbench.benchmarks.coco.annotations import read_annotations
 from fsbench.episodes.protocols import FILLPOLY, UNION
 from fsbench.errors import FsbenchError
-from tests.fsbench.benchmarks.small_coco import IDS, file, masks, said, save, small_coco
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return small_coco(tmp_path / "coco")
+from tests.fsbench.benchmarks.small_coco import IDS, content, file, masks, save
 
 
 @pytest.mark.parametrize("rule", [UNION, FILLPOLY])
-def test_whole_numbers_written_as_floats_are_whole_numbers(root: Path, rule: str) -> None:
-    value, before = said(root), masks(root, rule)
+def test_whole_numbers_as_floats_and_extra_keys_change_no_mask(root: Path, rule: str) -> None:
+    value, before = content(root), masks(root, rule)
     whole = ("id", "image_id", "category_id", "iscrowd", "height", "width")
+    for kind in ("images", "annotations", "categories"):
+        value[kind] = [{**entry, "tool": {"version": 1.5}, "area": "none", "keypoints": []} for entry in value[kind]]
+    save(root, {**value, "info": None, "licenses": "none", "tracks": []})
+    assert masks(root, rule) == before
     for kind in ("images", "annotations", "categories"):
         value[kind] = [{k: float(v) if k in whole else v for k, v in entry.items()} for entry in value[kind]]
     save(root, value)
     assert b'"iscrowd": 0.0' in file(root).read_bytes()
     assert masks(root, rule) == before
-    text = file(root).read_text().replace('"iscrowd": 1.0', '"iscrowd": 1e0')
-    file(root).write_text(text)
+    file(root).write_text(file(root).read_text().replace('"iscrowd": 1.0', '"iscrowd": 1e0'))
     assert masks(root, rule) == before
-
-
-def test_extra_keys_are_let_be(root: Path) -> None:
-    value, before = said(root), masks(root, UNION)
-    for kind in ("images", "annotations", "categories"):
-        value[kind] = [{**entry, "tool": {"version": 1.5}, "area": "none", "keypoints": []} for entry in value[kind]]
-    save(root, {**value, "info": None, "licenses": "none", "tracks": []})
-    assert masks(root, UNION) == before
 
 
 @pytest.mark.parametrize(
@@ -57,8 +47,10 @@ def test_extra_keys_are_let_be(root: Path) -> None:
         ("annotations", {"category_id": 12.0}, "annotation 1 names category 12, which the file does not have"),
     ],
 )
-def test_a_fraction_is_named_with_its_annotation(root: Path, kind: str, change: dict[str, Any], match: str) -> None:
-    value = said(root)
+def test_a_value_that_does_not_fit_is_named_with_its_entry(
+    root: Path, kind: str, change: dict[str, Any], match: str
+) -> None:
+    value = content(root)
     value[kind][0] = {k: v for k, v in {**value[kind][0], **change}.items() if v is not ...}
     save(root, value)
     with pytest.raises(FsbenchError, match=match) as caught:
@@ -67,8 +59,8 @@ def test_a_fraction_is_named_with_its_annotation(root: Path, kind: str, change: 
     assert "\n" not in str(caught.value)
 
 
-def test_an_entry_that_is_no_object_is_named(root: Path) -> None:
-    value = said(root)
+def test_an_entry_that_is_not_an_object_is_named(root: Path) -> None:
+    value = content(root)
     save(root, {**value, "annotations": [*value["annotations"][:2], 7]})
     with pytest.raises(FsbenchError, match=r"instances_val2014\.json: annotations\[2\] is 7, expected an object"):
         read_annotations(root)
@@ -77,7 +69,7 @@ def test_an_entry_that_is_no_object_is_named(root: Path) -> None:
         read_annotations(root)
 
 
-def test_a_pipe_and_a_file_too_large_are_refused_unread(root: Path) -> None:
+def test_a_pipe_and_a_huge_file_are_refused_unread(root: Path) -> None:
     file(root).unlink()
     os.mkfifo(file(root))
     with pytest.raises(FsbenchError, match=r"expected annotations/instances_val2014\.json"):

@@ -25,7 +25,7 @@ from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.index.benchmark import Benchmark, open_benchmark
 from fsbench.records.counts import read_counts
 from fsbench.tables.table import print_tables
-from tests.fss_as_released import BROKEN, SIZES, STRAY, write_release
+from tests.fss_as_released import BROKEN, SIZES, STRAY
 
 SIDE = 400
 ASKED = {
@@ -34,16 +34,6 @@ ASKED = {
     ("lseg", 0): (2400, "208ed7891bbb8ef84d8963727fbd7e2e1b7222bf2682cfc1e870da6449ee53d5"),
 }
 """Protocol and shots -> questions, and the digest of the manifest; those of hsnet and lseg are the original code's."""
-
-
-@pytest.fixture(scope="module")
-def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_release(tmp_path_factory.mktemp("raw") / "fewshot_data")
-
-
-@pytest.fixture(scope="module")
-def built(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
-    return fss1000.build(raw.parent, tmp_path_factory.mktemp("built") / "fss-1000", workers=2)
 
 
 class CopiesTheSupport:
@@ -58,22 +48,30 @@ class CopiesTheSupport:
         return [interpolate(mask[None, None].float(), (SIDE, SIDE))[0] == 1 for mask in masks]
 
 
-def test_everything_is_there_at_its_own_size(built: Benchmark) -> None:
-    assert (built.title, built.partial, built.counts["val_present"]) == ("FSS-1000", False, 2400)
-    sizes = {s.id: (s.height, s.width) for s in built.samples.values() if s.present}
+def test_the_test_classes_are_enough_and_keep_their_sizes(built: Benchmark, raw: Path) -> None:
+    assert (built.title, built.partial, built.builder) == ("FSS-1000", False, "fss-1000")
+    assert built.lists == fss1000.published_lists() == open_benchmark(built.folder).lists
+    assert built.counts == {"val_present": 2400, "val_total": 2400, "train_present": 20, "train_total": 7600}
+    samples = list(built.samples.values())
+    assert [s.id for s in samples] == [sample for pairs in built.lists.lists().values() for sample, _ in pairs]
+    assert [s.split for s in samples] == ["val"] * 2400 + ["train"] * 7600
+    sizes = {s.id: (s.height, s.width) for s in samples if s.present}
     assert {sample: size for sample, size in sizes.items() if size != (224, 224)} == SIZES
     for sample, size in SIZES.items():
         assert built.truth(sample, 760 + class_keys("test").index(sample.partition("/")[0])).shape == size
-    assert any((built.roots["root"] / f"{sample}.jpeg").exists() for sample in STRAY)
-    assert not any(str(s.image).endswith(".jpeg") for s in built.samples.values())
+    assert any((raw / f"{sample}.jpeg").exists() for sample in STRAY)
+    assert not any(str(s.image).endswith(".jpeg") for s in samples)
+    for (sample, _), area in zip(built.lists.val["test"][:30], built.areas["val-foldtest"][:30], strict=True):
+        assert area == np.count_nonzero(grey_mask(raw / f"{sample}.png"))
 
 
 def test_verify_names_the_sample_that_is_left_out(built: Benchmark) -> None:
     checks = {check.name: check for check in verify_benchmark(built, 2)}
     assert all(check.passed for check in checks.values()), checks
-    assert checks["left out"].said.startswith(
-        f"{BROKEN}: the release has no mask of it: fsbench-v1 asks the other 2399"
-    )
+    assert {"published lists", "samples readable", "masks", "sources"} <= set(checks)
+    assert checks["areas"].said == "2420 pairs"
+    left_out = f"{BROKEN}: the release has no mask of it: fsbench-v1 asks the other 2399"
+    assert checks["left out"].said.startswith(left_out)
 
 
 @pytest.mark.parametrize(("protocol", "shots"), ASKED)
@@ -93,10 +91,10 @@ def naive_hsnet(root: Path) -> list[tuple[int, int, int]]:
             support = number
             while support == number:
                 support = int(generator.choice(range(1, 11), 1, replace=False)[0])
-            truth = square(grey_mask(root / key / f"{number}.png"))
+            truth = nearest(grey_mask(root / key / f"{number}.png"), (SIDE, SIDE))
             with Image.open(root / key / f"{support}.jpg") as photograph:
-                shown = (photograph.height, photograph.width)
-            predicted = square(nearest(grey_mask(root / key / f"{support}.png"), shown))
+                size = (photograph.height, photograph.width)
+            predicted = nearest(nearest(grey_mask(root / key / f"{support}.png"), size), (SIDE, SIDE))
             found.append((int((truth & predicted).sum()), int(predicted.sum()), int(truth.sum())))
     return found
 
@@ -108,10 +106,6 @@ def grey_mask(path: Path) -> np.ndarray:
 
 def nearest(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return (interpolate(torch.from_numpy(mask)[None, None].float(), size, mode="nearest")[0, 0] == 1).numpy()
-
-
-def square(mask: np.ndarray) -> np.ndarray:
-    return nearest(mask, (SIDE, SIDE))
 
 
 @pytest.mark.long
@@ -128,48 +122,27 @@ def test_hsnet_counts_what_a_naive_loop_counts(built: Benchmark, raw: Path, tmp_
 def test_records_and_tables_name_the_sample(
     built: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ours = fsbench.evaluate("center", built, shots=0, limit=30, out=tmp_path)
-    lseg = fsbench.evaluate("center", built, protocol="lseg", shots=0, limit=30, out=tmp_path)
-    (path,) = tmp_path.rglob("fsbench-v1*/record.json")
-    assert json.loads(path.read_text(encoding="utf-8"))["benchmark"]["without_mask"] == [BROKEN]
-    print_tables([ours], Console())
-    assert f"{BROKEN}: the release has no mask of it; left out." in " ".join(capsys.readouterr().out.split())
-    print_tables([lseg], Console())
-    assert f"{BROKEN}: the release has no mask of it; kept" in " ".join(capsys.readouterr().out.split())
+    for protocol, remark in (("fsbench-v1", "; left out."), ("lseg", "; kept")):
+        record = fsbench.evaluate("center", built, protocol=protocol, shots=0, limit=30, out=tmp_path)
+        print_tables([record], Console())
+        assert f"{BROKEN}: the release has no mask of it{remark}" in " ".join(capsys.readouterr().out.split())
+        saved = json.loads((tmp_path / record.folder() / "record.json").read_text(encoding="utf-8"))
+        assert saved["benchmark"]["without_mask"] == [BROKEN]
 
 
-def test_a_copy_with_a_repaired_mask_is_asked_the_same_questions(built: Benchmark, raw: Path, tmp_path: Path) -> None:
+def test_a_copy_with_a_repaired_mask_is_asked_the_same_questions(raw: Path, tmp_path: Path) -> None:
     key = BROKEN.partition("/")[0]
     (tmp_path / "classes.txt").write_text(f"{key}\ncrt_screen\n", encoding="utf-8")
     for name in (key, "crt_screen"):
         shutil.copytree(raw / name, tmp_path / "repaired" / name)
     Image.fromarray(np.full((224, 224), 255, np.uint8)).save(tmp_path / "repaired" / f"{BROKEN}.png")
-    both = [
+    released, repaired = (
         fss1000.build(root, tmp_path / name, tmp_path / "classes.txt")
         for name, root in (("as_released", raw), ("mended", tmp_path / "repaired"))
-    ]
-    for protocol in ("fsbench-v1", "hsnet"):
-        asked = {draw(b.lists, "test", PROTOCOLS[protocol], 1, 0).sha256 for b in both}
-        assert len(asked) == 1
-    assert both[0].lists.digest() == both[1].lists.digest()
-    assert both[0].digests.masks != both[1].digests.masks  # hsnet reads the file
-    assert len(draw(both[1].lists, "test", PROTOCOLS["fsbench-v1"], 1, 0).questions) == 19
-
-
-def test_other_faults_stay_one_error_that_lists_them(raw: Path, tmp_path: Path) -> None:
-    for name in ("crt_screen", "ruler"):
-        shutil.copytree(raw / name, tmp_path / "raw" / name)
-    (tmp_path / "classes.txt").write_text("crt_screen\nruler\n", encoding="utf-8")
-    Image.new("L", (224, 224), 255).save(tmp_path / "raw" / "crt_screen" / "6.png")
-    (tmp_path / "raw" / "ruler" / "3.jpg").unlink()
-    with pytest.raises(fsbench.FsbenchError) as error:
-        fss1000.build(tmp_path / "raw", tmp_path / "out", tmp_path / "classes.txt")
-    said = str(error.value)
-    assert "2 of 20 samples cannot be used" in said
-    assert "6.png is 224 x 224, its photograph 500 x 500" in said
-    assert f"{tmp_path / 'raw' / 'ruler' / '3.jpg'} is missing" in said
-    assert "\n" not in said
-
-
-def test_it_opens_again(built: Benchmark) -> None:
-    assert open_benchmark(built.folder).lists == built.lists
+    )
+    for protocol, asked in (("fsbench-v1", 19), ("hsnet", 20)):
+        manifests = [draw(b.lists, "test", PROTOCOLS[protocol], 1, 0) for b in (released, repaired)]
+        assert [len(manifest.questions) for manifest in manifests] == [asked, asked]
+        assert manifests[0].sha256 == manifests[1].sha256
+    assert released.lists.digest() == repaired.lists.digest()
+    assert released.digests.masks != repaired.digests.masks  # hsnet reads the file

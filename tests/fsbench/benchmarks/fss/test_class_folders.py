@@ -23,6 +23,8 @@ from fsbench.io.files import sha256_file
 
 KEYS = ["apple", "pear"]
 SIZE = (12, 16)
+WANTED = [Wanted(sample, class_id) for class_id, key in enumerate(KEYS) for sample in sample_ids(key)]
+OPTIONAL = [item._replace(optional=True) for item in WANTED]
 
 
 def mask_of(sample: str) -> np.ndarray:
@@ -32,34 +34,27 @@ def mask_of(sample: str) -> np.ndarray:
 
 def write_sample(root: Path, sample: str, mode: str = "L") -> None:
     (root / sample).parent.mkdir(parents=True, exist_ok=True)
-    mask = Image.fromarray(mask_of(sample))
     Image.new("RGB", SIZE[::-1], (sum(sample.encode()) % 256, 90, 30)).save(root / f"{sample}.jpg")
-    mask.convert(mode).save(root / f"{sample}.png")
+    Image.fromarray(mask_of(sample)).convert(mode).save(root / f"{sample}.png")
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for key in KEYS:
-        for sample in sample_ids(key):
-            write_sample(tmp_path / "raw", sample)
+    for item in WANTED:
+        write_sample(tmp_path / "raw", item.sample)
     return tmp_path / "raw"
-
-
-def everything() -> list[Wanted]:
-    return [Wanted(sample, class_id) for class_id, key in enumerate(KEYS) for sample in sample_ids(key)]
 
 
 def test_areas_sizes_hashes_and_digest(tree: Path) -> None:
     read = read_class_folders(tree, KEYS, workers=3)
     digest = hashlib.sha256()
-    for class_id, key in enumerate(KEYS):
-        for n in range(1, 11):
-            mask = mask_of(f"{key}/{n}")
-            assert read.area[f"{key}/{n}", class_id] == sum(int(grey) >= 128 for grey in mask.reshape(-1))
-            digest.update(f"{key}/{n} 12 16\n".encode())
-            digest.update(bytes(int(grey >= 128) for grey in mask.reshape(-1)))
+    for item in WANTED:
+        mask = mask_of(item.sample)
+        assert read.area[item.sample, item.class_id] == sum(int(grey) >= 128 for grey in mask.reshape(-1))
+        digest.update(f"{item.sample} 12 16\n".encode())
+        digest.update(bytes(int(grey >= 128) for grey in mask.reshape(-1)))
     assert read.masks_digest == digest.hexdigest()
-    assert [sample.id for sample in read.samples] == [f"{key}/{n}" for key in KEYS for n in range(1, 11)]
+    assert [sample.id for sample in read.samples] == [item.sample for item in WANTED]
     for sample in read.samples:
         assert (sample.height, sample.width, sample.split) == (12, 16, "val")
         assert (sample.image, sample.mask) == (f"root:{sample.id}.jpg", f"root:{sample.id}.png")
@@ -75,59 +70,47 @@ def test_a_mask_may_be_a_colour_picture_of_greys(tree: Path, mode: str) -> None:
     assert read_class_folders(tree, KEYS, workers=1).masks_digest == grey.masks_digest
 
 
-def refusal(tree: Path) -> str:
-    with pytest.raises(FsbenchError) as caught:
-        read_class_folders(tree, KEYS, workers=1)
-    assert "\n" not in str(caught.value)
-    assert str(caught.value).startswith(f"{tree}: ")
-    return str(caught.value)
-
-
-def test_every_fault_is_said_in_one_line(tree: Path) -> None:
+def test_every_fault_is_in_one_line(tree: Path) -> None:
     folder = tree / "apple"
-    photograph = (folder / "2.jpg").read_bytes()
-    (folder / "2.jpg").write_bytes(photograph[: len(photograph) - 30])
+    (folder / "2.jpg").write_bytes((folder / "2.jpg").read_bytes()[:-30])
     (folder / "4.png").write_bytes((folder / "4.png").read_bytes()[:60])
     Image.fromarray(np.full(SIZE, 127, np.uint8)).save(folder / "6.png")
     Image.fromarray(np.eye(*SIZE, dtype=np.uint8)).save(folder / "8.png")
     (folder / "10.png").unlink()
-    said = refusal(tree)
-    assert "5 of 20 samples cannot be used: " in said
-    for fault in (
+    faults = (
         f"{folder / '2.jpg'}: cannot be read",
         f"{folder / '4.png'}: cannot be read",
         f"{folder / '6.png'} has no foreground (128 or more)",
         f"{folder / '8.png'} holds only 0 and 1, expected 0 and 255",
         f"{folder / '10.png'} is missing",
-    ):
-        assert fault in said
-    assert said.endswith("mend the files, or give --root the folder that holds the class folders")
+    )
+    with pytest.raises(FsbenchError) as caught:
+        read_class_folders(tree, KEYS, workers=1)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"{tree}: 5 of 20 samples cannot be used: ")
+    assert all(fault in message for fault in faults)
+    assert message.endswith("mend the files, or give --root the folder that holds the class folders")
 
 
-def test_a_sample_of_which_a_half_is_missing_is_not_at_hand_where_it_is_optional(tree: Path) -> None:
+def test_an_optional_sample_may_be_missing_but_not_broken(tree: Path) -> None:
     (tree / "apple" / "3.jpg").unlink()
     (tree / "pear" / "7.png").unlink()
-    wanted = [item._replace(optional=True) for item in everything()]
-    read = read_samples(tree, wanted, 1)
+    read = read_samples(tree, OPTIONAL, 1)
     assert read.faults == ()
     assert [s.id for s in read.samples if not s.present] == ["apple/3", "pear/7"]
     assert len(read.samples) == 20
-    assert set(read.area) == {(i.sample, i.class_id) for i in wanted} - {("apple/3", 0), ("pear/7", 1)}
-    strict = read_samples(tree, everything(), 1)
+    assert set(read.area) == {(i.sample, i.class_id) for i in WANTED} - {("apple/3", 0), ("pear/7", 1)}
+    strict = read_samples(tree, WANTED, 1)
     assert len(strict.faults) == 2
     assert strict.masks_digest == read.masks_digest
-
-
-def test_a_broken_file_is_a_fault_though_the_sample_is_optional(tree: Path) -> None:
-    (tree / "apple" / "3.png").write_bytes(b"no picture")
-    read = read_samples(tree, [item._replace(optional=True) for item in everything()], 1)
-    assert len(read.faults) == 1
-    assert "3.png: cannot be read" in read.faults[0]
+    (tree / "apple" / "5.png").write_bytes(b"no picture")
+    (fault,) = read_samples(tree, OPTIONAL, 1).faults
+    assert "5.png: cannot be read" in fault
 
 
 def test_verify_names_what_changed(small: Benchmark, tmp_path: Path) -> None:
-    moved = tmp_path / "raw"
-    shutil.copytree(small.roots["root"], moved)
+    moved = shutil.copytree(small.roots["root"], tmp_path / "raw")
     benchmark = open_benchmark(small.folder, root=moved)
     assert all(check.passed for check in verify_class_folders(benchmark, 1))
     mask = np.zeros((24, 32), np.uint8)

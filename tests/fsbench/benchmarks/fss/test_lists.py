@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import lzma
 from importlib import resources
 from pathlib import Path
@@ -14,9 +13,9 @@ from fsbench.benchmarks.fss.lists import LISTS, PUBLISHED_SHA256, all_keys, clas
 from fsbench.benchmarks.fss.names import MENDED, plain_name
 from fsbench.errors import FsbenchError
 from fsbench.io.files import sha256_text
-from tests import ROOT
+from tests.fsbench.benchmarks.packers import packer
 
-PACK = ROOT / "tools" / "pack_fss_lists.py"
+pack, with_pack = packer("pack_fss_lists")
 
 
 def test_every_list_has_the_published_bytes() -> None:
@@ -24,23 +23,14 @@ def test_every_list_has_the_published_bytes() -> None:
 
 
 def test_ids_go_by_byte_order_within_each_list() -> None:
-    expected: dict[int, str] = {}
-    for first, name in ((0, "train"), (520, "val"), (760, "test")):
-        lines = published_text(name).encode().splitlines()  # type: ignore[arg-type]
-        expected |= {first + place: line.decode() for place, line in enumerate(sorted(lines))}
-    assert dict(enumerate(all_keys())) == expected
+    expected: list[str] = []
+    for name in LISTS:
+        assert class_ids(name)[0] == len(expected)
+        expected += [line.decode() for line in sorted(published_text(name).encode().splitlines())]
+        assert class_ids(name) == tuple(range(class_ids(name)[0], len(expected)))
+    assert list(all_keys()) == expected
     assert len(set(all_keys())) == 1000
-    assert [class_ids(name) for name in LISTS] == [
-        tuple(range(520)),
-        tuple(range(520, 760)),
-        tuple(range(760, 1000)),
-    ]
-    assert class_keys("test")[0] == "abe's_flyingfish"
-
-
-def test_the_published_order_is_kept() -> None:
-    assert published_text("test").splitlines()[:3] == ["bus", "hotel_slipper", "burj_al"]
-    assert published_text("train").startswith("fountain\ntaxi\nassult_rifle\n")
+    assert [class_ids(name)[0] for name in LISTS] == [0, 520, 760]
 
 
 @pytest.mark.parametrize("call", [published_text, class_keys, class_ids])
@@ -50,21 +40,15 @@ def test_an_unknown_list_is_refused(call: Any) -> None:
     assert str(caught.value) == "FSS-1000 has no list 'trn': choose one of train, val, test"
 
 
-def test_names_are_words() -> None:
-    assert plain_name("abe's_flyingfish") == "abe's flyingfish"
+def test_names_are_words_and_only_misspelt_ones_are_mended() -> None:
     assert plain_name("flat-coated_retriever") == "flat-coated retriever"
-    assert plain_name("bus") == "bus"
     names = [plain_name(key) for key in all_keys()]
     assert len(set(names)) == 1000
     assert not any("_" in name or name != name.strip() for name in names)
-
-
-def test_only_misspelt_names_are_mended() -> None:
     assert set(MENDED) < set(all_keys())
     assert len(MENDED) < 30
     for key, name in MENDED.items():
-        assert name != key.replace("_", " ")
-        assert edits(key.replace("_", " "), name) <= 3, f"{key}: {name} is another name"
+        assert 0 < edits(key.replace("_", " "), name) <= 3, f"{key}: {name} is another name"
 
 
 def edits(one: str, other: str) -> int:
@@ -77,19 +61,14 @@ def edits(one: str, other: str) -> int:
     return row[-1]
 
 
-@pytest.mark.skipif(not PACK.is_file(), reason=f"{PACK.name} is not in an installed package")
+@with_pack
 def test_the_file_is_packed_from_the_published_lists(tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("pack_fss_lists", PACK)
-    assert spec is not None
-    assert spec.loader is not None
-    pack = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(pack)
     (tmp_path / "fss-1000").mkdir()
     for name in LISTS:
         (tmp_path / "fss-1000" / f"{name}.txt").write_bytes(published_text(name).encode())
     shipped = resources.files("fsbench.data").joinpath("fss-1000-lists.txt.xz").read_bytes()
-    assert pack.packed_text(tmp_path) == lzma.decompress(shipped).decode()
     assert len(shipped) < 8_000
+    assert pack().packed_text(tmp_path) == lzma.decompress(shipped).decode()
     (tmp_path / "fss-1000" / "val.txt").write_text("bus\n" * 240)
     with pytest.raises(AssertionError, match="val: not 240 different names"):
-        pack.packed_text(tmp_path)
+        pack().packed_text(tmp_path)

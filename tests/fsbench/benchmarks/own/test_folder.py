@@ -19,11 +19,11 @@ import fsbench
 from fsbench.benchmarks.own import folder
 from fsbench.benchmarks.own.classes import read_folds
 from fsbench.benchmarks.verification import verify_benchmark
-from fsbench.cli.main import main
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark, open_benchmark
 from fsbench.index.fold_lists import ClassName
 from tests import ROOT
+from tests.command import run
 
 PAGE = ROOT / "docs" / "own-data.md"
 SIZE = (20, 30)
@@ -141,30 +141,28 @@ def test_it_is_evaluated_and_verified(built: Benchmark, tmp_path: Path) -> None:
     assert record.folds["late"].miou == pytest.approx(seen / valid)
 
 
-def test_without_a_fold_file_there_is_one_fold_and_nothing_to_train_on(own: Own) -> None:
-    benchmark = folder.build(own.images, own.masks, own.classes, out=own.images.parent / "out")
-    assert benchmark.lists.name == "photos"
+def test_defaults_are_one_fold_the_name_of_the_folder_and_fsbench_home(
+    own: Own, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FSBENCH_HOME", str(tmp_path / "home"))
+    folder.build(own.images, own.masks, own.classes)
+    benchmark = open_benchmark("photos")
+    assert benchmark.folder == tmp_path / "home" / "photos"
     assert benchmark.lists.folds == {"all": (0, 1, 2)}
     assert benchmark.lists.train == {}
     assert all(check.passed for check in verify_benchmark(benchmark, 1))
 
 
-def test_the_default_place_is_under_fsbench_home(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FSBENCH_HOME", str(own.images.parent / "home"))
-    folder.build(own.images, own.masks, own.classes, name="mine")
-    assert open_benchmark("mine").folder == own.images.parent / "home" / "mine"
-
-
-def test_any_number_of_workers_gives_the_same_folder(own: Own) -> None:
-    outs = [own.images.parent / f"out{workers}" for workers in (1, 3)]
-    for workers, out in zip((1, 3), outs, strict=True):
-        folder.build(own.images, own.masks, own.classes, own.folds, out, "mine", workers)
+def test_any_number_of_workers_gives_the_same_folder(own: Own, tmp_path: Path) -> None:
+    one, three = (
+        folder.build(own.images, own.masks, own.classes, own.folds, tmp_path / f"{n}", "mine", n).folder for n in (1, 3)
+    )
     for name in ("benchmark.json", "pairs.parquet", "samples.parquet"):
-        assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes()
+        assert (one / name).read_bytes() == (three / name).read_bytes()
 
 
-def test_verify_names_what_changed(own: Own) -> None:
-    benchmark = folder.build(own.images, own.masks, own.classes, out=own.images.parent / "out")
+def test_verify_names_what_changed(own: Own, tmp_path: Path) -> None:
+    benchmark = folder.build(own.images, own.masks, own.classes, out=tmp_path / "out")
     mask = label_map("b")
     mask[mask == 2] = 3
     Image.fromarray(mask).save(own.masks / "b.png")
@@ -238,19 +236,20 @@ def renamed(to: str) -> Callable[[Own], None]:
 )
 def test_a_fault_of_the_files_is_one_line(own: Own, damage: Callable[[Own], None], expected: str) -> None:
     damage(own)
-    said = refusal(own)
-    assert said.startswith(f"{own.images}: 1 faults in ")
-    assert expected.format(images=own.images, masks=own.masks) in said
-    assert said.endswith(": mend the files and build again")
+    message = refusal(own)
+    assert message.startswith(f"{own.images}: 1 of ")
+    assert expected.format(images=own.images, masks=own.masks) in message
+    assert message.endswith(": mend the files and build again")
 
 
 def test_all_faults_are_counted(own: Own) -> None:
-    for damage in (no_mask, no_photograph, cut_off, renamed("x y")):
+    for damage in (no_mask, no_photograph, cut_off, renamed("x y"), rgb):
         damage(own)
-    Image.new("RGB", SIZE[::-1]).save(own.masks / "b.png")
-    said = refusal(own)
-    assert said.startswith(f"{own.images}: 4 faults in 8 samples: {own.images / 'd.JPG'} has no mask")
-    assert "; and 1 more: mend the files and build again" in said
+    for sample in "bch":
+        (own.masks / f"{sample}.png").unlink()
+    message = refusal(own)
+    assert message.startswith(f"{own.images}: 6 of 8 samples cannot be used: {own.images / 'b.jpeg'} has no mask")
+    assert "; and 1 more: mend the files and build again" in message
 
 
 def test_a_class_needs_a_second_photograph(own: Own) -> None:
@@ -263,39 +262,28 @@ def test_a_class_needs_a_second_photograph(own: Own) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "expected"),
+    ("file", "content", "expected"),
     [
-        (b"cat\nB\xe4r\n", "is not UTF-8 (byte 5 is 0xe4): save the class file as UTF-8"),
-        (b"", "names nothing, expected a class file with a name a line"),
-        (b"cat\ndog\ncat\n", "line 3: class 'cat' is named twice: a class has one label value"),
-        (b"c|at\n", "line 1: 'c|at' is no name: use printable words without '|'"),
-        (b"cat\ta\tb\n", "line 1: 'a\\tb' is no name"),
-        (b"\n".join(b"c%d" % n for n in range(255)), "names 255 classes, expected at most 254: values are 1 to 254"),
+        ("classes", b"cat\nB\xe4r\n", "is not UTF-8 (byte 5 is 0xe4): save the class file as UTF-8"),
+        ("classes", b"", "names nothing, expected a class file with a name a line"),
+        ("classes", b"cat\ndog\ncat\n", "line 3: class 'cat' is named twice: a class has one label value"),
+        ("classes", b"c|at\n", "line 1: 'c|at' is no name: use printable words without '|'"),
+        ("classes", b"cat\ta\tb\n", "line 1: 'a\\tb' is no name"),
+        ("classes", b"\n".join(b"c%d" % n for n in range(255)), "names 255 classes, expected at most 254: values are"),
+        ("folds", b"cat\ta\nyak\tb\n", "line 2: class 'yak' is not in the class file: name its classes alone"),
+        ("folds", b"cat\ta\nwild_boar\tb\n", "1 classes have no fold, first 'pottedplant': add a line for each"),
+        ("folds", b"cat\ta\ncat\tb\n", "line 2: class 'cat' has a fold already: name it once"),
+        ("folds", b"cat a\n", "line 1: 'cat a': expected class, tab, fold"),
+        ("folds", b"cat\tall\n", "line 1: 'cat\\tall': expected class, tab, fold"),
+        ("folds", b"cat\ta,b\n", "line 1: 'cat\\ta,b': expected class, tab, fold"),
     ],
 )
-def test_a_class_file_that_cannot_be_used(own: Own, content: bytes, expected: str) -> None:
-    own.classes.write_bytes(content)
-    said = refusal(own)
-    assert said.startswith(str(own.classes))
-    assert expected in said
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ("cat\ta\nyak\tb\n", "line 2: class 'yak' is not in the class file: name its classes alone"),
-        ("cat\ta\nwild_boar\tb\n", "1 classes have no fold, first 'pottedplant': add a line for each"),
-        ("cat\ta\ncat\tb\n", "line 2: class 'cat' has a fold already: name it once"),
-        ("cat a\n", "line 1: 'cat a': expected class, tab, fold"),
-        ("cat\tall\n", "line 1: 'cat\\tall': expected class, tab, fold"),
-        ("cat\ta,b\n", "line 1: 'cat\\ta,b': expected class, tab, fold"),
-    ],
-)
-def test_a_fold_file_that_cannot_be_used(own: Own, content: str, expected: str) -> None:
-    own.folds.write_text(content)
-    said = refusal(own, folds=True)
-    assert said.startswith(str(own.folds))
-    assert expected in said
+def test_a_class_or_fold_file_that_cannot_be_used(own: Own, file: str, content: bytes, expected: str) -> None:
+    path: Path = getattr(own, file)
+    path.write_bytes(content)
+    message = refusal(own, folds=file == "folds")
+    assert message.startswith(str(path))
+    assert expected in message
 
 
 @given(st.lists(st.sampled_from(["x", "y", "z-1"]), min_size=1, max_size=8), st.randoms(use_true_random=False))
@@ -321,18 +309,17 @@ def test_a_name_that_cannot_be_a_folder_is_refused(own: Own, name: str) -> None:
     assert refusal(own, name).startswith(f"{name!r} cannot be a benchmark's name: give one of a-z 0-9 . _ -")
 
 
-def test_folders_that_are_none(own: Own, tmp_path: Path) -> None:
+def test_folders_that_cannot_be_used(own: Own, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty2").mkdir()
-    assert refusal(own._replace(images=tmp_path / "gone")).endswith("give one that is there with --images")
-    assert refusal(own._replace(masks=tmp_path / "gone")).endswith("give one that is there with --masks")
-    nothing = own._replace(images=tmp_path / "empty", masks=tmp_path / "empty2")
-    assert "holds no photograph" in refusal(nothing)
-    assert "must lie beside one another" in refusal(own._replace(masks=own.images))
-    assert "must lie beside one another" in refusal(own._replace(masks=own.images / "sub"))
+    assert refusal(own._replace(images=tmp_path / "gone")).endswith("--images")
+    assert refusal(own._replace(masks=tmp_path / "gone")).endswith("--masks")
+    assert "holds no photograph" in refusal(own._replace(images=tmp_path / "empty", masks=tmp_path / "empty2"))
+    for masks in (own.images, own.images / "sub"):
+        assert "must lie beside one another" in refusal(own._replace(masks=masks))
 
 
-def test_the_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:  # type: ignore[no-untyped-def]
+def test_the_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """docs/own-data.md, from its script that makes data to its last command."""
     page = PAGE.read_text(encoding="utf-8")
     (script,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
@@ -344,13 +331,9 @@ def test_the_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     block = re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)[0].replace("\\\n", " ")
     commands = [shlex.split(line, comments=True)[1:] for line in block.splitlines() if line.startswith("fsbench ")]
     assert [command[0] for command in commands] == ["build", "verify", "evaluate"]
-    printed = []
-    for command in commands:
-        with pytest.raises(SystemExit) as left:
-            main(command)
-        assert left.value.code == 0, capsys.readouterr().err
-        printed.append(capsys.readouterr().out)
-    assert printed[0].splitlines()[0] == "built fruit"
-    assert "FAILED" not in printed[1]
-    assert "fruit" in printed[2]
+    built, verified, evaluated = (run(*command) for command in commands)
+    assert (built.code, verified.code, evaluated.code) == (0, 0, 0), built.err + verified.err + evaluated.err
+    assert built.out.splitlines()[0] == "built fruit"
+    assert "FAILED" not in verified.out
+    assert "fruit" in evaluated.out
     assert (tmp_path / "home" / "fruit" / "benchmark.json").is_file()

@@ -12,12 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsbench.benchmarks.pascal.list_rule import (
-    grid_points,
-    grid_size,
-    listed_classes,
-    rebuild,
-)
+from fsbench.benchmarks.pascal.list_rule import grid_points, grid_size, listed_classes, rebuild
 from fsbench.benchmarks.pascal.lists import Split
 from fsbench.errors import FsbenchError
 from fsbench.io.label_maps import CLASSES, LabelMap, label_areas
@@ -66,20 +61,15 @@ def label_maps(draw: st.DrawFn) -> LabelMap:
     return label_map
 
 
-@settings(max_examples=150, deadline=None)
-@given(label_maps(), st.sampled_from(["val", "train"]))
-def test_listed_classes_is_the_rule(label_map: LabelMap, split: Split) -> None:
+@settings(max_examples=70, deadline=None)
+@given(label_maps(), st.sampled_from(["val", "train"]), st.one_of(st.none(), st.integers(0, 2**32 - 1)))
+def test_listed_classes_is_the_rule(label_map: LabelMap, split: Split, seed: int | None) -> None:
+    if seed is not None:
+        label_map = np.random.RandomState(seed).choice(np.array([0, 3, 17, 255], np.uint8), label_map.shape)
     assert listed_classes(label_map, split) == naive_listed(label_map, split)
 
 
-@settings(max_examples=100, deadline=None)
-@given(label_maps(), st.integers(0, 2**32 - 1))
-def test_noise_too(label_map: LabelMap, seed: int) -> None:
-    noise = np.random.RandomState(seed).choice(np.array([0, 3, 17, 255], dtype=np.uint8), label_map.shape)
-    assert listed_classes(noise, "train") == naive_listed(noise, "train")
-
-
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(label_maps(), st.data())
 def test_areas_are_a_histogram(label_map: LabelMap, data: st.DataObject) -> None:
     y, x = (data.draw(st.integers(0, side - 1)) for side in label_map.shape)
@@ -92,7 +82,6 @@ def test_areas_are_a_histogram(label_map: LabelMap, data: st.DataObject) -> None
 
 def test_areas_of_maps_without_background_and_of_none() -> None:
     assert label_areas(np.full((7, 9), 20, dtype=np.uint8)) == {20: 63}
-    assert label_areas(np.zeros((7, 9), dtype=np.uint8)) == {0: 63}
     assert label_areas(np.zeros((0, 5), dtype=np.uint8)) == {}
 
 
@@ -114,15 +103,6 @@ def test_points_lie_inside_and_two_cells_are_too_few() -> None:
 def test_unknown_grid_is_refused(shape: tuple[int, int]) -> None:
     with pytest.raises(FsbenchError, match=rf"^mask of {shape[0]} x {shape[1]} .*original size$"):
         listed_classes(np.zeros(shape, dtype=np.uint8), "val")
-
-
-def test_every_known_grid_is_whole() -> None:
-    assert len(SIZES) == 96
-    assert GRIDS["val"].keys() == GRIDS["train"].keys()
-    for grids in GRIDS.values():
-        for size, grid in grids.items():
-            rows, columns = map(int, size.split("x"))
-            assert {len(grid["row"]), len(grid["col"])} == {rows * columns}
 
 
 def test_rebuild_sorts_as_published() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,7 @@ from fsbench.benchmarks.pascal import pascal5i
 from fsbench.benchmarks.verification import verify_benchmark
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark, open_benchmark
-from tests.fsbench.benchmarks.synthetic_voc import chosen_samples, label_map, write_sbd, write_voc
-
-
-@pytest.fixture(scope="module")
-def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_voc(tmp_path_factory.mktemp("raw"), chosen_samples())
+from tests.fsbench.benchmarks.synthetic_voc import label_map, listed_samples, write_sbd, write_voc
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +24,81 @@ def built(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
     return pascal5i.build(raw, tmp_path_factory.mktemp("built"), partial=True)
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Path:
-    """A raw VOC of a few samples that a test may damage."""
-    return write_voc(tmp_path, [*pascal_lists.samples("val")[:2], *pascal_lists.samples("train")[:2]])
+def test_a_partial_benchmark_is_marked(built: Benchmark) -> None:
+    samples = listed_samples()
+    val = len(set(samples) & set(pascal_lists.samples("val")))
+    train = len(samples) - val
+    counts = {"val_present": val, "val_total": 1449, "train_present": train, "train_total": 10582}
+    assert (built.partial, built.counts) == (True, counts)
+    assert built.title == f"PASCAL-5i [partial {val}/1449]"
+    assert json.loads((built.folder / "benchmark.json").read_text())["partial"] is True
+    assert built.lists == pascal5i.published_lists()
+    assert {path.name for path in built.folder.iterdir()} == {"benchmark.json", "pairs.parquet", "samples.parquet"}
 
 
-def damaged(small: Path) -> tuple[Path, Path]:
-    """Photograph and mask of a sample in ``small``."""
-    sample = pascal_lists.samples("val")[0]
-    voc = small / "VOC2012"
-    return voc / "JPEGImages" / f"{sample}.jpg", voc / "SegmentationClassAug" / f"{sample}.png"
+def test_areas_truths_and_photographs(built: Benchmark) -> None:
+    present = set(listed_samples())
+    checked = 0
+    for name, pairs in built.lists.lists().items():
+        for (sample, class_id), area in zip(pairs, built.areas[name], strict=True):
+            if sample not in present:
+                assert area == -1
+                continue
+            checked += 1
+            expected = label_map(sample)
+            assert area == np.count_nonzero(expected == class_id + 1)
+            if checked % 25 == 0:
+                truth = built.truth(sample, class_id)
+                assert truth.dtype == np.uint8
+                assert np.array_equal(truth, np.select([expected == class_id + 1, expected == 255], [1, 255], 0))
+                assert built.image(sample).shape == (240, 320, 3)
+    assert checked > 150
+
+
+def test_masks_made_from_sbd_are_those_of_segmentation_class_aug(built: Benchmark, tmp_path: Path) -> None:
+    root = write_voc(tmp_path, listed_samples(), masks="SegmentationClass")
+    sbd = write_sbd(tmp_path, [sample for sample in listed_samples() if sample not in pascal_lists.official()])
+    made = pascal5i.build(root, tmp_path / "out", sbd=sbd, partial=True)
+    assert made.digests.masks == built.digests.masks
+    assert made.digests.lists == built.digests.lists
+    assert made.digests.sources != built.digests.sources
+    from_mat = next(s for s in made.samples.values() if s.mask is not None and s.mask.endswith(".mat"))
+    class_id = int(label_map(from_mat.id).max()) - 1
+    assert np.array_equal(made.truth(from_mat.id, class_id) == 1, label_map(from_mat.id) == class_id + 1)
+    assert all(check.passed for check in verify_benchmark(made))
+
+
+def test_raw_data_that_moved_and_what_verify_finds_changed(raw: Path, built: Benchmark, tmp_path: Path) -> None:
+    checks = {check.name: check for check in verify_benchmark(built)}
+    assert [check for check in checks.values() if not check.passed] == []
+    assert {"sources", "published lists", "rebuilt lists", "masks", "areas", "train/val overlap"} <= set(checks)
+    decided = f"the part of the 12 lists that {len(listed_samples())} of 12031 masks decide"
+    assert checks["rebuilt lists"].said == decided
+
+    moved = shutil.copytree(raw / "VOC2012", tmp_path / "VOCdevkit" / "VOC2012")
+    one, other = sorted(sample for sample in built.present if built.samples[sample].split == "val")[:2]
+    for root in (moved, moved.parent):
+        assert open_benchmark(built.folder, root=root).roots["root"] == moved
+    again = open_benchmark(built.folder, root=moved)
+    assert np.array_equal(again.image(one), built.image(one))
+    with pytest.raises(FsbenchError, match=r"gone.*--root"):
+        open_benchmark(built.folder, root=tmp_path / "gone")
+
+    photograph, mask = moved / "JPEGImages" / f"{one}.jpg", moved / "SegmentationClassAug" / f"{other}.png"
+    data = bytearray(photograph.read_bytes())
+    data[len(data) // 2] ^= 1
+    photograph.write_bytes(data)
+    Image.fromarray(np.zeros((240, 320), dtype=np.uint8)).save(mask)
+    failed = {check.name: check.said for check in verify_benchmark(again) if not check.passed}
+    assert set(failed) == {"sources", "rebuilt lists", "masks", "areas"}
+    assert str(photograph) in failed["sources"]
+    assert str(mask) in failed["sources"]
+    assert other in failed["rebuilt lists"]
+    assert other in failed["areas"]
+    mask.unlink()
+    failed = {check.name: check.said for check in verify_benchmark(again) if not check.passed}
+    assert str(mask) in failed["masks readable"]
+    assert f"only {len(listed_samples()) - 1} of {len(listed_samples())} masks" in failed["rebuilt lists"]
 
 
 def refusal(root: Path, out: Path, **options: object) -> str:
@@ -50,178 +110,68 @@ def refusal(root: Path, out: Path, **options: object) -> str:
     return str(caught.value)
 
 
-def test_a_partial_benchmark_says_so(built: Benchmark) -> None:
-    here = chosen_samples()
-    val = sum(sample in set(here) for sample in pascal_lists.samples("val"))
-    assert built.partial
-    assert built.counts == {
-        "val_present": val,
-        "val_total": 1449,
-        "train_present": len(here) - val,
-        "train_total": 10582,
-    }
-    assert built.title == f"PASCAL-5i [partial {val}/1449]"
-    assert json.loads((built.folder / "benchmark.json").read_text())["partial"] is True
-
-
-def test_the_folder_holds_all_published_lists_and_no_pixels(built: Benchmark) -> None:
-    assert built.lists == pascal5i.published_lists()
-    assert {path.name for path in built.folder.iterdir()} == {"benchmark.json", "pairs.parquet", "samples.parquet"}
-
-
-def test_areas_truths_and_photographs(built: Benchmark) -> None:
-    here = set(chosen_samples())
-    checked = 0
-    for name, pairs in built.lists.lists().items():
-        for (sample, class_id), area in zip(pairs, built.areas[name], strict=True):
-            if sample not in here:
-                assert area == -1
-                continue
-            checked += 1
-            expected = label_map(sample)
-            assert area == np.count_nonzero(expected == class_id + 1)
-            if checked % 25 == 0:
-                truth = built.truth(sample, class_id)
-                assert truth.dtype == np.uint8
-                assert np.array_equal(truth == 1, expected == class_id + 1)
-                assert np.array_equal(truth == 255, expected == 255)
-                assert set(np.unique(truth)) <= {0, 1, 255}
-                assert built.image(sample).shape == (240, 320, 3)
-    assert checked > 300
-
-
-def test_any_number_of_workers_gives_the_same_folder(raw: Path, built: Benchmark, tmp_path: Path) -> None:
-    again = pascal5i.build(raw, tmp_path / "again", partial=True, workers=1)
-    for name in ("benchmark.json", "pairs.parquet", "samples.parquet"):
-        assert (again.folder / name).read_bytes() == (built.folder / name).read_bytes()
-
-
-def test_masks_made_from_sbd_are_those_of_segmentation_class_aug(built: Benchmark, tmp_path: Path) -> None:
-    samples = chosen_samples()
-    root = write_voc(tmp_path, samples, masks="SegmentationClass")
-    sbd = write_sbd(tmp_path, [sample for sample in samples if sample not in pascal_lists.official()])
-    made = pascal5i.build(root, tmp_path / "out", sbd=sbd, partial=True)
-    assert made.digests.masks == built.digests.masks
-    assert made.digests.lists == built.digests.lists
-    assert made.digests.sources != built.digests.sources
-    from_mat = next(s for s in made.samples.values() if s.mask is not None and s.mask.endswith(".mat"))
-    class_id = int(label_map(from_mat.id).max()) - 1
-    assert np.array_equal(made.truth(from_mat.id, class_id) == 1, label_map(from_mat.id) == class_id + 1)
-    assert all(check.passed for check in verify_benchmark(made))
-
-
-def test_the_raw_data_can_move(raw: Path, built: Benchmark, tmp_path: Path) -> None:
-    moved = tmp_path / "elsewhere"
-    shutil.copytree(raw / "VOC2012", moved)
-    sample = next(iter(built.present))
-    assert np.array_equal(open_benchmark(built.folder, root=moved).image(sample), built.image(sample))
-    devkit = tmp_path / "VOCdevkit"
-    devkit.mkdir()
-    moved.rename(devkit / "VOC2012")
-    assert open_benchmark(built.folder, root=devkit).roots["root"] == devkit / "VOC2012"
-    with pytest.raises(FsbenchError, match=r"gone.*--root"):
-        open_benchmark(built.folder, root=tmp_path / "gone")
-
-
-def test_verify_passes(built: Benchmark) -> None:
-    checks = verify_benchmark(built)
-    assert [check.name for check in checks if not check.passed] == []
-    names = {"sources", "published lists", "rebuilt lists", "masks", "areas", "train/val overlap"}
-    assert names <= {check.name for check in checks}
-    said = next(check.said for check in checks if check.name == "rebuilt lists")
-    assert said == f"the part of the 12 lists that {len(chosen_samples())} of 12031 masks decide"
-
-
-def test_verify_names_an_altered_photograph_and_a_mask(raw: Path, built: Benchmark, tmp_path: Path) -> None:
-    moved = tmp_path / "altered"
-    shutil.copytree(raw / "VOC2012", moved)
-    kept = [s for s, ids in ((p[0], p[1]) for p in built.lists.val["0"]) if s in built.present]
-    photograph = moved / "JPEGImages" / f"{kept[0]}.jpg"
-    data = bytearray(photograph.read_bytes())
-    data[len(data) // 2] ^= 1
-    photograph.write_bytes(data)
-    mask = moved / "SegmentationClassAug" / f"{kept[1]}.png"
-    Image.fromarray(np.zeros((240, 320), dtype=np.uint8)).save(mask)
-    checks = verify_benchmark(open_benchmark(built.folder, root=moved))
-    failed = {check.name: check.said for check in checks if not check.passed}
-    assert set(failed) == {"sources", "rebuilt lists", "masks", "areas"}
-    assert str(photograph) in failed["sources"]
-    assert str(mask) in failed["sources"]
-    assert kept[1] in failed["rebuilt lists"]
-    assert kept[1] in failed["areas"]
-
-
-def test_missing_photographs_are_counted_and_named(small: Path, tmp_path: Path) -> None:
-    said = refusal(small, tmp_path / "out", partial=False)
-    assert "12027 of 12031 photographs" in said
-    assert "JPEGImages/2007_000061.jpg" in said
-    assert "--partial" in said
-
-
-def test_wrong_root(tmp_path: Path) -> None:
-    assert str(tmp_path) in refusal(tmp_path, tmp_path / "out")
-
-
-def test_truncated_photograph(small: Path, tmp_path: Path) -> None:
-    photograph, _ = damaged(small)
+def cut_photograph(photograph: Path, mask: Path) -> None:
     photograph.write_bytes(photograph.read_bytes()[:2000])
-    assert str(photograph) in refusal(small, tmp_path / "out")
 
 
-def test_mask_of_another_size(small: Path, tmp_path: Path) -> None:
-    _, mask = damaged(small)
-    Image.fromarray(label_map(mask.stem)[:-1]).save(mask)
-    said = refusal(small, tmp_path / "out")
-    assert str(mask) in said
-    assert "239 x 320" in said
-    assert "240 x 320" in said
-
-
-def test_unknown_class_id(small: Path, tmp_path: Path) -> None:
-    _, mask = damaged(small)
-    wrong = label_map(mask.stem)
-    wrong[100, 100] = 37
-    Image.fromarray(wrong).save(mask)
-    said = refusal(small, tmp_path / "out")
-    assert str(mask) in said
-    assert "37" in said
-
-
-def test_masks_that_do_not_give_the_lists(small: Path, tmp_path: Path) -> None:
-    _, mask = damaged(small)
-    Image.fromarray(np.zeros((240, 320), dtype=np.uint8)).save(mask)
-    said = refusal(small, tmp_path / "out")
-    assert mask.stem in said
-    assert "published lists" in said
-
-
-def test_truncated_mask(small: Path, tmp_path: Path) -> None:
-    _, mask = damaged(small)
+def cut_mask(photograph: Path, mask: Path) -> None:
     mask.write_bytes(mask.read_bytes()[:200])
-    assert str(mask) in refusal(small, tmp_path / "out")
 
 
-def test_output_folder_that_cannot_be_written(small: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(FsbenchError, match=r"file/out.*--out"):
-        pascal5i.build(small, tmp_path / "file" / "out", partial=True)
+def smaller_mask(photograph: Path, mask: Path) -> None:
+    Image.fromarray(label_map(mask.stem)[:-1]).save(mask)
 
 
-def test_nothing_to_evaluate(tmp_path: Path) -> None:
-    root = write_voc(tmp_path, list(pascal_lists.samples("train")[:2]))
-    assert "not one val sample" in refusal(root, tmp_path / "out")
+def unknown_class(photograph: Path, mask: Path) -> None:
+    Image.fromarray(np.where(label_map(mask.stem) == 0, np.uint8(37), label_map(mask.stem))).save(mask)
+
+
+def empty_mask(photograph: Path, mask: Path) -> None:
+    Image.fromarray(np.zeros((240, 320), np.uint8)).save(mask)
 
 
 @pytest.mark.parametrize(
-    "damage", ["{", "{}", '{"schema": "fsbench-benchmark/9"}', '{"schema": "fsbench-benchmark/1"}']
+    ("damage", "expected"),
+    [
+        (cut_photograph, "{photograph}: cannot be read"),
+        (cut_mask, "{mask}: cannot be read"),
+        (smaller_mask, "{mask}: is 239 x 320 (height x width), but its photograph {photograph} is 240 x 320"),
+        (unknown_class, "{mask}: unknown class id 37"),
+        (empty_mask, "the masks do not give the published lists (1 pairs differ, first: val-fold0: 2007_000033"),
+    ],
 )
-def test_a_damaged_benchmark_folder(built: Benchmark, tmp_path: Path, damage: str) -> None:
-    folder = tmp_path / "copy"
-    shutil.copytree(built.folder, folder)
-    (folder / "benchmark.json").write_text(damage)
-    with pytest.raises(FsbenchError, match=r"benchmark\.json: .*: build it again"):
-        open_benchmark(folder)
-    (folder / "benchmark.json").write_bytes((built.folder / "benchmark.json").read_bytes())
-    (folder / "pairs.parquet").write_bytes(b"PAR1")
-    with pytest.raises(FsbenchError, match=r"pairs\.parquet: .*: build it again"):
+def test_damaged_files_are_refused(damage: Callable[[Path, Path], None], expected: str, tmp_path: Path) -> None:
+    voc = write_voc(tmp_path, [*pascal_lists.samples("val")[:2], pascal_lists.samples("train")[0]]) / "VOC2012"
+    photograph, mask = voc / "JPEGImages" / "2007_000033.jpg", voc / "SegmentationClassAug" / "2007_000033.png"
+    damage(photograph, mask)
+    assert expected.format(photograph=photograph, mask=mask) in refusal(voc, tmp_path / "out")
+
+
+def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
+    assert str(tmp_path) in refusal(tmp_path, tmp_path / "out")
+    root = write_voc(tmp_path, list(pascal_lists.samples("train")[:2]))
+    assert "not one val sample" in refusal(root, tmp_path / "out")
+    message = refusal(root, tmp_path / "out", partial=False)
+    assert "12029 of 12031 photographs" in message
+    assert "JPEGImages/2007_000033.jpg" in message
+    assert "--partial" in message
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(FsbenchError, match=r"file/out.*--out"):
+        pascal5i.build(root, tmp_path / "file" / "out", partial=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("benchmark.json", b"{"),
+        ("benchmark.json", b"{}"),
+        ("benchmark.json", b'{"schema": "fsbench-benchmark/9"}'),
+        ("benchmark.json", b'{"schema": "fsbench-benchmark/1"}'),
+        ("pairs.parquet", b"PAR1"),
+    ],
+)
+def test_a_damaged_benchmark_folder(built: Benchmark, tmp_path: Path, name: str, damage: bytes) -> None:
+    folder = shutil.copytree(built.folder, tmp_path / "copy")
+    (folder / name).write_bytes(damage)
+    with pytest.raises(FsbenchError, match=rf"{name}: .*: build it again"):
         open_benchmark(folder)

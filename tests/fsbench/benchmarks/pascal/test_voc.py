@@ -1,4 +1,4 @@
-"""Raw VOC 2012 and SBD: what is found, which file is a mask, and every refusal; ``.mat`` files are scipy's."""
+"""Raw VOC 2012 and SBD: which folders are found, which file is a mask, and every refusal; scipy writes the ``.mat``."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def gtcls(label_map: Any, field: str = "Segmentation") -> np.ndarray[Any, Any]:
     return struct
 
 
-def mat(content: dict[str, Any], *, compressed: bool = True) -> bytes:
+def mat(content: dict[str, Any], *, compressed: bool = True, format: str = "5") -> bytes:
     file = io.BytesIO()
-    scipy.io.savemat(file, content, do_compression=compressed)  # type: ignore[arg-type]
+    scipy.io.savemat(file, content, do_compression=compressed, format=format)  # type: ignore[arg-type]
     return file.getvalue()
 
 
@@ -60,22 +60,19 @@ def write_png(path: Path, label_map: np.ndarray[Any, Any], mode: str = "P") -> P
 @pytest.fixture
 def voc(tmp_path: Path) -> Path:
     """A VOC 2012 folder with no masks yet."""
-    (tmp_path / "VOCdevkit" / "VOC2012" / "JPEGImages").mkdir(parents=True)
-    return tmp_path / "VOCdevkit" / "VOC2012"
+    folder = tmp_path / "VOCdevkit" / "VOC2012"
+    (folder / "JPEGImages").mkdir(parents=True)
+    return folder
 
 
-def test_find_voc(voc: Path) -> None:
+def test_find_voc(voc: Path, tmp_path: Path) -> None:
     for root in (voc, voc.parent, voc.parent.parent):
         assert find_voc(root) == voc
-
-
-@pytest.mark.parametrize("root", ["", "gone", "VOCdevkit/VOC2012/JPEGImages"])
-def test_no_voc_here(tmp_path: Path, root: str) -> None:
-    (tmp_path / "VOCdevkit" / "VOC2012").mkdir(parents=True)
-    with pytest.raises(FsbenchError) as caught:
-        find_voc(tmp_path / root)
-    assert str(caught.value).startswith(f"{tmp_path / root}: holds no VOC 2012: expected a folder with JPEGImages")
-    assert "\n" not in str(caught.value)
+    for root in (tmp_path / "gone", voc / "JPEGImages"):
+        with pytest.raises(FsbenchError) as caught:
+            find_voc(root)
+        assert str(caught.value).startswith(f"{root}: holds no VOC 2012: expected a folder with JPEGImages")
+        assert "\n" not in str(caught.value)
 
 
 def test_masks_of_segmentation_class_aug(voc: Path) -> None:
@@ -88,6 +85,8 @@ def test_masks_of_segmentation_class_aug(voc: Path) -> None:
 
 
 def test_masks_of_voc_and_sbd(voc: Path, tmp_path: Path) -> None:
+    assert OFFICIAL in official()
+    assert FROM_SBD in set(samples("train")) - official()
     release = tmp_path / "sbd" / "benchmark_RELEASE"
     with pytest.raises(FsbenchError, match="VOC2012: has no folder SegmentationClass, and SBD's masks"):
         find_masks(voc, release)
@@ -101,16 +100,8 @@ def test_masks_of_voc_and_sbd(voc: Path, tmp_path: Path) -> None:
     assert masks.mask_path(FROM_SBD) == release / "dataset" / "cls" / f"{FROM_SBD}.mat"
     voc_mask = voc / "SegmentationClass" / f"{OFFICIAL}.png"
     assert masks.mask_path(OFFICIAL) == voc_mask, "never SBD's, even where VOC's is missing"
-    write_png(voc_mask, LABELS)
-    assert masks.mask_path(OFFICIAL) == voc_mask
     own = write_png(voc / "SegmentationClass" / "2099_000001.png", LABELS)
-    assert masks.mask_path("2099_000001") == own, "VOC's own wins where there is one"
-
-
-def test_the_samples_of_this_test_are_what_they_should_be() -> None:
-    assert OFFICIAL in official()
-    assert FROM_SBD not in official()
-    assert FROM_SBD in samples("train")
+    assert masks.mask_path("2099_000001") == own, "VOC's own wins where it exists"
 
 
 @pytest.mark.parametrize("mode", ["P", "L"])
@@ -126,29 +117,26 @@ def test_png_label_maps(tmp_path: Path, mode: str) -> None:
 
 
 @pytest.mark.parametrize("reader", [read_label_map, read_label_areas])
-@pytest.mark.parametrize("unknown", [21, 127, 128, 254])
+@pytest.mark.parametrize("unknown", [21, 127, 254])
 def test_unknown_class_ids(tmp_path: Path, reader: Any, unknown: int) -> None:
     label_map = LABELS.copy()
     label_map[0] = 255
     label_map[3, 3:5] = unknown
-    with pytest.raises(FsbenchError) as caught:
-        reader(write_png(tmp_path / "a.png", label_map))
-    assert str(caught.value).startswith(f"{tmp_path / 'a.png'}: unknown class id {unknown} (2 pixels): expected")
+    path = write_png(tmp_path / "a.png", label_map)
     (tmp_path / "a.mat").write_bytes(mat({"GTcls": gtcls(label_map)}))
-    with pytest.raises(FsbenchError, match=rf"a\.mat: unknown class id {unknown} \(2 pixels\)"):
-        reader(tmp_path / "a.mat")
+    for file in (path, path.with_suffix(".mat")):
+        with pytest.raises(FsbenchError) as caught:
+            reader(file)
+        assert str(caught.value).startswith(f"{file}: unknown class id {unknown} (2 pixels): expected")
 
 
-def test_colour_coded_png_is_refused(tmp_path: Path) -> None:
-    Image.fromarray(np.zeros((4, 4, 3), dtype=np.uint8)).save(tmp_path / "a.png")
-    with pytest.raises(FsbenchError, match=r"a\.png: is an image of mode RGB.*colour-coded"):
-        read_label_map(tmp_path / "a.png")
-
-
-def test_broken_png_is_refused(tmp_path: Path) -> None:
+def test_other_png_files_are_refused(tmp_path: Path) -> None:
     path = write_png(tmp_path / "a.png", LABELS)
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(FsbenchError, match=r"a\.png: cannot be read"):
+        read_label_map(path)
+    Image.fromarray(np.zeros((4, 4, 3), dtype=np.uint8)).save(path)
+    with pytest.raises(FsbenchError, match=r"a\.png: is an image of mode RGB.*colour-coded"):
         read_label_map(path)
 
 
@@ -158,45 +146,42 @@ def test_sbd_files(tmp_path: Path, compressed: bool) -> None:
     for shape in ((9, 14), (1, 1), (1, 7), (7, 1), (2, 2), (375, 500)):
         label_map = np.random.RandomState(0).randint(0, 21, shape).astype(np.uint8)
         path.write_bytes(mat({"before": "text", "GTcls": gtcls(label_map), "z": 1.5}, compressed=compressed))
-        read = read_label_map(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            read = read_label_map(path)
         np.testing.assert_array_equal(read, label_map)
         assert read.dtype == np.uint8
         assert read.flags.c_contiguous
-        theirs = scipy.io.loadmat(path)["GTcls"]["Segmentation"][0, 0]
-        np.testing.assert_array_equal(read, theirs)
+        np.testing.assert_array_equal(read, scipy.io.loadmat(path)["GTcls"]["Segmentation"][0, 0])
+
+
+NO_STRUCT = "it holds no struct GTcls with a field Segmentation"
+NO_HEADER = "its header is not that of a little-endian MAT 5 file"
 
 
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        ({"GTinst": gtcls(LABELS)}, "it holds no struct GTcls with a field Segmentation"),
-        ({"GTcls": LABELS}, "it holds no struct GTcls with a field Segmentation"),
-        ({}, "it holds no struct GTcls with a field Segmentation"),
-        ({"GTcls": gtcls(LABELS, "Segments")}, "it holds no struct GTcls with a field Segmentation"),
-        ({"GTcls": gtcls(LABELS.astype(np.float64))}, "Segmentation is not two-dimensional uint8"),
-        ({"GTcls": gtcls(LABELS.astype(np.int16))}, "Segmentation is not two-dimensional uint8"),
-        ({"GTcls": gtcls(np.zeros((2, 3, 4), dtype=np.uint8))}, "Segmentation is not two-dimensional uint8"),
-        ({"GTcls": gtcls(np.zeros((0, 4), dtype=np.uint8))}, "Segmentation is empty"),
+        (mat({"GTinst": gtcls(LABELS)}), NO_STRUCT),
+        (mat({"GTcls": LABELS}), NO_STRUCT),
+        (mat({}), NO_STRUCT),
+        (mat({"GTcls": gtcls(LABELS, "Segments")}), NO_STRUCT),
+        (mat({"GTcls": gtcls(LABELS.astype(np.float64))}), "Segmentation is not two-dimensional uint8"),
+        (mat({"GTcls": gtcls(LABELS.astype(np.int16))}), "Segmentation is not two-dimensional uint8"),
+        (mat({"GTcls": gtcls(np.zeros((2, 3, 4), dtype=np.uint8))}), "Segmentation is not two-dimensional uint8"),
+        (mat({"GTcls": gtcls(np.zeros((0, 4), dtype=np.uint8))}), "Segmentation is empty"),
+        (mat({"GTcls": LABELS}, format="4"), NO_HEADER),
+        (b"", NO_HEADER),
+        (b"x" * 300, NO_HEADER),
+        (b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM", NO_HEADER),
+        (b"\x00" * 600, NO_HEADER),
     ],
 )
-def test_mat_files_that_are_not_sbd(tmp_path: Path, content: dict[str, Any], fault: str) -> None:
-    (tmp_path / "a.mat").write_bytes(mat(content))
+def test_mat_files_that_are_not_sbd(tmp_path: Path, content: bytes, fault: str) -> None:
+    (tmp_path / "a.mat").write_bytes(content)
     with pytest.raises(FsbenchError) as caught:
         read_label_map(tmp_path / "a.mat")
     assert str(caught.value).startswith(f"{tmp_path / 'a.mat'}: is no whole MAT file of SBD ({fault})")
-
-
-@pytest.mark.parametrize("data", [b"", b"x" * 300, b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM", b"\x00" * 600])
-def test_what_is_no_mat_5_file(tmp_path: Path, data: bytes) -> None:
-    (tmp_path / "a.mat").write_bytes(data)
-    with pytest.raises(FsbenchError, match=r"a\.mat: is no whole MAT file of SBD \(its header is not"):
-        read_label_map(tmp_path / "a.mat")
-
-
-def test_mat_4_file_is_refused(tmp_path: Path) -> None:
-    scipy.io.savemat(tmp_path / "a.mat", {"GTcls": LABELS}, format="4")
-    with pytest.raises(FsbenchError, match=r"its header is not that of a little-endian MAT 5 file"):
-        read_label_map(tmp_path / "a.mat")
 
 
 def test_sbd_file_that_cannot_be_opened(tmp_path: Path) -> None:
@@ -211,7 +196,7 @@ def test_sbd_file_that_cannot_be_opened(tmp_path: Path) -> None:
 def test_truncated_sbd_files(tmp_path: Path, compressed: bool) -> None:
     data = mat({"GTcls": gtcls(LABELS)}, compressed=compressed)
     needed = len(data) if compressed else data.index(LABELS.tobytes("F")) + LABELS.size
-    for length in range(0, needed, 7):
+    for length in range(0, needed, 7 if compressed else 31):
         (tmp_path / "a.mat").write_bytes(data[:length])
         with pytest.raises(FsbenchError) as caught:
             read_sbd(tmp_path / "a.mat")
@@ -221,7 +206,7 @@ def test_truncated_sbd_files(tmp_path: Path, compressed: bool) -> None:
 WHOLE = mat({"x": 1, "GTcls": gtcls(LABELS)})
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8))
 def test_damaged_sbd_files_are_refused_or_read_right(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]]
@@ -231,18 +216,11 @@ def test_damaged_sbd_files_are_refused_or_read_right(
         data[at % len(data)] = value
     path = tmp_path_factory.getbasetemp() / "damaged.mat"
     path.write_bytes(data)
-    said, read = "", LABELS
+    message, read = "", LABELS
     try:
         read = read_sbd(path)
     except FsbenchError as error:
-        said = str(error)
+        message = str(error)
     np.testing.assert_array_equal(read, LABELS)  # where it was read, only its text header was damaged
-    assert said == "" or said.startswith(f"{path}: is no whole MAT file of SBD (")
-    assert "\n" not in said
-
-
-def test_no_warnings(tmp_path: Path) -> None:
-    (tmp_path / "a.mat").write_bytes(WHOLE)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        read_label_map(tmp_path / "a.mat")
+    assert message == "" or message.startswith(f"{path}: is no whole MAT file of SBD (")
+    assert "\n" not in message
