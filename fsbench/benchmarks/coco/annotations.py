@@ -1,4 +1,4 @@
-"""COCO's ``instances_*.json``: typed, in little memory, and with every plain fault told in one line.
+"""COCO's ``instances_*.json``: typed, in little memory, every fault an error of one line.
 
 Segmentations stay as they are in the file (views of its bytes) until a mask is made of them. Whole numbers may be
 written as floats (12.0), as annotation tools do: such a file is read a second time, entry by entry.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ LONGEST_SIDE = 10_000
 """Pixels; COCO's photographs have at most 640. More would be a mask that takes all memory."""
 LARGEST_WHOLE = 2**53
 """Below it a float tells whole numbers apart."""
-SHOWN = 40
+LONGEST_VALUE = 40
 KINDS = {"images": "image", "annotations": "annotation", "categories": "category"}
 CLASS_OF = {category: class_id for class_id, category in enumerate(CATEGORY_IDS)}
 
@@ -97,15 +98,15 @@ def find_root(root: Path) -> Path:
 
 
 def annotation_files(root: Path) -> dict[str, Path]:
-    """Image folder -> its ``instances_*.json``, of 2014 where those are there with their images, else of 2017.
+    """Image folder -> its ``instances_*.json``, of 2014 where they exist with their images, else of 2017.
 
-    Raises FsbenchError where there is neither.
+    Raises FsbenchError where neither exists.
     """
     for year in YEARS:
         found = {f"{split}{year}": root / "annotations" / f"instances_{split}{year}.json" for split in ("val", "train")}
-        there = {folder: path for folder, path in found.items() if path.is_file() and (root / folder).is_dir()}
-        if there:
-            return there
+        present = {folder: path for folder, path in found.items() if path.is_file() and (root / folder).is_dir()}
+        if present:
+            return present
     raise FsbenchError(
         f"{root}: no annotations with their images: expected annotations/instances_val2014.json and a folder val2014, "
         "or the same of 2017"
@@ -181,8 +182,8 @@ def _entry(path: Path, kind: str, place: int, raw: msgspec.Raw, of: type[Entry])
             fits = whole(value) if field.type is int else value if isinstance(value, str) else None
             if fits is None:
                 expected = "a whole number" if field.type is int else "a text"
-                said = f"{field.name} is {_short(fields[field.name])}, expected {expected}"
-                raise FsbenchError(f"{path}: {what}: {said}: correct it, or fetch the file again")
+                misfit = f"{field.name} is {_short(fields[field.name])}, expected {expected}"
+                raise FsbenchError(f"{path}: {what}: {misfit}: correct it, or fetch the file again")
             fields[field.name] = msgspec.Raw(msgspec.json.encode(fits))
     return msgspec.json.decode(msgspec.json.encode(fields), type=of)
 
@@ -190,37 +191,30 @@ def _entry(path: Path, kind: str, place: int, raw: msgspec.Raw, of: type[Entry])
 def _short(raw: msgspec.Raw) -> str:
     """A value's JSON, in one line and not too long."""
     text = " ".join(bytes(raw).decode(errors="replace").split())
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
 def _read(path: Path, folder: str, data: bytes) -> Iterator[CocoImage]:
-    said = _decoded(path, data)
-    missing = sorted(set(CATEGORY_IDS) - {category.id for category in said.categories})
+    content = _decoded(path, data)
+    missing = sorted(set(CATEGORY_IDS) - {category.id for category in content.categories})
     if missing:
         raise FsbenchError(
             f"{path}: {len(missing)} of COCO's 80 category ids are missing, first {missing[0]}: fetch the file again"
         )
-    of_image: dict[int, list[Instance]] = {image.id: [] for image in said.images}
-    for a in said.annotations:
+    of_image: dict[int, list[Instance]] = {image.id: [] for image in content.images}
+    for a in content.annotations:
         if a.category_id not in CLASS_OF or a.image_id not in of_image:
             what = f"category {a.category_id}" if a.category_id not in CLASS_OF else f"image {a.image_id}"
             raise FsbenchError(f"{path}: annotation {a.id} names {what}, which the file does not have: fetch it again")
         of_image[a.image_id].append(a)
-    twice: set[int] = set()
-    for image in said.images:
-        if image.id in twice:
-            raise FsbenchError(f"{path}: two images have the id {image.id}: fetch the file again")
-        twice.add(image.id)
+    if len(of_image) < len(content.images):
+        (twice, _), *_ = Counter(image.id for image in content.images).most_common(1)
+        raise FsbenchError(f"{path}: two images have the id {twice}: fetch the file again")
+    for image in content.images:
         plain = re.fullmatch(r"\w[\w.-]*", image.file_name)
         if not plain or not (1 <= image.height <= LONGEST_SIDE and 1 <= image.width <= LONGEST_SIDE):
             raise FsbenchError(
                 f"{path}: image {image.id} is {image.file_name!r} of {image.height} x {image.width}: fetch it again"
             )
-        yield CocoImage(
-            image.id,
-            f"{folder}/{image.file_name}",
-            image.height,
-            image.width,
-            path,
-            tuple(of_image.pop(image.id)),
-        )
+        photograph = f"{folder}/{image.file_name}"
+        yield CocoImage(image.id, photograph, image.height, image.width, path, tuple(of_image.pop(image.id)))

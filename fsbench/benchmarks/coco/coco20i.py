@@ -19,7 +19,8 @@ import typer
 from fsbench.benchmarks.coco import lists as coco_lists
 from fsbench.benchmarks.coco.annotations import find_root
 from fsbench.benchmarks.coco.raw import Raw, list_differences, read_coco
-from fsbench.benchmarks.coco.remarks import SHOWN, skipped_remark, unreadable_remark
+from fsbench.benchmarks.coco.remarks import NAMED, skipped_remark, unreadable_remark
+from fsbench.benchmarks.flags import Partial
 from fsbench.benchmarks.verification import Check, areas_check, check
 from fsbench.episodes.protocols import FILLPOLY, PNG, UNION
 from fsbench.errors import FsbenchError
@@ -85,22 +86,20 @@ def build(
         MaskRule, typer.Option(help="Union of instances with crowds void (ours); the papers' label maps; or PNGs.")
     ] = MaskRule.UNION,
     masks: Annotated[Path | None, typer.Option(help="With --mask-rule png: the folder of val2014/*.png.")] = None,
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Build from what is at hand; the benchmark says that it is partial.")
-    ] = False,
+    partial: Partial = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes for masks, threads for files.")] = None,
 ) -> Benchmark:
     """Build COCO-20i from COCO's annotations: masks as RLE, the published lists, nothing copied.
 
     With ``partial`` a photograph that cannot be read counts as missing; standard error names the first of them, as it
-    does annotations whose polygons have no area. Raises FsbenchError for a root that is none, damaged annotations,
+    does annotations whose polygons have no area. Raises FsbenchError for a root without annotations, damaged ones,
     photographs that are missing or cannot be read (unless ``partial``) or have another size than annotated, and masks
     that do not hold a published pair.
     """
     if (mask_rule == MaskRule.PNG) != (masks is not None):
         raise FsbenchError("--masks PNG_ROOT goes with --mask-rule png: give both or neither")
     if masks is not None and not masks.is_dir():
-        raise FsbenchError(f"{masks}: is no folder: give the one that holds val2014/*.png with --masks")
+        raise FsbenchError(f"{masks}: is not a folder: give the one that holds val2014/*.png with --masks")
     lists = fold_lists(partition, mask_rule.value)
     default = lists.name if mask_rule == MaskRule.UNION else f"{lists.name}-{mask_rule.value}"
     out = home() / default if out is None else out
@@ -108,15 +107,15 @@ def build(
     with building(out):
         raw = read_coco(root, mask_rule.value, masks, partial=partial, workers=workers)
         if raw.unreadable:
-            _remark(unreadable_remark(raw.unreadable))
+            _print_remark(unreadable_remark(raw.unreadable))
         if raw.skipped:
-            _remark(skipped_remark(raw.skipped))
+            _print_remark(skipped_remark(raw.skipped))
         faults = _without_mask(raw, lists) or list_differences(raw)
         if faults:
             files = ", ".join(map(str, raw.files))
             raise FsbenchError(
                 f"{files}: the masks do not give the published lists ({len(faults)} pairs differ, first: "
-                f"{'; '.join(faults[:SHOWN])}): use the annotations of COCO as published"
+                f"{'; '.join(faults[:NAMED])}): use the annotations of COCO as published"
             )
         return write_benchmark(
             out,
@@ -136,12 +135,10 @@ def verify(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:
     partition = Partition.CONTIGUOUS if benchmark.lists.name.endswith("contiguous") else Partition.INTERLEAVED
     same = benchmark.lists == fold_lists(partition, benchmark.lists.mask_rule)
     wrong = [] if same else ["the lists in the folder are not the published ones"]
-    wrong += [
-        name
-        for name, digest in coco_lists.PUBLISHED_SHA256.items()
-        if sha256_text(coco_lists.published_text(name)) != digest
-    ]
+    published = coco_lists.PUBLISHED_SHA256.items()
+    wrong += [name for name, digest in published if sha256_text(coco_lists.published_text(name)) != digest]
     yield check("published lists", wrong, f"all {len(coco_lists.PUBLISHED_SHA256)} equal to the published, by SHA-256")
+    built = frozenset(sample.id for sample in benchmark.samples.values() if sample.mask is not None)
     try:
         raw = read_coco(
             benchmark.roots["root"],
@@ -150,44 +147,44 @@ def verify(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:
             partial=True,
             workers=workers,
             list_rule=True,
-            built=frozenset(sample.id for sample in benchmark.samples.values() if sample.mask is not None),
+            built=built,
         )
     except FsbenchError as error:
         yield check("annotations readable", [str(error)], "")
         return
-    looked = sum(listed is not None for listed in raw.listed.values())
-    yield check("rebuilt lists", list_differences(raw), f"no pair differs on {looked} images")
-    yield check(
-        "masks", _other_masks(raw.rows, benchmark), f"{len(raw.rows)} masks made again, equal to the stored RLE"
-    )
-    built = {sample.id for sample in benchmark.samples.values() if sample.mask is not None}
-    yield areas_check(benchmark, raw.area, frozenset(built))
+    images = sum(listed is not None for listed in raw.listed.values())
+    yield check("rebuilt lists", list_differences(raw), f"no pair differs on {images} images")
+    remade = f"{len(raw.rows)} masks made again, equal to the stored RLE"
+    yield check("masks", _other_masks(raw.rows, benchmark), remade)
+    yield areas_check(benchmark, raw.area, built)
 
 
-def _remark(text: str) -> None:
+def _print_remark(text: str) -> None:
     print(f"fsbench: {text}", file=sys.stderr)  # noqa: T201
 
 
 def _without_mask(raw: Raw, lists: FoldLists) -> list[str]:
-    """Listed pairs of samples at hand that have no pixel."""
-    there = {sample.id for sample in raw.samples if sample.mask is not None}
+    """Listed pairs of present samples that have no pixel."""
+    present = {sample.id for sample in raw.samples if sample.mask is not None}
     return [
         f"{name}: {sample} {lists.classes[class_id].key} has no mask"
         for name, pairs in lists.lists().items()
         for sample, class_id in pairs
-        if sample in there and not raw.area.get((sample, class_id))
+        if sample in present and not raw.area.get((sample, class_id))
     ]
 
 
-def _other_masks(made: tuple[MaskRow, ...], benchmark: Benchmark) -> list[str]:
-    """Where the stored masks are not those made again; and whether the stored ones give the folder's digest."""
+def _other_masks(remade: tuple[MaskRow, ...], benchmark: Benchmark) -> list[str]:
+    """Where the folder's masks differ from those made again; and whether they give the folder's digest."""
     try:
-        stored = benchmark.mask_table.rows()
+        rows_of_folder = benchmark.mask_table.rows()
     except FsbenchError as error:
         return [str(error)]
-    faults = [] if rows_digest(stored) == benchmark.digests.masks else ["masks.arrow does not give the masks digest"]
+    faults = (
+        [] if rows_digest(rows_of_folder) == benchmark.digests.masks else ["masks.arrow does not give the masks digest"]
+    )
     of_pair: dict[tuple[str, int], list[MaskRow]] = defaultdict(list)
-    for row in (*stored, *made):
+    for row in (*rows_of_folder, *remade):
         of_pair[row.sample, row.class_id].append(row)
     key = {c.id: c.key for c in benchmark.lists.classes}
     return faults + [

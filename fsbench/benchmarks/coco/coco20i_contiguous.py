@@ -9,6 +9,7 @@ import typer
 
 from fsbench.benchmarks.coco import coco20i
 from fsbench.benchmarks.coco.coco20i import MaskRule, Partition, fold_lists
+from fsbench.benchmarks.flags import Out, Partial
 from fsbench.episodes.protocols import UNION
 from fsbench.index.benchmark import Benchmark
 from fsbench.index.fold_lists import FoldLists
@@ -26,10 +27,10 @@ def published_lists() -> FoldLists:
 
 def build(
     root: Annotated[Path, typer.Option(help="A folder with annotations/ and the images of COCO 2014 or 2017.")],
-    out: Annotated[Path | None, typer.Option(help="The benchmark folder.")] = None,
+    out: Out = None,
     mask_rule: Annotated[MaskRule, typer.Option(help="As for coco-20i.")] = MaskRule.UNION,
     masks: Annotated[Path | None, typer.Option(help="With --mask-rule png: the folder of val2014/*.png.")] = None,
-    partial: Annotated[bool, typer.Option("--partial", help="Build from what is at hand.")] = False,
+    partial: Partial = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes for masks, threads for files.")] = None,
 ) -> Benchmark:
     """Build COCO-20i with contiguous folds (class // 20), as PANet's and SSP's second table have it."""

@@ -28,6 +28,7 @@ from fsbench.io.photographs import read_photograph
 from fsbench.parallel import in_threads, processors
 from fsbench.progress import progress
 
+SPLITS: tuple[coco_lists.Split, ...] = ("val", "train")
 CHUNK = 128
 FEW = 2000
 """Images that are not worth starting processes for."""
@@ -74,11 +75,7 @@ def read_coco(
     images, digests = read_annotations(root)
     of_id = coco_lists.sample_of_image_id()
     by_sample = {of_id[image.id]: image for image in images if image.id in of_id}
-    named = [
-        (sample, split)
-        for split in ("val", "train")
-        for sample in coco_lists.samples("val" if split == "val" else "train")
-    ]
+    named = [(sample, split) for split in SPLITS for sample in coco_lists.samples(split)]
     wanted = [sample for sample, _ in named if built is None or sample in built]
     files = ", ".join(path.name for path in digests)
     lacking = {s: lack for s in wanted if (lack := _lack(root, masks, s, by_sample.get(s), files))}
@@ -86,7 +83,7 @@ def read_coco(
         first = next((lack for s, lack in lacking.items() if s in by_sample), next(iter(lacking.values())))
         raise FsbenchError(
             f"{root}: {len(lacking)} of {len(named)} images that the published lists name are missing, first {first}: "
-            "add them, or build from what is at hand with --partial"
+            "add them, or build from what is present with --partial"
         )
     hashes: dict[str, str | None] = {sample: None for sample in wanted if sample not in lacking}
     unreadable: list[Unreadable] = []
@@ -99,17 +96,20 @@ def read_coco(
         else:
             raise refusal(read) from read.error
     if not any(sample in hashes and split == "val" for sample, split in named):
-        faults = [str(left.error) for left in unreadable if left.sample.startswith("val")] + list(lacking.values())
+        faults = [str(photo.error) for photo in unreadable if photo.sample.startswith("val")] + list(lacking.values())
         first = f"; first {faults[0]}" if faults else ""
         raise FsbenchError(
             f"{root}: not one val image of the published lists can be used: nothing could be evaluated{first}"
         )
     jobs = _jobs(hashes, by_sample, images, of_id, mask_rule, masks, list_rule)
-    made = list(_masks(jobs, workers))
+    jobs_done = list(zip(jobs, _masks(jobs, workers), strict=True))
     skipped: dict[Path, list[int]] = {}
-    for job, done in zip(jobs, made, strict=True):
+    for job, done in jobs_done:
         skipped.setdefault(job.image.annotations, []).extend(done.skipped)
-    pngs = _png_hashes(masks, list(hashes), workers)
+    pngs = {}
+    if masks is not None:
+        png_files = [masks / f"{sample}.png" for sample in hashes]
+        pngs = dict(zip(hashes, in_threads(sha256_file, png_files, workers, "PNGs"), strict=True))
 
     def sample_of(sample: str, split: str) -> Sample:
         if sample not in hashes:
@@ -123,8 +123,8 @@ def read_coco(
 
     return Raw(
         tuple(sample_of(*item) for item in named),
-        tuple(row for job, done in zip(jobs, made, strict=True) if job.name in by_sample for row in done.rows),
-        {job.name: done.listed for job, done in zip(jobs, made, strict=True)},
+        tuple(row for job, done in jobs_done if job.name in by_sample for row in done.rows),
+        {job.name: done.listed for job, done in jobs_done},
         tuple(digests),
         tuple(unreadable),
         {path: tuple(sorted(ids)) for path, ids in skipped.items() if ids},
@@ -164,15 +164,8 @@ def _photographs(
     yield from in_threads(read, samples, workers, "photographs")
 
 
-def _png_hashes(masks: Path | None, samples: Sequence[str], workers: int | None) -> dict[str, str]:
-    """Sample -> SHA-256 (hex) of its PNG mask, where masks are PNGs."""
-    if masks is None:
-        return {}
-    return dict(in_threads(lambda sample: (sample, sha256_file(masks / f"{sample}.png")), samples, workers, "PNGs"))
-
-
 def _jobs(
-    there: Iterable[str],
+    present: Iterable[str],
     by_sample: dict[str, CocoImage],
     images: Sequence[CocoImage],
     of_id: dict[int, str],
@@ -180,9 +173,9 @@ def _jobs(
     masks: Path | None,
     list_rule: bool,
 ) -> list[Job]:
-    """A job for each sample at hand, in canonical order; then, for the list rule, for each image in no list."""
+    """A job for each present sample, in canonical order; then, for the list rule, for each image in no list."""
     jobs = []
-    for sample in there:
+    for sample in present:
         png = None if masks is None else masks / f"{sample}.png"
         jobs.append(Job(sample, by_sample[sample], mask_rule, png, list_rule))
     if list_rule or mask_rule == FILLPOLY:
@@ -213,15 +206,17 @@ def _masks(jobs: Sequence[Job], workers: int | None) -> Iterator[ImageMasks]:
                 while waiting:
                     yield from waiting.popleft().result()
         except BrokenProcessPool as error:
-            said = "a process that makes masks died (out of memory, or the calling script has no __main__ guard)"
-            raise FsbenchError(f"{said}: use --workers 1") from error
+            raise FsbenchError(
+                "a process that makes masks died (out of memory, or the calling script has no __main__ guard): "
+                "use --workers 1"
+            ) from error
 
 
 def list_differences(raw: Raw) -> list[str]:
     """Where the rule gives other pairs than the published lists, for the images that it was run on."""
     published: dict[str, set[int]] = {}
-    for split in ("val", "train"):
-        for sample, class_id in coco_lists.pairs_of("val" if split == "val" else "train", range(80)):
+    for split in SPLITS:
+        for sample, class_id in coco_lists.pairs_of(split, range(80)):
             published.setdefault(sample, set()).add(class_id)
     differences = []
     for name, listed in raw.listed.items():

@@ -1,4 +1,4 @@
-"""What an annotation's segmentation says: polygons or an RLE, as COCO writes them and as annotation tools do.
+"""The shape in an annotation's segmentation: polygons or an RLE, as COCO writes them and as annotation tools do.
 
 Taken as meant: one polygon that is not nested in a list, whole numbers written as floats (12.0), a compressed RLE of a
 single instance, extra keys. Polygons of fewer than three points have no area and are skipped. All else is refused.
@@ -22,7 +22,7 @@ LEAST = 6
 """Numbers of a polygon: x and y of three points."""
 MOST_SHIFTS = 5
 """A run in a compressed RLE is up to six groups of five bits: 2^29 pixels, more than any image here has."""
-SHOWN = 40
+LONGEST_VALUE = 40
 _NESTED = re.compile(rb"\s*\[\s*[\[\]]")
 _RLE_KEYS = ("size", "counts")
 
@@ -50,8 +50,8 @@ def read_shape(image: CocoImage, instance: Instance) -> Shape:
     try:
         return _read(image, instance)
     except ValueError as error:
-        said = f"annotation {instance.id} of image {image.id}: its segmentation {error}"
-        raise FsbenchError(f"{image.annotations}: {said}: correct it, or fetch the file again") from error
+        what = f"annotation {instance.id} of image {image.id}: its segmentation {error}"
+        raise FsbenchError(f"{image.annotations}: {what}: correct it, or fetch the file again") from error
 
 
 def _read(image: CocoImage, instance: Instance) -> Shape:
@@ -82,20 +82,20 @@ def _decoded(raw: bytes, kind: Any) -> Any:
         raise ValueError(f"cannot be read ({error})") from error
 
 
-def _misfit(raw: bytes, said: str) -> str:
+def _misfit(raw: bytes, message: str) -> str:
     """What does not fit, found by the place that msgspec names (``$[0][3]``)."""
     try:
         value = msgspec.json.decode(raw)
     except msgspec.DecodeError:
-        return f"cannot be read ({said})"
-    for place in re.findall(r"\[(\d+)\]", said.rpartition("$")[2]):
+        return f"cannot be read ({message})"
+    for place in re.findall(r"\[(\d+)\]", message.rpartition("$")[2]):
         value = value[int(place)]
-    return f"holds {_short(value)}, expected a {'list of numbers' if 'Expected `array`' in said else 'number'}"
+    return f"holds {_short(value)}, expected a {'list of numbers' if 'Expected `array`' in message else 'number'}"
 
 
 def _short(value: object) -> str:
     text = msgspec.json.encode(value).decode()
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
 def _check_polygon(polygon: list[float], height: int, width: int) -> None:
@@ -107,8 +107,8 @@ def _check_polygon(polygon: list[float], height: int, width: int) -> None:
         raise ValueError(f"does not fit: a polygon has {len(polygon)} numbers, expected x and y of each point")
     left, top, right, bottom = min(polygon[::2]), min(polygon[1::2]), max(polygon[::2]), max(polygon[1::2])
     side = max(height, width)
-    beside = right < 0 or bottom < 0 or left > width or top > height
-    if beside or min(left, top) < -side or max(right, bottom) > 2 * side:
+    outside = right < 0 or bottom < 0 or left > width or top > height
+    if outside or min(left, top) < -side or max(right, bottom) > 2 * side:
         where = f"from ({left:g}, {top:g}) to ({right:g}, {bottom:g})"
         raise ValueError(f"does not fit: a polygon {where} lies outside the image of {height} x {width}")
 

@@ -9,80 +9,35 @@ of words that were all seen.
 
 from __future__ import annotations
 
-PATTERNS = ("checkered", "dotted", "plain", "striped")
-COLOURS = ("blue", "green", "orange", "purple", "red", "yellow")
-SHAPES = (
-    "arrow",
-    "butterfly",
-    "fish",
-    "flower",
-    "heart",
-    "house",
-    "leaf",
-    "moon",
-    "mushroom",
-    "ring",
-    "star",
-    "umbrella",
-)
-
+_TABLE = {
+    "0": {
+        "checkered": "purple_fish red_house yellow_leaf",
+        "dotted": "blue_umbrella orange_arrow red_mushroom",
+        "plain": "blue_flower green_heart purple_moon",
+        "striped": "green_butterfly orange_star yellow_ring",
+    },
+    "1": {
+        "checkered": "green_leaf purple_ring red_flower",
+        "dotted": "blue_mushroom orange_umbrella purple_arrow",
+        "plain": "orange_fish red_heart yellow_moon",
+        "striped": "blue_star green_house yellow_butterfly",
+    },
+    "2": {
+        "checkered": "blue_star green_house orange_fish",
+        "dotted": "green_heart purple_moon yellow_butterfly",
+        "plain": "blue_umbrella red_flower yellow_leaf",
+        "striped": "orange_arrow purple_ring red_mushroom",
+    },
+    "3": {
+        "checkered": "blue_flower orange_star yellow_ring",
+        "dotted": "green_butterfly red_heart yellow_moon",
+        "plain": "green_leaf orange_umbrella purple_fish",
+        "striped": "blue_mushroom purple_arrow red_house",
+    },
+}
 FOLDS: dict[str, tuple[str, ...]] = {
-    "0": (
-        "checkered_purple_fish",
-        "checkered_red_house",
-        "checkered_yellow_leaf",
-        "dotted_blue_umbrella",
-        "dotted_orange_arrow",
-        "dotted_red_mushroom",
-        "plain_blue_flower",
-        "plain_green_heart",
-        "plain_purple_moon",
-        "striped_green_butterfly",
-        "striped_orange_star",
-        "striped_yellow_ring",
-    ),
-    "1": (
-        "checkered_green_leaf",
-        "checkered_purple_ring",
-        "checkered_red_flower",
-        "dotted_blue_mushroom",
-        "dotted_orange_umbrella",
-        "dotted_purple_arrow",
-        "plain_orange_fish",
-        "plain_red_heart",
-        "plain_yellow_moon",
-        "striped_blue_star",
-        "striped_green_house",
-        "striped_yellow_butterfly",
-    ),
-    "2": (
-        "checkered_blue_star",
-        "checkered_green_house",
-        "checkered_orange_fish",
-        "dotted_green_heart",
-        "dotted_purple_moon",
-        "dotted_yellow_butterfly",
-        "plain_blue_umbrella",
-        "plain_red_flower",
-        "plain_yellow_leaf",
-        "striped_orange_arrow",
-        "striped_purple_ring",
-        "striped_red_mushroom",
-    ),
-    "3": (
-        "checkered_blue_flower",
-        "checkered_orange_star",
-        "checkered_yellow_ring",
-        "dotted_green_butterfly",
-        "dotted_red_heart",
-        "dotted_yellow_moon",
-        "plain_green_leaf",
-        "plain_orange_umbrella",
-        "plain_purple_fish",
-        "striped_blue_mushroom",
-        "striped_purple_arrow",
-        "striped_red_house",
-    ),
+    fold: tuple(f"{pattern}_{rest}" for pattern, classes in by_pattern.items() for rest in classes.split())
+    for fold, by_pattern in _TABLE.items()
 }
 """Fold name to the folder names of its 12 classes."""
 
@@ -93,7 +48,7 @@ SAMPLES_PER_CLASS = 10
 """Samples of a class are numbered from 1 to this."""
 
 
-def words(class_name: str) -> tuple[str, str, str]:
+def split_name(class_name: str) -> tuple[str, str, str]:
     """Pattern, colour and shape of a class folder name."""
     pattern, colour, shape = class_name.split("_")
     return pattern, colour, shape
@@ -101,5 +56,7 @@ def words(class_name: str) -> tuple[str, str, str]:
 
 def twins(class_name: str) -> tuple[str, ...]:
     """The classes that differ from ``class_name`` in exactly one word, in byte order."""
-    own = words(class_name)
-    return tuple(other for other in CLASS_NAMES if sum(a != b for a, b in zip(own, words(other), strict=True)) == 1)
+    own = split_name(class_name)
+    return tuple(
+        other for other in CLASS_NAMES if sum(a != b for a, b in zip(own, split_name(other), strict=True)) == 1
+    )

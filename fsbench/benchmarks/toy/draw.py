@@ -45,7 +45,7 @@ def draw(class_name: str, n: int) -> tuple[Pixels, Pixels]:
 
 
 def write_sample(folder: Path, class_name: str, n: int) -> None:
-    """Write sample ``n`` as ``<folder>/<class_name>/<n>.jpg`` and ``.png``, each whole or not at all."""
+    """Write sample ``n`` as ``<folder>/<class_name>/<n>.jpg`` and ``.png``, each atomically."""
     image, mask = draw(class_name, n)
     with atomic_write(folder / class_name / f"{n}.jpg") as temporary:
         Image.fromarray(image).save(temporary, format="JPEG", quality=92, subsampling=0)

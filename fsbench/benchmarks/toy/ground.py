@@ -198,15 +198,8 @@ def _sky(key: str) -> Ints:
 
 
 GROUNDS: dict[str, Callable[[str], Ints]] = {
-    "studio": _studio,
-    "landscape": _landscape,
-    "bokeh": _bokeh,
-    "linen": _linen,
-    "planks": _planks,
-    "paper": _paper,
-    "tiles": _tiles,
-    "ripples": _ripples,
-    "sky": _sky,
+    paint.__name__.removeprefix("_"): paint
+    for paint in (_studio, _landscape, _bokeh, _linen, _planks, _paper, _tiles, _ripples, _sky)
 }
 """Name of a kind of background to the function that paints it, (SIDE, SIDE, 3), from a key."""
 

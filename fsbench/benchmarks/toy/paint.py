@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fsbench.benchmarks.toy.classes import words
+from fsbench.benchmarks.toy.classes import split_name
 from fsbench.benchmarks.toy.raster import (
     SIDE,
     SUB,
@@ -28,7 +28,7 @@ from fsbench.benchmarks.toy.raster import (
     sine,
 )
 from fsbench.benchmarks.toy.scene import FINE, Placed
-from fsbench.benchmarks.toy.shapes import BODY, CREAM, DARK, DEEP, parts
+from fsbench.benchmarks.toy.shapes import BODY, CREAM, DARK, DEEP, shape_parts
 
 COLOURS: dict[str, tuple[Colour, Colour]] = {
     "blue": ((42, 108, 206), (18, 48, 112)),
@@ -43,7 +43,7 @@ COLOURS: dict[str, tuple[Colour, Colour]] = {
 _CREAM: Colour = (250, 236, 208)
 _WHITE: Colour = (255, 248, 232)
 _DARK: Colour = (54, 48, 58)
-_ACCENT, _EDGE = 5, 6  # inks beside those of toy_shapes: the second colour of a pattern, and outlines
+_ACCENT, _EDGE = 5, 6  # inks besides those of shapes: the second colour of a pattern, and outlines
 _WHOLE = FINE * FINE
 
 _Ink = NDArray[np.uint8]
@@ -51,12 +51,12 @@ _Ink = NDArray[np.uint8]
 
 def paint_object(canvas: Ints, item: Placed) -> Bools:
     """Paint ``item`` with its shadow onto ``canvas``; returns (SIDE, SIDE) where it covers most of a pixel."""
-    pattern, colour, shape = words(item.class_name)
+    pattern, colour, shape = split_name(item.class_name)
     outlines = item.outlines()
     left, top, right, bottom = _box([contour for contours in outlines for contour in contours])
     corner = np.array([left, top]) * FINE * SUB
     ink = np.zeros(((bottom - top) * FINE, (right - left) * FINE), np.uint8)
-    for part, contours in zip(parts(shape), outlines, strict=True):
+    for part, contours in zip(shape_parts(shape), outlines, strict=True):
         _ink_part(ink, part.ink, [contour - corner for contour in contours], border=2 + item.size // 80)
     if pattern != "plain":
         accent = _pattern(pattern, item, left * FINE, top * FINE, *ink.shape)
@@ -64,7 +64,7 @@ def paint_object(canvas: Ints, item: Placed) -> Bools:
 
     body, deep = COLOURS[colour]
     inks = {BODY: body, DEEP: deep, CREAM: _CREAM, DARK: _DARK, _ACCENT: _WHITE, _EDGE: deep}
-    used = sorted({part.ink for part in parts(shape)} | {_ACCENT, _EDGE})
+    used = sorted({part.ink for part in shape_parts(shape)} | {_ACCENT, _EDGE})
     light = pick(f"{item.key}|light", -9, 9)
     colours = [tuple(min(255, max(0, value + light)) for value in inks[number]) for number in used]
     counts = [_counted(ink == number) for number in used]

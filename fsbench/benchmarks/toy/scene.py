@@ -1,4 +1,4 @@
-"""What stands where in a sample of ``toy``: the target, its distractors, and which of them lies in front.
+"""The plan of a sample of ``toy``: the target, its distractors, and which of them is in front.
 
 Planned apart from the painting, so that a test can ask for a scene without drawing it. Three rules make a sample a
 question: one distractor is always a twin of the target, of a class that differs in a single word; distractors are
@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fsbench.benchmarks.toy.classes import CLASS_NAMES, SAMPLES_PER_CLASS, twins, words
+from fsbench.benchmarks.toy.classes import CLASS_NAMES, SAMPLES_PER_CLASS, split_name, twins
 from fsbench.benchmarks.toy.raster import ONE, SIDE, SUB, TURN, Bools, Ints, Points, cosine, fill, pick, shuffled, sine
-from fsbench.benchmarks.toy.shapes import UPRIGHT, parts
+from fsbench.benchmarks.toy.shapes import UPRIGHT, shape_parts
 
 FINE = 3
 """Cells a pixel is split into, across and down, before it is averaged."""
@@ -50,7 +50,7 @@ class Placed:
 
     def outlines(self) -> list[list[Points]]:
         """The contours (k, 2) of each part of the shape, in 1/SUB fine cells of the image."""
-        own = parts(words(self.class_name)[2])
+        own = shape_parts(split_name(self.class_name)[2])
         x, y = np.concatenate([contour for part in own for contour in part.contours]).T
         x = x * (-self.stretch if self.mirrored else self.stretch) // 256
         cos, sin = cosine(self.angle), sine(self.angle)
@@ -77,21 +77,21 @@ def scene(class_name: str, n: int) -> Scene:
     cost = np.where(_INSIDE, 0, 2).astype(np.int32)
     target = _place_target(_sized(class_name, f"{prefix}|target", area))
     stamp = _stamp(target)
-    shown = np.zeros_like(_INSIDE)
-    _window(shown, target)[:] = stamp & _window(_INSIDE, target)
+    visible = np.zeros_like(_INSIDE)
+    _window(visible, target)[:] = stamp & _window(_INSIDE, target)
     _window(cost, target)[stamp] += 4
 
     behind: list[Placed] = []
     front: list[Placed] = []
     needed = int(stamp.sum()) * VISIBLE
     for item in _distractors(class_name, prefix, area):
-        item = _place_beside(item, cost)
+        item = _place_distractor(item, cost)
         over = _stamp(item)
         _window(cost, item)[over] += 3
-        left = shown.copy()
-        _window(left, item)[over] = False
-        if int(left.sum()) * 100 >= needed and pick(f"{item.key}|front", 0, 1):
-            shown = left
+        remaining = visible.copy()
+        _window(remaining, item)[over] = False
+        if int(remaining.sum()) * 100 >= needed and pick(f"{item.key}|front", 0, 1):
+            visible = remaining
             front.append(item)
         else:
             behind.append(item)
@@ -116,7 +116,7 @@ def _distractors(class_name: str, prefix: str, area: int) -> list[Placed]:
 
 def _sized(class_name: str, key: str, area: int) -> Placed:
     """An object of about ``area`` thousandths of the image at (0, 0), turned by chance."""
-    shape = words(class_name)[2]
+    shape = split_name(class_name)[2]
     stretch = pick(f"{key}|stretch", 228, 284)
     pixels = area * SIDE * SIDE * pick(f"{key}|jitter", 94, 106) // 100_000
     size = isqrt(_UNIT**2 * FINE**2 * pixels * 256 // (_unit_area(shape) * stretch))
@@ -128,7 +128,9 @@ def _sized(class_name: str, key: str, area: int) -> Placed:
 @cache
 def _unit_area(shape: str) -> int:
     """Area of ``shape`` in cells when 1000 units are _UNIT cells."""
-    contours = [contour * _UNIT * SUB // 1000 + 2 * _UNIT * SUB for part in parts(shape) for contour in part.contours]
+    contours = [
+        contour * _UNIT * SUB // 1000 + 2 * _UNIT * SUB for part in shape_parts(shape) for contour in part.contours
+    ]
     return int(fill(contours, 4 * _UNIT, 4 * _UNIT).sum())
 
 
@@ -145,7 +147,7 @@ def _window(raster: NDArray[Any], item: Placed) -> NDArray[Any]:
     return raster[row : row + 2 * _REACH, column : column + 2 * _REACH]
 
 
-def _candidates(item: Placed) -> list[Placed]:
+def _random_places(item: Placed) -> list[Placed]:
     spots = ((pick(f"{item.key}|x|{i}", 6, SIDE - 7), pick(f"{item.key}|y|{i}", 6, SIDE - 7)) for i in range(_ATTEMPTS))
     return [replace(item, x=x, y=y) for x, y in spots]
 
@@ -153,7 +155,7 @@ def _candidates(item: Placed) -> list[Placed]:
 def _place_target(item: Placed) -> Placed:
     """``item`` at a place that leaves nine tenths of it in the frame: of the first two such the less central."""
     stamp = _stamp(item)
-    places = _candidates(item)
+    places = _random_places(item)
     outside = [int((stamp & ~_window(_INSIDE, place)).sum()) for place in places]
     good = [place for place, cells in zip(places, outside, strict=True) if cells * 10 <= int(stamp.sum())]
     if not good:
@@ -161,11 +163,11 @@ def _place_target(item: Placed) -> Placed:
     return max(good[:2], key=lambda place: (2 * place.x - SIDE) ** 2 + (2 * place.y - SIDE) ** 2)
 
 
-def _place_beside(item: Placed, cost: Ints) -> Placed:
+def _place_distractor(item: Placed, cost: Ints) -> Placed:
     """``item`` where it hides, or is hidden by, the least of others and the border; smaller if that is too much."""
     for _ in range(5):
         stamp = _stamp(item)
-        places = _candidates(item)
+        places = _random_places(item)
         costs = [int(_window(cost, place)[stamp].sum()) for place in places]
         best = places[costs.index(min(costs))]
         if min(costs) * 100 <= 80 * int(stamp.sum()):

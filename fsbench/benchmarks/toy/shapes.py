@@ -1,7 +1,7 @@
 """The twelve shapes of ``toy`` as outlines in whole numbers: what an arrow, a fish, an umbrella look like.
 
 A shape is a list of parts, painted in order. It lies around (0, 0) within about 1000 units to every side, x to the
-right and y down, and stands upright. ``toy_draw`` turns, scales and paints it.
+right and y down, and stands upright. ``draw`` turns, scales and paints it.
 """
 
 from __future__ import annotations
@@ -175,18 +175,11 @@ def _umbrella() -> list[Part]:
 
 
 _SHAPES: dict[str, Callable[[], list[Part]]] = {
-    "arrow": _arrow,
-    "butterfly": _butterfly,
-    "fish": _fish,
-    "flower": _flower,
-    "heart": _heart,
-    "house": _house,
-    "leaf": _leaf,
-    "moon": _moon,
-    "mushroom": _mushroom,
-    "ring": _ring,
-    "star": _star,
-    "umbrella": _umbrella,
+    shape.__name__.removeprefix("_"): shape
+    for shape in (
+        *(_arrow, _butterfly, _fish, _flower, _heart, _house),
+        *(_leaf, _moon, _mushroom, _ring, _star, _umbrella),
+    )
 }
 
 UPRIGHT = frozenset({"heart", "house", "mushroom", "umbrella"})
@@ -194,6 +187,6 @@ UPRIGHT = frozenset({"heart", "house", "mushroom", "umbrella"})
 
 
 @cache
-def parts(shape: str) -> tuple[Part, ...]:
+def shape_parts(shape: str) -> tuple[Part, ...]:
     """The parts of ``shape`` in the order of painting."""
     return tuple(_SHAPES[shape]())

@@ -150,7 +150,7 @@ def test_what_is_missing_is_named(root: Path, tmp_path: Path) -> None:
             build(coco, tmp_path / "b", rule, **keywords)
 
     refused("--masks PNG_ROOT goes with --mask-rule png", MaskRule.PNG)
-    refused("none: is no folder: give the one that holds val2014", MaskRule.PNG, masks=tmp_path / "none")
+    refused("none: is not a folder: give the one that holds val2014", MaskRule.PNG, masks=tmp_path / "none")
     refused("none: has no folder annotations: give the folder that holds annotations", coco=tmp_path / "none")
     refused(r"are missing, first train2014/\S+ \(not in instances_val2014\.json\): .*--partial", partial=False)
     (lost, *_) = write_pngs(build(root, tmp_path / "painted", MaskRule.FILLPOLY), tmp_path / "png")
