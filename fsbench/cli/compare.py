@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fsbench.cli.options import Json, RecordPath
+from fsbench.tables.cells import plain_table
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -21,9 +24,9 @@ NOTE = (
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(help="A record.json, or the folder that holds it.")],
+    a: RecordPath,
     b: Annotated[Path, typer.Argument(help="Another record of the same questions.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Compare two records of the same questions: A - B per class, per fold and in the mean."""
     import json
@@ -51,7 +54,7 @@ def compare(
 
 def _folds(found: Comparison) -> Table:
     title = f"{found.benchmark} · {found.protocol} · {found.shots}-shot · seed {found.seed} · {found.images} images"
-    table = _empty_table(title, "mIoU", "A", "B", "A - B", "interval", "p")
+    table = plain_table(title, "mIoU", "A", "B", "A - B", "interval", "p")
     for fold, of_fold in found.folds.items():
         _add(table, f"fold {fold}", of_fold.miou)
     if found.miou is not None:
@@ -61,25 +64,11 @@ def _folds(found: Comparison) -> Table:
 
 def _classes(found: Comparison) -> Table:
     """All classes, fold by fold, the largest difference in A's favour first."""
-    table = _empty_table("", "class", "fold", "A", "B", "A - B", "interval")
+    table = plain_table("", "class", "fold", "A", "B", "A - B", "interval")
     for fold, of_fold in found.folds.items():
         ordered = sorted(of_fold.classes.items(), key=lambda item: -(item[1].difference or 0.0))
         for key, said in ordered:
             _add(table, key, said, fold)
-    return table
-
-
-def _empty_table(title: str, *columns: str) -> Table:
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(
-        title=escape(title) or None, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False
-    )
-    table.add_column(columns[0], no_wrap=True)
-    for name in columns[1:]:
-        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 EXAMPLE = "Example: fsbench download voc --root data"
 
 
-class What(StrEnum):
-    """What is downloaded."""
-
-    VOC = "voc"
-    SBD = "sbd"
-    COCO2014 = "coco2014"
-    FSS1000 = "fss1000"
-    FSS_1000 = "fss-1000"
-
-
 def download(
     what: Annotated[
-        What, typer.Argument(help="voc and sbd (PASCAL-5i), coco2014 (COCO-20i), or fss1000 (also fss-1000).")
+        Literal["voc", "sbd", "coco2014", "fss1000", "fss-1000"],
+        typer.Argument(help="voc and sbd (PASCAL-5i), coco2014 (COCO-20i), or fss1000 (also fss-1000)."),
     ],
     root: Annotated[Path, typer.Option(help="The folder that the data is put in.")],
     mirror: Annotated[
@@ -40,11 +30,11 @@ def download(
 
     from fsbench.errors import FsbenchError
 
-    if what not in (What.FSS1000, What.FSS_1000):
+    if what not in ("fss1000", "fss-1000"):
         from fsbench.download.run import download as run
         from fsbench.download.sources import sources
 
-        run(sources()[what.value], root, mirror=mirror, by_hand=archive or (), say=typer.echo)
+        run(sources()[what], root, mirror=mirror, by_hand=archive or (), say=typer.echo)
         return
 
     from fsbench.download.fss import NAME, STEPS, unpack_release

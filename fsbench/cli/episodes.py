@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from fsbench.cli import completion
+from fsbench.cli.options import Protocol
 
 EXAMPLE = "Example: fsbench episodes pascal-5i --fold 0 --protocol hsnet --shots 1 --seed 0 | sha256sum"
-
-
-class Format(StrEnum):
-    """How the manifest is printed."""
-
-    TEXT = "text"
-    JSONL = "jsonl"
-
-
-class DrawFrom(StrEnum):
-    """Which list the papers' protocols draw on where a benchmark is partial."""
-
-    PUBLISHED = "published"
-    PRESENT = "present"
 
 
 def episodes(
@@ -35,24 +20,20 @@ def episodes(
     fold: Annotated[
         str | None, typer.Option("-f", "--fold", help="The fold. Default: the first.", show_default=False)
     ] = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            help="See 'fsbench list protocols'. Default: fsbench-v1; on Mosaic-4 mosaic4-v1.",
-            show_default=False,
-            autocompletion=completion.protocols,
-        ),
-    ] = None,
+    protocol: Protocol = None,
     shots: Annotated[
         int | None,
         typer.Option("-k", "--shots", min=0, help="Supports per class. Default: 1 where the protocol has any."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     run: Annotated[int, typer.Option(min=0, help="Which run, of protocols that are drawn several times.")] = 0,
-    output: Annotated[Format, typer.Option("--format", help="text is what digests are made of.")] = Format.TEXT,
+    output: Annotated[
+        Literal["text", "jsonl"], typer.Option("--format", help="text is what digests are made of.")
+    ] = "text",
     draw_from: Annotated[
-        DrawFrom, typer.Option(help="For a partial folder: draw on the published list, or on what is at hand.")
-    ] = DrawFrom.PUBLISHED,
+        Literal["published", "present"],
+        typer.Option(help="For a partial folder: draw from the published list, or from the files present."),
+    ] = "published",
 ) -> None:
     """Print the episodes of one fold, one line each: query, 0-based class id, supports."""
     from fsbench.episodes.draws import draw
@@ -76,7 +57,7 @@ def episodes(
         seed,
         run=run,
         present=present,
-        draw_from_present=draw_from is DrawFrom.PRESENT,
+        draw_from_present=draw_from == "present",
     )
-    text = manifest.text() if output is Format.TEXT else manifest.jsonl([c.key for c in lists.classes])
+    text = manifest.text() if output == "text" else manifest.jsonl([c.key for c in lists.classes])
     typer.echo(text, nl=False)

@@ -5,25 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from fsbench.cli import completion
-from fsbench.cli.episodes import DrawFrom
+from fsbench.cli.options import Device, IfExists, Protocol, Root, Threads
 from fsbench.errors import FsbenchError
 
 EXAMPLE = "Example: fsbench evaluate -m prototype -m foreground -b pascal-5i -k 1 --out results"
-
-
-class IfExists(StrEnum):
-    """What to do where the results folder holds this record already."""
-
-    RESUME = "resume"
-    ERROR = "error"
-    REPLACE = "replace"
 
 
 def evaluate(
@@ -46,14 +37,7 @@ def evaluate(
         ),
     ],
     fold: Annotated[str, typer.Option("-f", "--fold", help="all, a fold, or several: 0,2.")] = "all",
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            help="See 'fsbench list protocols'. Default: fsbench-v1; on Mosaic-4 mosaic4-v1.",
-            show_default=False,
-            autocompletion=completion.protocols,
-        ),
-    ] = None,
+    protocol: Protocol = None,
     shots: Annotated[
         int | None, typer.Option("-k", "--shots", min=0, help="Default: 1 for models that need masks, else 0.")
     ] = None,
@@ -61,9 +45,9 @@ def evaluate(
     run: Annotated[
         int | None, typer.Option(min=0, help="One run of a protocol that is drawn several times. Default: all of them.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto (cuda, mps, cpu), cpu, cuda, cuda:N, mps.")] = "auto",
+    device: Device = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Episodes a model is shown at once.")] = 8,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch. Default: all processors.")] = None,
+    threads: Threads = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that read and count. Default: up to 8.")] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only the first N episodes a fold: a trial, no score.")
@@ -72,32 +56,31 @@ def evaluate(
         list[str] | None, typer.Option(help="key=value for the models, or model:key=value for one of them.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Results folder.")] = Path("results"),
-    if_exists: Annotated[IfExists, typer.Option(help="What if the record is there already.")] = IfExists.RESUME,
+    if_exists: Annotated[IfExists, typer.Option(help="What to do if the record exists.")] = "resume",
     save_predictions: Annotated[
         bool,
         typer.Option("--save-predictions", help="Keep every mask beside the record, as predictions:DIR reads them."),
     ] = False,
     draw_from: Annotated[
-        DrawFrom,
+        Literal["published", "present"],
         typer.Option(
-            help="Papers' protocols on a partial benchmark: draw on the published list or on what is at hand."
+            help="Papers' protocols on a partial benchmark: draw from the published list, or from the files present."
         ),
-    ] = DrawFrom.PUBLISHED,
+    ] = "published",
     contaminated: Annotated[
         bool, typer.Option("--contaminated", help="Accept a model trained on tested classes; marks the record.")
     ] = False,
-    root: Annotated[Path | None, typer.Option(help="Where the raw data lies now, if it was moved.")] = None,
+    root: Root = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print records as JSON, one a line.")] = False,
 ) -> None:
     """Ask models every question of a protocol, count exactly, and print the table."""
     from dataclasses import replace
 
-    from fsbench.engine.answers import Answers
     from fsbench.engine.evaluate import check_free, run_plan
     from fsbench.engine.loaded_model import LoadedModel
     from fsbench.engine.plan import Questions, make_plan
-    from fsbench.episodes.protocols import Protocol, default_protocol, protocol_named
-    from fsbench.index.benchmark import Benchmark, open_benchmark
+    from fsbench.episodes.protocols import default_protocol, protocol_named
+    from fsbench.index.benchmark import open_benchmark
 
     questions = Questions(
         folds=None if fold == "all" else tuple(part.strip() for part in fold.split(",")),
@@ -106,7 +89,7 @@ def evaluate(
         seed=seed,
         run=run or 0,
         limit=limit,
-        draw_from_present=draw_from is DrawFrom.PRESENT,
+        draw_from_present=draw_from == "present",
         contaminated=contaminated,
         device=device,
         batch_size=batch_size,
@@ -116,26 +99,23 @@ def evaluate(
     questions.check()
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         models = [LoadedModel.load(spec, options_for(spec, model, option or [])) for spec in model]
-    loaded: list[Answers] = [one.single for one in models if one.single is not None]
-    beside_masks = any(answers.card.prompts in ("mask", "both") for answers in loaded)
-    opened = [open_benchmark(name, root=root) for name in benchmark]
-
-    def named(of_name: Benchmark) -> Protocol:
-        return default_protocol(of_name.lists) if protocol is None else protocol_named(protocol)
-
-    plans = [
-        make_plan(one, of_name, replace(questions, run=number), out, beside_masks=beside_masks)
-        for of_name in opened
-        for one in models
-        for number in (range(named(of_name).runs) if run is None else [run])
-    ]
+    fixed = [one.single for one in models if one.single is not None]
+    beside_masks = any(answers.card.prompts in ("mask", "both") for answers in fixed)
+    plans = []
+    for opened in [open_benchmark(name, root=root) for name in benchmark]:
+        runs = (default_protocol(opened.lists) if protocol is None else protocol_named(protocol)).runs
+        plans += [
+            make_plan(one, opened, replace(questions, run=number), out, beside_masks=beside_masks)
+            for one in models
+            for number in (range(runs) if run is None else [run])
+        ]
     for plan in plans:
         if sum(plan.folder == other.folder for other in plans) > 1:
             raise FsbenchError(f"{plan.folder}: two evaluations have this place: give models other names")
-        if if_exists is IfExists.ERROR:
+        if if_exists == "error":
             check_free(plan)
     with redirect_stdout(sys.stderr) if as_json else nullcontext():  # a model may print; JSON must stay whole
-        records = [run_plan(plan, if_exists.value, save_predictions=save_predictions) for plan in plans]
+        records = [run_plan(plan, if_exists, save_predictions=save_predictions) for plan in plans]
     if as_json:
         for record in records:
             typer.echo(record.model_dump_json(by_alias=True))

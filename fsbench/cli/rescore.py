@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from fsbench.cli.options import Json, RecordPath
+from fsbench.tables.cells import plain_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,30 +19,16 @@ EXAMPLE = "Example: fsbench rescore results/prototype/.../record.json --empty-cl
 TITLES = {"miou": "mIoU", "fb_iou": "FB-IoU"}
 
 
-class EmptyClass(StrEnum):
-    """What becomes of a class with no sample."""
-
-    DROP = "drop"
-    ZERO = "zero"
-
-
-class Average(StrEnum):
-    """What is averaged: IoU of classes, or IoU of single episodes."""
-
-    CLASS = "class"
-    IMAGE = "image"
-
-
 def rescore(
-    record: Annotated[Path, typer.Argument(help="A record.json, or the folder that holds it.")],
+    record: RecordPath,
     empty_class: Annotated[
-        EmptyClass | None,
+        Literal["drop", "zero"] | None,
         typer.Option(help="A class with no sample: left out of the mean, or 0. Default: the protocol's."),
     ] = None,
     average: Annotated[
-        Average, typer.Option(help="class: mIoU. image: mean of per-episode IoU, 'imagewise'.")
-    ] = Average.CLASS,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+        Literal["class", "image"], typer.Option(help="class: mIoU. image: mean of per-episode IoU, 'imagewise'.")
+    ] = "class",
+    as_json: Json = False,
 ) -> None:
     """Score stored counts by another reduction; needs no model and no data, and writes nothing."""
     import json
@@ -49,7 +36,7 @@ def rescore(
 
     from fsbench.results.rescore import rescore as rescored
 
-    found = rescored(record, empty_class=None if empty_class is None else empty_class.value, average=average.value)
+    found = rescored(record, empty_class=empty_class, average=average)
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=1))
         return
@@ -64,16 +51,10 @@ def rescore(
 
 
 def _table(found: Rescored) -> Table:
-    from rich import box
     from rich.markup import escape
-    from rich.table import Table
 
     title = f"{found.model} · {found.benchmark} · {found.protocol} · {found.shots}-shot · seed {found.seed}"
-    table = Table(title=escape(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
-    table.add_column("score", no_wrap=True)
-    for fold in found.folds:
-        table.add_column(escape(f"fold {fold}"), justify="right", no_wrap=True)
-    table.add_column("mean", justify="right", no_wrap=True)
+    table = plain_table(title, "score", *(f"fold {fold}" for fold in found.folds), "mean")
     for name, mean in found.mean.items():
         cells = [_score(fold.scores[name]) for fold in found.folds.values()]
         table.add_row(escape(TITLES.get(name, name.replace("_", " "))), *cells, _score(mean))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fsbench.cli import completion
+from fsbench.cli.options import Device, Json
 from fsbench.errors import FsbenchError
 
 EXAMPLE = "Example: fsbench segment photo.jpg cat sofa -m fusioner:run/fold0 --out overlay.png"
@@ -30,9 +31,9 @@ def segment(
         Path | None,
         typer.Option(metavar="FILE.png", help="A label map to write: value 1 is the first class, 0 none."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto (cuda, mps, cpu), cpu, cuda, cuda:N, mps.")] = "auto",
+    device: Device = "auto",
     option: Annotated[list[str] | None, typer.Option(help="key=value for the model.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Paint the classes that a model finds in a photograph: a trial, no score."""
     import json

@@ -7,16 +7,13 @@ from typing import Annotated
 
 import typer
 
-from fsbench.cli import completion
+from fsbench.cli.options import BuiltBenchmark, Root
 
 EXAMPLE = "Example: fsbench show pascal-5i --fold 0 --out pascal.png"
 
 
 def show(
-    benchmark: Annotated[
-        str,
-        typer.Argument(help="A name under FSBENCH_HOME, or a benchmark folder.", autocompletion=completion.benchmarks),
-    ],
+    benchmark: BuiltBenchmark,
     out: Annotated[Path, typer.Option(metavar="FILE.png", help="The picture to write.")],
     n: Annotated[
         int, typer.Option("--n", "-n", min=1, max=240, help="How many samples; fewer where there are fewer.")
@@ -24,7 +21,7 @@ def show(
     fold: Annotated[
         str | None, typer.Option("-f", "--fold", help="The fold. Default: all folds.", show_default=False)
     ] = None,
-    root: Annotated[Path | None, typer.Option(help="Where the raw data lies now, if it was moved.")] = None,
+    root: Root = None,
 ) -> None:
     """Write a contact sheet: val samples from all parts of the list, their masks, and their class names."""
     from fsbench.index.benchmark import open_benchmark

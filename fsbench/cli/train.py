@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 import typer.core
 
 from fsbench.cli import completion
-from fsbench.cli.evaluate import IfExists
+from fsbench.cli.options import Device, IfExists, Root, Threads
 from fsbench.errors import FsbenchError
 from fsbench.plugins import load, registered
 
 GIB = 2**30
-
-
-class Precision(StrEnum):
-    """How numbers are kept in the forward pass."""
-
-    AUTO = "auto"
-    FLOAT32 = "float32"
-    BF16 = "bf16"
-    FP16 = "fp16"
 
 
 def shared(
@@ -49,11 +39,12 @@ def shared(
         float, typer.Option(min=0.0, max=1.0, help="Share of the photographs kept for choosing weights.")
     ] = 0.1,
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and augmentation.")] = 0,
-    device: Annotated[str, typer.Option(help="auto (cuda, mps, cpu), cpu, cuda, cuda:N, mps.")] = "auto",
+    device: Device = "auto",
     precision: Annotated[
-        Precision, typer.Option(help="auto is bf16 or fp16 on CUDA, float32 elsewhere.")
-    ] = Precision.AUTO,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch. Default: all processors.")] = None,
+        Literal["auto", "float32", "bf16", "fp16"],
+        typer.Option(help="auto is bf16 or fp16 on CUDA, float32 elsewhere."),
+    ] = "auto",
+    threads: Threads = None,
     workers: Annotated[int, typer.Option(min=0, help="Threads that make batches ahead.")] = 1,
     features: Annotated[
         Path | None, typer.Option(help="Where features are kept. Default: features under FSBENCH_HOME.")
@@ -61,8 +52,8 @@ def shared(
     features_gib: Annotated[float, typer.Option(min=0.0, help="How large that folder may grow, GiB.")] = 50.0,
     tensorboard: Annotated[bool, typer.Option(help="Log to OUT/fold{f}/tensorboard.")] = True,
     save_seconds: Annotated[float, typer.Option(min=0.0, help="Least time between two states on disk.")] = 60.0,
-    if_exists: Annotated[IfExists, typer.Option(help="What if the fold is there already.")] = IfExists.RESUME,
-    root: Annotated[Path | None, typer.Option(help="Where the raw data lies now, if it was moved.")] = None,
+    if_exists: Annotated[IfExists, typer.Option(help="What to do if the fold exists.")] = "resume",
+    root: Root = None,
 ) -> dict[str, Any]:
     """The flags of every trainer, as ``Request`` takes them."""
     from fsbench.index.benchmark import open_benchmark
@@ -76,14 +67,14 @@ def shared(
         "held_out": held_out,
         "seed": seed,
         "device": device,
-        "precision": precision.value,
+        "precision": precision,
         "threads": threads,
         "workers": workers,
         "features": features,
         "features_bytes": int(features_gib * GIB),
         "tensorboard": tensorboard,
         "save_seconds": save_seconds,
-        "if_exists": if_exists.value,
+        "if_exists": if_exists,
     }
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fsbench.cli import completion
+from fsbench.cli.options import BuiltBenchmark, Root
 
 EXAMPLE = "Example: fsbench verify pascal-5i"
 
 
 def verify(
-    benchmark: Annotated[
-        str,
-        typer.Argument(help="A name under FSBENCH_HOME, or a benchmark folder.", autocompletion=completion.benchmarks),
-    ],
-    root: Annotated[Path | None, typer.Option(help="Where the raw data lies now, if it was moved.")] = None,
+    benchmark: BuiltBenchmark,
+    root: Root = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Reading threads.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
 ) -> None:

@@ -270,8 +270,7 @@ def _check_fold(stored: Stored, fold: str) -> None:
     said = stored.record.folds[fold]
     try:
         counts = fold_counts(stored.rows[fold], stored.lists, fold, stored.protocol.asks)
-        columns = (counts.class_id, counts.intersection, counts.predicted, counts.truth, counts.valid)
-        scored = score(*columns, fold_classes=counts.classes, empty=stored.protocol.empty)
+        scored = score(*counts.columns, fold_classes=counts.classes, empty=stored.protocol.empty)
     except ValueError as error:  # counts that no mask can have
         raise _unfounded(stored.path) from error
     if not all(fits(row, stored.protocol.tiles) for row in stored.rows[fold]):

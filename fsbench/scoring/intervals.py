@@ -139,6 +139,11 @@ class FoldCounts:
         """All classes that have rows, the fold's first."""
         return check_fold_classes([*self.fold_classes, *self.others])
 
+    @property
+    def columns(self) -> tuple[npt.ArrayLike, ...]:
+        """class_id, intersection, predicted, truth and valid, as ``metrics.columns`` takes them."""
+        return self.class_id, self.intersection, self.predicted, self.truth, self.valid
+
 
 @dataclass(frozen=True, eq=False)
 class Replicates:
@@ -232,9 +237,7 @@ def _sums_by_image(design: Design, place: Mapping[str, int], fold: str, counts: 
     sum of its episodes' IoU (in units of ``IOU_UNIT``) and the number of episodes that have one.
     """
     classes = counts.classes
-    episodes: Columns = columns(
-        counts.class_id, counts.intersection, counts.predicted, counts.truth, counts.valid, fold_classes=classes
-    )
+    episodes: Columns = columns(*counts.columns, fold_classes=classes)
     if len(counts.image) != len(episodes.class_id):
         raise ValueError(f"fold {fold!r} has {len(counts.image)} images, expected {len(episodes.class_id)}, one a row")
     for image, class_id in zip(counts.image, episodes.class_id.tolist(), strict=True):

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -109,18 +109,17 @@ class FoldScore:
     """One fold: ``classes`` in the fold's order; ``miou`` and ``fb_iou`` in 0..1, None where nothing was measured."""
 
     classes: tuple[ClassScore, ...]
-    miou: float | None
     fb_iou: float | None
 
-    def mean_over(self, class_ids: Sequence[int]) -> float | None:
-        """Mean IoU of some of the classes, those left out apart; None where none of them has a sample."""
-        chosen = [c for c in self.classes if c.class_id in class_ids]
-        return _mean([c.iou for c in chosen if c.iou is not None]) if any(c.union for c in chosen) else None
-
     @property
-    def no_sample(self) -> tuple[int, ...]:
-        """Ids of the classes with no sample: no episode, or not a pixel in any union."""
-        return tuple(c.class_id for c in self.classes if c.union == 0)
+    def miou(self) -> float | None:
+        """Mean IoU of all classes."""
+        return self.mean_over([c.class_id for c in self.classes])
+
+    def mean_over(self, class_ids: Sequence[int]) -> float | None:
+        """Mean IoU of some of the classes without those left out; None where none of them has a sample."""
+        asked = [c for c in self.classes if c.class_id in class_ids]
+        return _mean([c.iou for c in asked if c.iou is not None]) if any(c.union for c in asked) else None
 
     @property
     def left_out(self) -> tuple[int, ...]:
@@ -161,16 +160,16 @@ def columns(
         if array.ndim != 1 or array.shape != arrays[0].shape:
             raise ValueError(f"{name} has shape {array.shape}, expected one dimension as long as {names[0]}")
     checked = Columns(*(array.astype(np.int64) for array in arrays))
-    strangers = checked.class_id[~np.isin(checked.class_id, np.asarray(fold_classes, dtype=np.int64))]
-    if strangers.size:
-        raise ValueError(f"class {strangers[0]} is not one of the fold's classes, {_listed(fold_classes)}")
+    unknown = checked.class_id[~np.isin(checked.class_id, np.asarray(fold_classes, dtype=np.int64))]
+    if unknown.size:
+        raise ValueError(f"class {unknown[0]} is not one of the fold's classes, {_listed(fold_classes)}")
     _, inter, pred, true, pixels = checked
     wrong = (pixels < 0) | (inter < 0) | (inter > pred) | (inter > true) | (pred - inter > pixels - true)
     if wrong.any():
         row = int(np.argmax(wrong))
-        said = ", ".join(f"{name} {column[row]}" for name, column in zip(names[1:], checked[1:], strict=True))
+        numbers = ", ".join(f"{name} {column[row]}" for name, column in zip(names[1:], checked[1:], strict=True))
         raise ValueError(
-            f"row {row} counts no mask ({said}): expected intersection <= predicted, truth; union <= valid"
+            f"row {row} counts no mask ({numbers}): expected intersection <= predicted, truth; union <= valid"
         )
     if pixels.sum(dtype=np.float64) >= EXACT:
         raise ValueError(f"valid sums to {pixels.sum(dtype=np.float64):.3g} pixels, expected fewer than 2^53")
@@ -178,7 +177,7 @@ def columns(
 
 
 class Accumulator:
-    """The running sums of one fold, one row per class; says exactly what ``score`` says.
+    """The running sums of one fold, one row per class; gives exactly the score of ``score``.
 
     ``sums``: int64 (C, 5), in the order of ``fold_classes``: episodes, intersection, predicted, truth, valid.
     Sums of processes add up, so ``all_reduce(sums)`` and ``merge`` are the same thing, in any order.
@@ -194,10 +193,9 @@ class Accumulator:
 
     def update(self, class_id: int, counts: Counts) -> None:
         """Add one episode. Raises ValueError where the class is not the fold's or the counts are no mask's."""
-        four = (counts.intersection, counts.predicted, counts.truth, counts.valid)
         if class_id not in self._row:
             raise ValueError(f"class {class_id} is not one of the fold's classes, {_listed(self.fold_classes)}")
-        inter, pred, true, pixels = four
+        inter, pred, true, pixels = four = astuple(counts)
         if not (0 <= inter <= pred and inter <= true and pred + true - inter <= pixels):
             raise ValueError(f"{counts} is no mask's: expected intersection <= predicted, truth; union <= valid")
         self.sums[self._row[class_id]] += np.array((1, *four), dtype=np.int64)
@@ -222,7 +220,6 @@ class Accumulator:
         sides = ((inter, pred + true - inter), (pixels - pred - true + inter, pixels - inter))
         return FoldScore(
             classes=tuple(classes),
-            miou=_mean([c.iou for c in classes if c.iou is not None]) if any(c.union for c in classes) else None,
             fb_iou=_mean([side_inter / union for side_inter, union in sides if union]),
         )
 
@@ -290,5 +287,5 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _listed(values: Sequence[object]) -> str:
-    shown = ", ".join(str(value) for value in values[:8])
-    return f"[{shown}{', ...' if len(values) > 8 else ''}] ({len(values)})"
+    first = ", ".join(str(value) for value in values[:8])
+    return f"[{first}{', ...' if len(values) > 8 else ''}] ({len(values)})"

@@ -106,9 +106,7 @@ def _p(swapped: FloatArray, observed: FloatArray) -> float | None:
 
 def _sums_by_image(counts: FoldCounts, place: Mapping[str, int]) -> csr_array:
     """Per image (I columns): C rows of intersections, then C of unions, of the fold's own classes: int64."""
-    checked = columns(
-        counts.class_id, counts.intersection, counts.predicted, counts.truth, counts.valid, fold_classes=counts.classes
-    )
+    checked = columns(*counts.columns, fold_classes=counts.classes)
     own = np.isin(checked.class_id, np.asarray(counts.fold_classes, dtype=np.int64))
     if not set(counts.image) <= place.keys():
         raise ValueError(f"image {min(set(counts.image) - place.keys())!r} is none of those that are swapped")

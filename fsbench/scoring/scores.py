@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +46,6 @@ def fold_counts(rows: Sequence[Row], lists: FoldLists, fold: str, asks: Asks = "
     counted = [row for row in rows if row.valid > 0 and not row.absent]
     numbers = np.array([row[4:9] for row in counted], dtype=np.int64).reshape(-1, 5)
     class_id, intersection, predicted, truth, valid = numbers.T
-    images = [row.image for row in counted]
     own = lists.folds[fold]
     others: tuple[int, ...] = ()
     groups: dict[str, tuple[int, ...]] = {}
@@ -56,7 +55,7 @@ def fold_counts(rows: Sequence[Row], lists: FoldLists, fold: str, asks: Asks = "
         seen = tuple(c for ids in lists.folds.values() for c in ids if c not in own)
         others, groups = (BACKGROUND, *seen), {SEEN: seen}
     return FoldCounts(
-        images,
+        [row.image for row in counted],
         class_id,
         intersection,
         predicted,
@@ -150,15 +149,7 @@ def _fold_record(
     confused: Sequence[Confused] | None,
 ) -> FoldRecord:
     fold = manifest.fold
-    scored = score(
-        counts.class_id,
-        counts.intersection,
-        counts.predicted,
-        counts.truth,
-        counts.valid,
-        fold_classes=counts.classes,
-        empty=protocol.empty,
-    )
+    scored = score(*counts.columns, fold_classes=counts.classes, empty=protocol.empty)
     miou = scored.mean_over(counts.fold_classes)
     values = {name: scored.mean_over(members) for name, members in counts.groups.items()} | dict(beside)
     if SEEN in values:
@@ -167,12 +158,7 @@ def _fold_record(
     if IMAGEWISE in others:
         values[IMAGEWISE] = imagewise_mean(counts)
     keys = {BACKGROUND: "background"} | {c.id: c.key for c in lists.classes}
-    classes = {
-        c.class_id: ClassRecord(
-            class_id=c.class_id, iou=c.iou, intersection=c.intersection, union=c.union, episodes=c.episodes
-        )
-        for c in scored.classes
-    }
+    classes = {c.class_id: ClassRecord(**asdict(c)) for c in scored.classes}
     together = protocol.asks != "class"
     return FoldRecord(
         miou=miou,

@@ -1,6 +1,25 @@
-"""Cells of the tables: scores in %, intervals, parameters."""
+"""The look of the tables, and their cells: scores in %, intervals, parameters."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def plain_table(title: str, *columns: str) -> Table:
+    """An empty table under a bold title: the first column to the left, numbers to the right, nothing wrapped."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(
+        title=escape(title) or None, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False
+    )
+    for place, name in enumerate(columns):
+        table.add_column(escape(name), justify="right" if place else "left", no_wrap=True)
+    return table
 
 
 def percent(value: float | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fsbench.records.record import Record
 from fsbench.scoring.scenes import FALSE_ALARMS, HIT, LEAK, MISS, NAMED, WRONG_OBJECT
-from fsbench.tables.cells import parameters_text, score_text
+from fsbench.tables.cells import parameters_text, plain_table, score_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,14 +34,9 @@ MUST_FIND = "(alarms) in brackets: a model with mask prompts must find something
 
 def scenes_table(records: Sequence[Record], title: str) -> Table:
     """One row a model, one column a score, in %, intervals beneath; false alarms of mask prompts in brackets."""
-    from rich import box
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(title=escape(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    for head in ("mIoU", *HEADS.values(), "img/s", "parameters"):
-        table.add_column(head, justify="right", no_wrap=True)
+    table = plain_table(title, "model", "mIoU", *HEADS.values(), "img/s", "parameters")
     for record in records:
         shown = [record.other[name] for name in HEADS if name in record.other]
         cells = [score_text(value.score, _worth_showing(value.ci95)) for value in shown]

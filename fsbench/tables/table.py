@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.records.record import Record
 from fsbench.records.remarks import benchmark_lines, remark_lines
-from fsbench.tables.cells import parameters_text, percent, score_text
+from fsbench.tables.cells import parameters_text, percent, plain_table, score_text
 from fsbench.tables.scene_table import remarks as scene_remarks
 from fsbench.tables.scene_table import scenes_table
 
@@ -43,19 +43,11 @@ def print_tables(records: Sequence[Record], console: Console) -> None:
 
 def results_table(records: Sequence[Record]) -> Table:
     """The table of records that were asked the same questions."""
-    from rich import box
     from rich.markup import escape
-    from rich.table import Table
 
     first = records[0]
-    table = Table(
-        title=escape(_title(first)), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False
-    )
-    table.add_column("model", no_wrap=True)
-    for fold in first.benchmark.folds:
-        table.add_column(f"fold {fold}", justify="right", no_wrap=True)
-    for name in ("mean", "FB-IoU", "img/s", "parameters"):
-        table.add_column(name, justify="right", no_wrap=True)
+    of_folds = (f"fold {fold}" for fold in first.benchmark.folds)
+    table = plain_table(_title(first), "model", *of_folds, "mean", "FB-IoU", "img/s", "parameters")
     for record in records:
         folds = [record.folds.get(fold) for fold in record.benchmark.folds]
         scores = [score_text(fold.miou, fold.ci95) if fold else "-" for fold in folds]
