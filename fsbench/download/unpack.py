@@ -80,8 +80,8 @@ def unpack(archive: Path, kind: str, folder: str, into: Path, limit: int) -> Non
                     at(entry.read_until)
         except _BombError as error:
             raise FsbenchError(
-                f"{archive}: unpacks to more than the {limit} bytes ({format_bytes(limit)}) that it may have: it is not "
-                "the official archive; fetch it again"
+                f"{archive}: unpacks to more than the {limit} bytes ({format_bytes(limit)}) that it may have: it is "
+                "not the official archive; fetch it again"
             ) from error
         except BROKEN as error:
             raise FsbenchError(

@@ -1,8 +1,7 @@
-"""How episodes are drawn: one function per rule, each a pure function of lists, fold, shots and seed.
+"""Drawing of episodes: one function per rule, each a pure function of lists, fold, shots and seed.
 
-Our own rules rank by SHA-256 of a spelled-out string, so that any language can reproduce them. Those of the papers
-replay numpy's legacy generator, for which a private ``RandomState`` gives the same stream; they are in
-``paper_draws.py``.
+Our own rules rank by SHA-256 of a string, so any language can reproduce them. Those of the papers (``paper_draws.py``)
+replay numpy's legacy generator with a private ``RandomState``.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ def draw(
 ) -> Manifest:
     """The manifest of one fold.
 
-    ``run``: which of the protocol's runs. ``present``: ids of the samples whose files are at hand, None for all.
-    Protocols of the papers draw on the full published list and then drop what has missing files; with
-    ``draw_from_present`` they draw on what is at hand. Where that is a part of the benchmark, a class with too few
-    images at hand is not asked. Raises FsbenchError for an unknown fold, shots or a run that the protocol is not
-    defined for, or a class of the whole benchmark with too few images.
+    ``run``: which of the protocol's runs. ``present``: ids of the samples that are present, None for all. Protocols of
+    the papers draw on the full published list and then drop episodes with missing files; with ``draw_from_present``
+    they draw on the samples present, and of a partial benchmark a class with too few of them is not asked. Raises
+    FsbenchError for an unknown fold, shots or a run that the protocol is not defined for, or a class of the whole
+    benchmark with too few images.
     """
     lists.check_fold(fold)
     rule = protocol.check(lists.name, shots)
@@ -69,8 +68,8 @@ def _ranked_pairs(pool: Pool, protocol: Protocol, per_class: int) -> list[Pair]:
 
     def rank(pair: Pair) -> str:
         query, class_id = pair
-        said = f"{protocol.id}|{pool.seed}|{pool.lists.name}|{pool.fold}|{class_id}|{query}"
-        return sha256(said.encode()).hexdigest()
+        text = f"{protocol.id}|{pool.seed}|{pool.lists.name}|{pool.fold}|{class_id}|{query}"
+        return sha256(text.encode()).hexdigest()
 
     of_class: dict[int, list[Pair]] = defaultdict(list)
     for pair in pool.pairs:
@@ -80,30 +79,27 @@ def _ranked_pairs(pool: Pool, protocol: Protocol, per_class: int) -> list[Pair]:
 
 
 def _every_image(pool: Pool, protocol: Protocol, rule: Rule) -> list[Question]:
-    """Each image once, in the order of its first pair; all classes that are asked with it, by ascending id."""
+    """Each image once, in the order of its first pair, with all classes asked, by ascending id."""
     fold = pool.lists.folds[pool.fold]
     if protocol.asks == "benchmark" and len(pool.lists.folds) == 1:
-        said = f"{pool.lists.name} has one fold, so that no class is seen beside it"
-        raise FsbenchError(f"protocol {protocol.id}: {said}: use fsbench-multi-v1")
+        fault = f"{pool.lists.name} has one fold, so that no class is seen beside it"
+        raise FsbenchError(f"protocol {protocol.id}: {fault}: use fsbench-multi-v1")
     every = [class_id for of_fold in pool.lists.folds.values() for class_id in of_fold]
     asked = sorted(fold if protocol.asks == "fold" else every)
     if pool.shots:
         asked = [class_id for class_id in asked if class_id in pool.samples]
     check_prompt_count(asked)
     queries = dict.fromkeys(query for query, _ in pool.pairs)
-    return [Question(query, tuple(asked), _supports_together(pool, protocol.id, query, asked)) for query in queries]
+    return [Question(query, tuple(asked), _supports_of_all(pool, protocol.id, query, asked)) for query in queries]
 
 
-def _supports_together(pool: Pool, name: str, query: str, asked: Sequence[int]) -> tuple[tuple[str, ...], ...]:
-    """``_supports`` of every class asked; at 1 shot the first candidate mostly is the support, with no more to do.
-
-    COCO's 80 classes at once are two million supports a fold.
-    """
+def _supports_of_all(pool: Pool, name: str, query: str, asked: Sequence[int]) -> tuple[tuple[str, ...], ...]:
+    """``_supports`` of every class; a short cut at 1 shot, as COCO's 80 classes have two million supports a fold."""
     if pool.shots != 1:
         return tuple(_supports(pool, name, query, class_id) for class_id in asked)
     head, tail = f"{name}|{pool.seed}|{pool.lists.name}|{pool.fold}|", f"|{query}|0"
     classes = [(f"{head}{class_id}{tail}".encode(), pool.samples[class_id]) for class_id in asked]
-    firsts = [of_class[int.from_bytes(sha256(said).digest(), "big") % len(of_class)] for said, of_class in classes]
+    firsts = [of_class[int.from_bytes(sha256(text).digest(), "big") % len(of_class)] for text, of_class in classes]
     return tuple(
         [
             (first,) if first != query else _supports(pool, name, query, class_id)
@@ -113,9 +109,9 @@ def _supports_together(pool: Pool, name: str, query: str, asked: Sequence[int]) 
 
 
 def _scenes(pool: Pool, protocol: Protocol, rule: Rule) -> list[Question]:
-    """Scene by scene: its classes by position, then one that is not in it; no support stands in its scene."""
+    """Scene by scene: its classes by position, then one that is not in it; no support is in its scene."""
     scenes = pool.lists.scenes
-    assert scenes is not None, "a protocol that draws scenes is defined for benchmarks of scenes alone"
+    assert scenes is not None, "protocols of scenes are defined for benchmarks of scenes alone"
     asked: dict[str, list[Question]] = defaultdict(list)
     for query, class_id in pool.pairs:
         source = scenes.tiles[query][len(asked[query])]
@@ -126,28 +122,28 @@ def _scenes(pool: Pool, protocol: Protocol, rule: Rule) -> list[Question]:
     return [question for of_query in asked.values() for question in of_query]
 
 
-def _supports(pool: Pool, name: str, query: str, class_id: int, shown: str | None = None) -> tuple[str, ...]:
-    """``shown``: the photograph of the class in the query, which is no support: the query itself unless given."""
+def _supports(pool: Pool, name: str, query: str, class_id: int, source: str | None = None) -> tuple[str, ...]:
+    """``source``: the photograph of the class in the query, which cannot support: the query itself unless given."""
     if not pool.shots:
         return ()
     prefix = f"{name}|{pool.seed}|{pool.lists.name}|{pool.fold}|{class_id}|{query}"
-    return ranked_supports(prefix, pool.samples[class_id], shown or query, pool.shots)
+    return ranked_supports(prefix, pool.samples[class_id], source or query, pool.shots)
 
 
 def ranked_supports(prefix: str, samples: Sequence[str], query: str, shots: int) -> tuple[str, ...]:
     """``shots`` distinct members of ``samples`` other than ``query``, by the rule of ``fsbench-v1``.
 
-    Candidate t is the member at sha256(prefix|t) mod len(samples), for t = 0, 1, 2, …; the query and what is taken
-    already are skipped, so the support of 1 shot is the first of those of 5. ``samples`` must hold enough of them.
+    Attempt t takes the member at sha256(prefix|t) mod len(samples), for t = 0, 1, 2, …; the query and supports taken
+    before are skipped, so the support of 1 shot is the first of those of 5. ``samples`` must hold enough of them.
     """
     supports: list[str] = []
     t = 0
     while len(supports) < shots:
         digest = sha256(f"{prefix}|{t}".encode()).digest()
-        candidate = samples[int.from_bytes(digest, "big") % len(samples)]
+        attempt = samples[int.from_bytes(digest, "big") % len(samples)]
         t += 1
-        if candidate != query and candidate not in supports:
-            supports.append(candidate)
+        if attempt != query and attempt not in supports:
+            supports.append(attempt)
     return tuple(supports)
 
 

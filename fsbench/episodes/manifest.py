@@ -1,8 +1,8 @@
-"""The manifest: every question of a (benchmark, fold, protocol, shots, seed), as a list that can be hashed and shared.
+"""The manifest: all episodes of a (benchmark, fold, protocol, shots, seed), as a list that can be hashed and shared.
 
 Its text has one line per episode, ``query class-id support…`` with 0-based class ids, single spaces and a newline at
-the end; classes asked together are joined by ``,``, and so are the supports of one class. The SHA-256 of that text
-tells whether two runs asked the same questions. An episode's number in the manifest, from 0, is its key everywhere.
+the end; several classes are joined by ``,``, and so are the supports of one class. Two runs with the same SHA-256 of
+that text asked the same questions. An episode's number in the manifest, from 0, is its key everywhere.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fsbench.io.files import sha256_text
 class Question:
     """One episode by ids: the query sample, the classes asked, and per class its support samples.
 
-    Of a composed query, ``source`` is the sample that shows the class asked, and ``absent`` says that none does.
+    Of a composed query, ``source`` is the sample that shows the class asked; ``absent``: none does.
     """
 
     query: str
@@ -30,7 +30,7 @@ class Question:
 
     @property
     def image(self) -> str:
-        """The photograph that is asked about, which intervals resample: the source, or the query itself."""
+        """The photograph that intervals resample: the source, or the query itself."""
         return self.source or self.query
 
     def line(self) -> str:
@@ -49,8 +49,8 @@ class Question:
 class Manifest:
     """All episodes of a fold, in order.
 
-    ``drawn`` counts the episodes before those with missing files were dropped; it is len(questions) otherwise. ``run``
-    is 0 but in protocols that are drawn several times over.
+    ``drawn``: number of episodes before those with missing files were dropped. ``run``: 0 but in protocols of several
+    runs.
     """
 
     benchmark: str

@@ -1,10 +1,9 @@
-"""The draws of the papers: replayed exactly where that is possible, by their rule where it is not.
+"""The draws of the papers: replayed exactly where possible, else by their rule.
 
 HSNet (Min et al., ICCV 2021) and LSeg (Li et al., ICLR 2022) draw from numpy's legacy global generator in the main
-process; a private ``RandomState`` gives the same stream. Their ``choice(list, 1, replace=False)[0]`` is
-``choice(len(list), 1, replace=False)[0]`` here: the same call on the generator, and faster. PFENet (Tian et al., TPAMI
-2020) and PANet (Wang et al., ICCV 2019) draw in worker processes, so that their episodes depended on the number of
-workers: only their rules can be had.
+process; a private ``RandomState`` gives the same stream. ``choice(len(list), …)`` is faster than their ``choice(list,
+…)`` and draws the same. PFENet (Tian et al., TPAMI 2020) and PANet (Wang et al., ICCV 2019) draw in worker processes,
+so their episodes depended on the number of workers: only their rules can be followed.
 """
 
 from __future__ import annotations
@@ -98,7 +97,7 @@ def _choice(generator: np.random.RandomState, number: int) -> int:
 
 
 def _attempts(generator: np.random.RandomState, pool: Pool, query: str, class_id: int) -> tuple[str, ...]:
-    """Supports drawn one by one; only the query itself is drawn again, so a support may repeat."""
+    """Supports drawn one by one until not the query; a support may repeat."""
     of_class = pool.samples[class_id]
     supports: list[str] = []
     while len(supports) < pool.shots:
@@ -109,12 +108,12 @@ def _attempts(generator: np.random.RandomState, pool: Pool, query: str, class_id
 
 
 def _distinct(
-    generator: np.random.RandomState, samples: Sequence[str], but: tuple[str, ...], number: int
+    generator: np.random.RandomState, samples: Sequence[str], excluded: tuple[str, ...], number: int
 ) -> tuple[str, ...]:
-    """``number`` different members of ``samples``, drawn one by one, none of them in ``but``."""
+    """``number`` different members of ``samples`` that are not ``excluded``, drawn one by one."""
     drawn: list[str] = []
     while len(drawn) < number:
         attempt = samples[generator.randint(len(samples))]
-        if attempt not in drawn and attempt not in but:
+        if attempt not in drawn and attempt not in excluded:
             drawn.append(attempt)
     return tuple(drawn)

@@ -1,4 +1,4 @@
-"""What a protocol draws from: the pairs of a fold that may be asked, and the images that supports may be."""
+"""The pool a protocol draws from: the pairs of a fold that may be asked, and the images that may support."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from fsbench.index.fold_lists import FoldLists, Pair
 
 @dataclass(frozen=True)
 class Pool:
-    """What a rule draws from: the pairs of a fold that may be asked, in list order, of classes with enough images.
+    """The pairs of a fold that may be asked, in list order, of classes with enough images.
 
-    ``samples``: class id -> its samples in list order, for every class that supports may be asked of.
+    ``samples``: class id -> the samples its supports are drawn from, in list order.
     """
 
     lists: FoldLists
@@ -37,7 +37,7 @@ def make_pool(
     run: int,
     present: Collection[str] | None,
 ) -> tuple[Pool, int]:
-    """The pool, and how many questions its pairs would give were none left out for too few images (0: not known)."""
+    """The pool, and the number of questions if no class were left out for too few images (0: unknown)."""
     whole = lists.val[fold] if rule.train_lists is None else lists.train[rule.train_lists][fold]
     left_out = () if protocol.published_draw else lists.without_mask
 
@@ -59,8 +59,8 @@ def make_pool(
         class_id = min(few)
         key = lists.classes[class_id].key
         raise FsbenchError(
-            f"{lists.name} fold {fold}: class {key} has {len(set(samples[class_id]))} images at "
-            f"hand, but the query and its supports need {needed + 1} different ones: add images"
+            f"{lists.name} fold {fold}: class {key} has {len(set(samples[class_id]))} images, "
+            f"but the query and its supports need {needed + 1} different ones: add images"
             + (", or use fewer shots (-k)" if needed > 1 else "")
         )
     asked = tuple(pair for pair in pairs if pair[1] not in few)

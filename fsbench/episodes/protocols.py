@@ -1,7 +1,7 @@
-"""The protocols: frozen, named values that say which questions are asked and how answers are compared.
+"""The protocols: frozen, named values that fix which episodes are asked and how answers are compared.
 
-Each stands for a procedure that published numbers came from, or for our own; numbers from two of them are not
-comparable. A published protocol never changes: a correction is a new id. How episodes are drawn is in ``draws.py``.
+Each is a procedure behind published numbers, or our own; numbers from two of them are not comparable. A published
+protocol never changes: a correction is a new id. ``draws.py`` draws the episodes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ UNION = "instances-crowd-void-v1"
 FILLPOLY = "fillpoly-v1"
 PNG = "png"
 COCO_MASK_RULES = (UNION, FILLPOLY, PNG)
-"""The mask rules among which a protocol chooses on COCO; other benchmarks have one rule each."""
+"""The mask rules on COCO, of which a protocol binds one; other benchmarks have one rule each."""
 
 ANY = "*"
 
@@ -39,8 +39,8 @@ ANY = "*"
 class Rule:
     """How a protocol draws on one benchmark.
 
-    ``episodes``: how many a fold, where that is fixed. ``first_support``: the support is always the class's first
-    image, and queries are the others (LSeg on FSS-1000 at 1 shot). ``train_lists``: the train lists drawn from.
+    ``episodes``: per fold, if fixed. ``first_support``: the class's first image supports all others (LSeg on FSS-1000
+    at 1 shot). ``train_lists``: the train lists drawn from.
     """
 
     draw: Draw
@@ -53,28 +53,27 @@ class Rule:
 
 @dataclass(frozen=True)
 class Protocol:
-    """One way to ask.
+    """A protocol.
 
     ``rules``: benchmark -> how it is drawn there, ``*`` for any other benchmark. ``size``: side of the square at which
-    pixels are compared, None for the photograph's own size. ``empty``: what becomes of a fold's class with no sample
-    (``drop``: left out and named; ``zero``: counts 0). ``names``: spelling of class names shown to the model.
-    ``published_draw``: episodes are drawn on the full published list, and those whose files are missing are dropped
-    afterwards (else the list is filtered first). ``coco_masks``: the mask rule on COCO. ``asks``: one class at a time,
-    or all of the fold's, or all of the benchmark's at once. ``per_class``: only so many pairs of each class.
-    ``supports_as``: the protocol whose id is hashed for supports. ``skip_vanished``: episodes whose mask has no pixel
-    left at ``size`` are not counted. ``runs``: drawn so many times over, and reported as their mean and deviation.
-    ``rule_only``: the published draws cannot be replayed, only the rule they followed. ``tiles``: queries are scenes of
-    so many tiles, each asked for its classes and for one that is absent.
+    pixels are compared, None for the photograph's own size. ``names``: spelling of class names. ``empty``: a fold's
+    class with no sample is left out and named (``drop``) or counts 0 (``zero``). ``published_draw``: episodes are drawn
+    on the full published list and dropped if files are missing (else the list is filtered first). ``coco_masks``: the
+    mask rule on COCO. ``asks``: one class at a time, or all of the fold or benchmark at once. ``per_class``: only so
+    many pairs of each class. ``supports_as``: the protocol whose id is hashed for supports. ``skip_vanished``: episodes
+    whose mask has no pixel at ``size`` are not counted. ``runs``: independent draws, reported as mean and deviation.
+    ``rule_only``: the published draws cannot be replayed, only their rule. ``tiles``: queries are scenes of so many
+    tiles, each asked for its classes and for one that is absent.
     """
 
     id: str
     rules: Mapping[str, Rule]
-    size: int | None
-    names: Literal["names-v1", "names-raw"]
-    empty: Literal["drop", "zero"]
-    published_draw: bool
-    who: str
     about: str
+    who: str = "fsbench"
+    size: int | None = None
+    names: Literal["names-v1", "names-raw"] = "names-v1"
+    empty: Literal["drop", "zero"] = "drop"
+    published_draw: bool = False
     coco_masks: str = FILLPOLY
     asks: Asks = "class"
     per_class: int | None = None
@@ -90,7 +89,7 @@ class Protocol:
         return f"{self.id} (rule only)" if self.rule_only else self.id
 
     def rule(self, benchmark: str) -> Rule:
-        """How episodes are drawn on ``benchmark``; raises FsbenchError where the protocol is not defined for it."""
+        """How episodes are drawn on ``benchmark``; raises FsbenchError if that is not defined."""
         found = self.rules.get(benchmark) or self.rules.get(ANY)
         if found is None:
             defined = ", ".join(self.rules)
@@ -98,7 +97,7 @@ class Protocol:
         return found
 
     def check(self, benchmark: str, shots: int) -> Rule:
-        """The rule; raises FsbenchError where it is not defined for the benchmark or the number of shots."""
+        """The rule; raises FsbenchError if it is not defined for the benchmark or the number of shots."""
         rule = self.rule(benchmark)
         if shots < rule.least_shots:
             instead = " (its 0-shot form is lseg)" if self.id.startswith("hsnet") else ""
@@ -113,7 +112,7 @@ class Protocol:
         return rule
 
     def other_masks(self, mask_rule: str) -> bool:
-        """Whether a benchmark of this mask rule has other COCO masks than the protocol binds."""
+        """Whether ``mask_rule`` makes other COCO masks than the protocol binds."""
         return mask_rule in COCO_MASK_RULES and mask_rule != self.coco_masks
 
 
@@ -121,11 +120,6 @@ def _ours(protocol_id: str, draw: Draw, about: str, asks: Asks = "class", per_cl
     return Protocol(
         id=protocol_id,
         rules={ANY: Rule(draw)},
-        size=None,
-        names="names-v1",
-        empty="drop",
-        published_draw=False,
-        who="fsbench",
         about=about,
         coco_masks=UNION,
         asks=asks,
@@ -134,18 +128,17 @@ def _ours(protocol_id: str, draw: Draw, about: str, asks: Asks = "class", per_cl
     )
 
 
+def _hsnet_rules(fss: Rule, least_shots: int = 0, most_shots: int | None = None) -> dict[str, Rule]:
+    rules = {"pascal-5i": Rule("cycled", 1000, least_shots, most_shots)}
+    rules["coco-20i"] = Rule("class-then-image", 1000, least_shots, most_shots)
+    return rules | {"fss-1000": fss, "fss-1000-classes": fss}
+
+
 def _hsnet(size: int, who: str) -> Protocol:
-    each = Rule("each-test-image", least_shots=1)
     return Protocol(
         id="hsnet" if size == 400 else f"hsnet@{size}",
-        rules={
-            "pascal-5i": Rule("cycled", 1000, least_shots=1),
-            "coco-20i": Rule("class-then-image", 1000, least_shots=1),
-            "fss-1000": each,
-            "fss-1000-classes": each,
-        },
+        rules=_hsnet_rules(Rule("each-test-image", least_shots=1), least_shots=1),
         size=size,
-        names="names-v1",
         empty="zero",
         published_draw=True,
         who=who,
@@ -155,15 +148,9 @@ def _hsnet(size: int, who: str) -> Protocol:
 
 
 def _lseg() -> Protocol:
-    each = Rule("each-test-image", most_shots=1, first_support=True)
     return Protocol(
         id="lseg",
-        rules={
-            "pascal-5i": Rule("cycled", 1000, most_shots=0),
-            "coco-20i": Rule("class-then-image", 1000, most_shots=0),
-            "fss-1000": each,
-            "fss-1000-classes": each,
-        },
+        rules=_hsnet_rules(Rule("each-test-image", most_shots=1, first_support=True), most_shots=0),
         size=480,
         names="names-raw",
         empty="zero",
@@ -180,7 +167,6 @@ def _fusioner(size: int | None) -> Protocol:
         rules={"pascal-5i": rule, "coco-20i": rule},
         size=size,
         names="names-raw",
-        empty="drop",
         published_draw=True,
         who="Fusioner",
         about="every pair once, sorted, at most 1000, by text, compared at "
@@ -194,8 +180,6 @@ def _pfenet(episodes: Mapping[str, int], suffix: str, who: str) -> Protocol:
     return Protocol(
         id=f"pfenet{suffix}",
         rules={name: Rule("image-cycle", number, least_shots=1) for name, number in episodes.items()},
-        size=None,
-        names="names-v1",
         empty="zero",
         published_draw=True,
         who=who,
@@ -210,11 +194,6 @@ def _mosaic(tiles: int) -> Protocol:
     return Protocol(
         id=f"{name}-v1",
         rules={name: Rule("scenes"), f"{name}-classes": Rule("scenes")},
-        size=None,
-        names="names-v1",
-        empty="drop",
-        published_draw=False,
-        who="fsbench",
         about=f"each mosaic asked for each of its {tiles} classes and for one that is not in it; tells naming from "
         "segmenting, compared at original size",
         supports_as=f"{name}-v1",
@@ -265,8 +244,6 @@ PROTOCOLS: dict[str, Protocol] = {
                 "coco-20i-contiguous": Rule("pool", 1000, least_shots=1, train_lists="published"),
             },
             size=417,
-            names="names-v1",
-            empty="drop",
             published_draw=True,
             who="PANet",
             about="class uniform, distinct images of the train pool, 5 runs of 1000 episodes, compared at 417 x 417",
@@ -278,7 +255,7 @@ PROTOCOLS: dict[str, Protocol] = {
 }
 
 DEFAULT = "fsbench-v1"
-"""The protocol that is asked where none is named, but on benchmarks of composed scenes, which have their own."""
+"""The default protocol, but on benchmarks of composed scenes, which have their own."""
 
 
 def protocol_named(protocol_id: str) -> Protocol:
@@ -289,5 +266,5 @@ def protocol_named(protocol_id: str) -> Protocol:
 
 
 def default_protocol(lists: FoldLists) -> Protocol:
-    """The protocol that a benchmark is asked by where none is named."""
+    """The default protocol of a benchmark."""
     return protocol_named(DEFAULT if lists.scenes is None else lists.scenes.protocol)

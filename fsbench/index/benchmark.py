@@ -1,10 +1,9 @@
-"""A benchmark folder: an index of raw data, with no pixels in it.
+"""A benchmark folder: an index of raw data, without pixels.
 
-``benchmark.json`` says what it is (``benchmark_index.py``); ``samples.parquet`` and ``pairs.parquet`` list the samples
-and the fold lists (``sample_table.py``); masks that are no image files lie beside them as RLE (``mask_table.py``).
-Paths are relative to the raw root, so that the raw data can move (``root=``). ``Benchmark`` opens such a folder and
-reads photographs and truths from the raw data; whoever builds a benchmark calls ``write_benchmark``. Every file has its
-SHA-256 in the index, so that a benchmark that was damaged is refused, never scored.
+``benchmark.json`` describes it (``index_file.py``); ``samples.parquet`` and ``pairs.parquet`` list the samples and the
+fold lists (``sample_table.py``); masks that are not image files are stored as RLE (``rle_masks.py``). Paths are
+relative to the raw root, so the raw data can move (``root=``). Every file has its SHA-256 in the index, so a damaged
+benchmark is refused, never scored. Builders call ``write_benchmark``.
 """
 
 from __future__ import annotations
@@ -23,7 +22,17 @@ import pyarrow as pa
 from fsbench.errors import FsbenchError
 from fsbench.home import benchmark_folder
 from fsbench.index.fold_lists import FoldLists, Pair
-from fsbench.index.index_file import INDEX, REMEDY, SCHEMA, BuilderIndex, Index, read_head, read_index, write_index
+from fsbench.index.index_file import (
+    INDEX,
+    REMEDY,
+    SCHEMA,
+    BuilderIndex,
+    Digests,
+    Index,
+    read_head,
+    read_index,
+    write_index,
+)
 from fsbench.index.rle_masks import FILE as MASKS
 from fsbench.index.rle_masks import MaskRow, MaskTable, write_mask_table
 from fsbench.index.sample_table import (
@@ -37,7 +46,7 @@ from fsbench.index.sample_table import (
     write_pairs,
     write_samples,
 )
-from fsbench.index.truths import MASK_FORMATS, RLE
+from fsbench.index.truths import MASK_FORMATS, RLE, Truth
 from fsbench.io.files import sha256_file
 from fsbench.io.images import LARGEST_IMAGE, read_image
 from fsbench.io.locks import building
@@ -59,20 +68,11 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Digests:
-    """``lists``: names and lists. ``masks``: decoded masks in order. ``sources``: hashes of the raw files."""
-
-    lists: str
-    masks: str
-    sources: str
-
-
-@dataclass(frozen=True)
 class Benchmark:
     """An opened benchmark folder.
 
-    ``areas``: list name -> pixel area per pair (-1 where the mask is not at hand). ``builder``: the registered
-    builder that made it, which also verifies it. ``files``: SHA-256 of the tables in the folder.
+    ``areas``: list name -> pixel area per pair (-1 where the mask is missing). ``builder``: the registered builder that
+    made and verifies it. ``files``: SHA-256 of the tables in the folder.
     """
 
     folder: Path
@@ -90,23 +90,23 @@ class Benchmark:
 
     @cached_property
     def mask_table(self) -> MaskTable:
-        """The masks of a benchmark whose format is ``rle``; raises FsbenchError where the file was altered."""
+        """The masks of a benchmark whose format is ``rle``; raises FsbenchError if the file was altered."""
         return MaskTable(self.folder, self.files[MASKS])
 
     @cached_property
     def present(self) -> frozenset[str]:
-        """Ids of the samples whose photograph and mask are at hand."""
+        """Ids of the samples whose photograph and mask are present."""
         return frozenset(sample.id for sample in self.samples.values() if sample.present)
 
     @property
     def title(self) -> str:
-        """The name as tables print it; a partial benchmark never has the bare name."""
+        """The name as printed; that of a partial benchmark says so."""
         if not self.partial:
             return self.lists.title
         return f"{self.lists.title} [partial {self.counts['val_present']}/{self.counts['val_total']}]"
 
     def path(self, reference: str) -> Path:
-        """The file that a sample's ``image`` or ``mask`` stands for."""
+        """The file of a sample's ``image`` or ``mask``."""
         root, _, relative = reference.partition(":")
         return self.roots[root] / relative
 
@@ -122,19 +122,15 @@ class Benchmark:
     def truth(self, sample: str, class_id: int) -> npt.NDArray[np.uint8]:
         """The class's mask, uint8 H x W in {0, 1, 255 = void}, of its photograph's size; raises as ``image`` does.
 
-        What stands in the place of a mask that the release lacks (``lists.without_mask``) has its own size.
+        The file in place of a mask that the release lacks (``lists.without_mask``) has its own size.
         """
         entry = self._entry(sample)
         if self.mask_format == RLE:
             return self.mask_table.truth(sample, class_id, (entry.height, entry.width))
-        assert entry.mask is not None
-        path, data = self._unaltered(entry.mask, entry.mask_sha256)
-        truth = MASK_FORMATS[self.mask_format].truth(path, data, class_id)
-        self._check_size(path, truth.shape, entry)
-        return truth
+        return self._decoded_mask(entry, lambda path, data: MASK_FORMATS[self.mask_format].truth(path, data, class_id))
 
     def support_mask(self, sample: str, class_id: int) -> npt.NDArray[np.uint8]:
-        """The class's mask at its photograph's size, as a support is shown; values and errors as ``truth``."""
+        """The class's mask at its photograph's size, for a support; values and errors as ``truth``."""
         entry, truth = self.samples[sample], self.truth(sample, class_id)
         size = (entry.height, entry.width)
         return truth if truth.shape == size else resize_nearest(truth, size)
@@ -144,22 +140,23 @@ class Benchmark:
         raise FsbenchError(f"{self.folder}: its queries are no scenes: use another protocol")
 
     def labels(self, sample: str, class_ids: Sequence[int]) -> npt.NDArray[np.uint8]:
-        """Which of ``class_ids``, asked together, each pixel is: uint8 H x W as ``truths.join_truths`` says.
-
-        Raises FsbenchError as ``truth`` does.
-        """
+        """Which of ``class_ids`` each pixel is: uint8 H x W as ``truths.join_truths``; raises as ``truth`` does."""
         entry = self._entry(sample)
         if self.mask_format == RLE:
             return self.mask_table.labels(sample, class_ids, (entry.height, entry.width))
+        listed, decode = self._listed_classes.get(sample, ()), MASK_FORMATS[self.mask_format].labels
+        return self._decoded_mask(entry, lambda path, data: decode(path, data, class_ids, listed))
+
+    def _decoded_mask(self, entry: Sample, decode: Callable[[Path, bytes], Truth]) -> Truth:
         assert entry.mask is not None
         path, data = self._unaltered(entry.mask, entry.mask_sha256)
-        labels = MASK_FORMATS[self.mask_format].labels(path, data, class_ids, self._listed_classes.get(sample, ()))
-        self._check_size(path, labels.shape, entry)
-        return labels
+        mask = decode(path, data)
+        self._check_size(path, mask.shape, entry)
+        return mask
 
     @cached_property
     def _listed_classes(self) -> dict[str, tuple[int, ...]]:
-        """Sample -> the classes with which it stands in val lists."""
+        """Sample -> its classes in the val lists."""
         classes: dict[str, tuple[int, ...]] = {}
         for pairs in self.lists.val.values():
             for sample, class_id in pairs:
@@ -167,7 +164,7 @@ class Benchmark:
         return classes
 
     def _unaltered(self, reference: str, digest: str | None) -> tuple[Path, bytes]:
-        """A file and its bytes, which must be those of when the benchmark was built: its digests go into records."""
+        """A file and its bytes, unaltered since the build, as the benchmark's digests go into records."""
         path = self.path(reference)
         try:
             data = read_bytes(path, LARGEST_IMAGE)
@@ -180,7 +177,7 @@ class Benchmark:
     def _entry(self, sample: str) -> Sample:
         entry = self.samples.get(sample)
         if entry is None or not entry.present:
-            raise FsbenchError(f"{self.folder}: sample {sample!r} is not at hand in this benchmark: build it again")
+            raise FsbenchError(f"{self.folder}: sample {sample!r} is not in this benchmark: build it again")
         return entry
 
     def _check_size(self, path: Path, shape: Sequence[int], entry: Sample) -> None:
@@ -209,14 +206,14 @@ def write_benchmark(
     masks: Sequence[MaskRow] | None = None,
     builder: str | None = None,
 ) -> Benchmark:
-    """Write the folder (tables first, ``benchmark.json`` last, each whole or not at all) and open it.
+    """Write the folder (tables first, ``benchmark.json`` last, each atomically) and open it.
 
-    ``samples`` in canonical order (val, then train, each by id); ``area``: pixels of value 1 per pair at hand;
-    ``masks``: with the format ``rle``, all of them in the order of the samples; ``builder``: the registered builder
-    where it has another name than the benchmark.
+    ``samples``: in canonical order (val, then train, each by id); ``area``: pixels of value 1 per present pair;
+    ``masks``: with the format ``rle``, all of them in the order of the samples; ``builder``: the registered builder if
+    it has another name than the benchmark.
     """
     with building(folder):
-        (folder / INDEX).unlink(missing_ok=True)  # an old one must not stand beside new tables
+        (folder / INDEX).unlink(missing_ok=True)  # an old one does not fit new tables
         if masks is not None:
             write_mask_table(folder, masks)
         write_samples(folder, samples, roots)
@@ -246,63 +243,62 @@ def write_benchmark(
 
 
 def open_benchmark(folder: Path | str, *, root: Path | None = None) -> Benchmark:
-    """Open a benchmark by folder or by its name under ``FSBENCH_HOME``; ``root`` says where the raw data moved to.
+    """Open a benchmark by folder or by its name under ``FSBENCH_HOME``; ``root``: where its raw data moved to.
 
     A builder that keeps more than an index opens its folders itself (``open_folder(folder, roots)``). Raises
-    FsbenchError, one line that names the file, for a folder that is none, a schema of another version, a file that was
-    altered after it was built, or a raw root that is gone.
+    FsbenchError for another kind of folder, another schema, an altered file, or a missing raw root.
     """
     folder = benchmark_folder(str(folder))
     builder = read_head(folder).builder
     open_folder = _of_builder(builder, "open_folder")
     if open_folder is None:
         return _checked(_read_benchmark(folder, root))
-    said = read_index(folder, BuilderIndex)
+    index = read_index(folder, BuilderIndex)
     try:
-        benchmark: Benchmark = open_folder(folder, _roots(said, root))
+        benchmark: Benchmark = open_folder(folder, _roots(index, root))
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, pa.ArrowException) as error:
         raise FsbenchError(f"{folder}: is no whole benchmark folder ({plain(error)[:200]}): {REMEDY}") from error
-    if (said.name, said.title) != (benchmark.lists.name, benchmark.lists.title):
-        raise FsbenchError(f"{folder / INDEX}: names {said.name!r}, but is beside {benchmark.lists.name!r}: {REMEDY}")
+    if (index.name, index.title) != (benchmark.lists.name, benchmark.lists.title):
+        raise FsbenchError(f"{folder / INDEX}: names {index.name!r}, expected {benchmark.lists.name!r}: {REMEDY}")
     return _checked(benchmark)
 
 
 def _read_benchmark(folder: Path, root: Path | None) -> Benchmark:
-    """The benchmark in a folder that ``write_benchmark`` wrote, its tables read and compared with its index."""
-    said = read_index(folder, Index)
-    if said.mask_format not in {*MASK_FORMATS, RLE} or (said.mask_format == RLE) != (MASKS in said.files):
-        raise FsbenchError(f"{folder / INDEX}: mask format {said.mask_format!r} does not fit its files: {REMEDY}")
-    samples = read_samples(folder, said.files[SAMPLES], said.roots)
-    pairs, areas = read_pairs(folder, said.files[PAIRS], said.lists, samples, len(said.classes))
+    """The benchmark in a folder that ``write_benchmark`` wrote; its tables are compared with its index."""
+    index = read_index(folder, Index)
+    if index.mask_format not in {*MASK_FORMATS, RLE} or (index.mask_format == RLE) != (MASKS in index.files):
+        raise FsbenchError(f"{folder / INDEX}: mask format {index.mask_format!r} does not fit its files: {REMEDY}")
+    samples = read_samples(folder, index.files[SAMPLES], index.roots)
+    pairs, areas = read_pairs(folder, index.files[PAIRS], index.lists, samples, len(index.classes))
     lists = FoldLists(
-        name=said.name,
-        title=said.title,
-        partition=said.partition,
-        mask_rule=said.mask_rule,
-        classes=said.class_names(),
-        folds=said.folds,
-        val={fold: pairs[f"val-fold{fold}"] for fold in said.folds},
+        name=index.name,
+        title=index.title,
+        partition=index.partition,
+        mask_rule=index.mask_rule,
+        classes=index.class_names(),
+        folds=index.folds,
+        val={fold: pairs[f"val-fold{fold}"] for fold in index.folds},
         train={
-            variant: {fold: pairs[f"train-fold{fold}-{variant}"] for fold in said.folds}
-            for variant in said.train_variants
+            variant: {fold: pairs[f"train-fold{fold}-{variant}"] for fold in index.folds}
+            for variant in index.train_variants
         },
-        without_mask=said.without_mask,
+        without_mask=index.without_mask,
     )
-    if lists.digest() != said.digests.lists or count_samples(samples.values()) != said.counts:
+    if lists.digest() != index.digests.lists or count_samples(samples.values()) != index.counts:
         raise FsbenchError(f"{folder / INDEX}: its lists or counts are not those of the tables beside it: {REMEDY}")
     return Benchmark(
         folder=folder,
-        roots=_roots(said, root),
+        roots=_roots(index, root),
         lists=lists,
-        mask_format=said.mask_format,
-        digests=Digests(said.digests.lists, said.digests.masks, said.digests.sources),
-        partial=said.partial,
-        counts=said.counts,
+        mask_format=index.mask_format,
+        digests=index.digests,
+        partial=index.partial,
+        counts=index.counts,
         samples=samples,
         areas=areas,
-        builder=said.builder,
-        builder_version=said.builder_version,
-        files=said.files,
+        builder=index.builder,
+        builder_version=index.builder_version,
+        files=index.files,
     )
 
 
@@ -315,16 +311,16 @@ def _checked(benchmark: Benchmark) -> Benchmark:
     return benchmark
 
 
-def _roots(said: Index | BuilderIndex, root: Path | None) -> dict[str, Path]:
-    """Name -> folder of raw data; ``root``, where given, may be any folder that the benchmark's builder takes."""
-    roots = {name: Path(where) for name, where in said.roots.items()}
+def _roots(index: Index | BuilderIndex, root: Path | None) -> dict[str, Path]:
+    """Name -> folder of raw data; ``root`` may be any folder that the benchmark's builder takes."""
+    roots = {name: Path(where) for name, where in index.roots.items()}
     if root is not None:
-        find = _of_builder(said.builder, "find_root")
+        find = _of_builder(index.builder, "find_root")
         roots["root"] = Path(find(root)) if find is not None and root.is_dir() else root
     return roots
 
 
 def _of_builder(builder: str, name: str) -> Callable[..., Any] | None:
-    """A function of a registered builder's, where it has one of this name."""
+    """The function of this name of a registered builder, if it has one."""
     point = registered("benchmarks").get(builder)
     return getattr(load(point), name, None) if point else None

@@ -1,7 +1,6 @@
-"""What a benchmark is before any photograph is at hand: its classes, its folds, and its lists of (sample, class) pairs.
+"""Classes, folds and lists of (sample, class) pairs of a benchmark, known without its data.
 
-The order of a list is part of the protocols that draw from it, so lists are tuples and are kept in the published order.
-The ``lists`` digest is over this alone: it is known with no data on disk and equal for everyone.
+Protocols draw from lists in their published order. The ``lists`` digest is over this alone, so it is the same for all.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ class ClassName:
 
 @dataclass(frozen=True)
 class Scenes:
-    """What queries that are composed of several samples are made of (Mosaic-4).
+    """Queries composed of several samples (Mosaic-4).
 
-    ``protocol``: the one that asks them by default. ``tiles``: query -> its source samples by position, row by row from
-    the top left, as many as a square grid has; ``absent``: query -> a class that is not in it, where there is one;
-    ``supports``: class id -> the samples that supports are drawn from.
+    ``protocol``: the default one. ``tiles``: query -> its source samples in a square grid, row by row from the top
+    left. ``absent``: query -> a class that is not in it, if any. ``supports``: class id -> the samples supports are
+    drawn from.
     """
 
     protocol: str
@@ -45,11 +44,10 @@ class Scenes:
 class FoldLists:
     """Classes, folds and lists of one benchmark.
 
-    ``folds``: fold -> class ids. ``val``: fold -> pairs in list order. ``train``: variant -> fold -> pairs; a fold's
-    train list holds the fold's own classes, and training on a fold reads the lists of the others. ``scenes``: where
-    queries are composed; the pairs of a query then stand in ``val`` by position. ``without_mask``: samples of which the
-    release has no mask, only a file in its place; our own protocols leave them out, published ones read that file as
-    their code did.
+    ``folds``: fold -> class ids. ``val``: fold -> pairs in list order. ``train``: variant -> fold -> pairs of the
+    fold's own classes, so training on a fold reads the lists of the others. ``scenes``: for composed queries, whose
+    pairs are in ``val`` by position. ``without_mask``: samples with another file in place of a mask; our protocols
+    leave them out, published ones read that file as their code did.
     """
 
     name: str
@@ -77,10 +75,10 @@ class FoldLists:
         return named
 
     def training(self, fold: str, variant: str) -> tuple[Pair, ...]:
-        """What is trained on where ``fold`` is tested: the lists of all other folds, one after the other.
+        """The training pairs where ``fold`` is tested: the lists of all other folds, concatenated.
 
-        A benchmark with a single fold trains on classes that stand in no fold, so there it is the fold's own train
-        list. Raises FsbenchError for an unknown fold or variant.
+        A benchmark with a single fold trains on classes outside it, the fold's own train list. Raises FsbenchError for
+        an unknown fold or variant.
         """
         self.check_fold(fold)
         if variant not in self.train:
@@ -112,14 +110,11 @@ class FoldLists:
 
 _FORBIDDEN = re.compile(r"[|,\s]|\.\.")
 LONGEST_ID = 200
-"""Bytes of a sample id in UTF-8: it stands in every manifest and in counts."""
+"""Bytes of a sample id in UTF-8."""
 
 
 def check_sample_id(sample: str) -> str:
-    """``sample`` itself; raises FsbenchError for an id that cannot stand in a manifest.
-
-    That is one with ``|``, ``,``, white space or ``..``, or of more than 200 bytes.
-    """
+    """``sample`` itself; raises FsbenchError for ``|``, ``,``, white space, ``..``, or more than 200 bytes."""
     if len(sample) > LONGEST_ID // 4 and len(sample.encode("utf-8", "replace")) > LONGEST_ID:
         raise FsbenchError(f"sample id {sample[:40]!r}…: has more than {LONGEST_ID} bytes: shorten the file's path")
     if not sample or _FORBIDDEN.search(sample):

@@ -1,7 +1,7 @@
 """The order of images behind a fold's list, which is grouped by class.
 
-The published COCO-20i lists hold each class's images in the order of one list of images, which was not published. A
-protocol that walks through images (PFENet's) needs that order: here it is put together from the classes' orders.
+The published COCO-20i lists order each class's images by a list that was not published. PFENet's protocol walks through
+images in that order: here it is merged from the classes' orders.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from fsbench.index.fold_lists import Pair
 
 
 def image_order(pairs: Sequence[Pair]) -> tuple[str, ...]:
-    """All images of ``pairs``, each once, in an order that agrees with the list's order within every class.
+    """All images of ``pairs``, each once, in an order that agrees with the order within every class.
 
-    Where the classes leave the order open, the image that stands earlier in its own class (as a fraction of its
-    length, the least over its classes) goes first, then the one listed first. Raises FsbenchError where two classes
-    contradict one another.
+    If that leaves it open, the image that is earlier in its class (as a fraction of its length, the least over its
+    classes) goes first, then the one listed first. Raises FsbenchError if two classes contradict each other.
 
     >>> image_order([("a", 0), ("c", 0), ("b", 1), ("c", 1), ("d", 1)])
     ('a', 'b', 'c', 'd')

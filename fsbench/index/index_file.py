@@ -1,14 +1,14 @@
-"""``benchmark.json``: what a benchmark folder is, as a strict model that holds a digest of its own values.
+"""``benchmark.json``, the index of a benchmark folder, as a strict model with a digest of its own values.
 
-``Index`` is the file of a folder that ``write_benchmark`` wrote: it also has the SHA-256 of every table beside it.
-``BuilderIndex`` is that of a builder that opens its folders itself (``open_folder``). An altered value gives another
-digest, so it is noticed whatever it is. Such a digest finds damage; it proves nothing about who wrote the file.
+``Index`` is that of a folder that ``write_benchmark`` wrote, with the SHA-256 of its tables; ``BuilderIndex`` that of a
+builder that opens its folders itself (``open_folder``). The digest finds damage; it does not prove who wrote the file.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -19,8 +19,8 @@ from fsbench.index.fold_lists import ClassName
 from fsbench.index.sample_table import PAIRS, SAMPLES
 from fsbench.io.field_types import MOST_FOLDS, Count, FolderName, FoldName, Sha256, Text
 from fsbench.io.files import sha256_json, write_text
-from fsbench.io.typed_json import read_typed
-from fsbench.io.untrusted import joined, plain
+from fsbench.io.typed_json import first_fault, read_typed
+from fsbench.io.untrusted import plain
 
 SCHEMA = "fsbench-benchmark/2"
 INDEX = "benchmark.json"
@@ -40,7 +40,7 @@ class _Strict(BaseModel):
 
 
 class Head(BaseModel):
-    """What tells which kind of index a file is."""
+    """The fields that decide which kind of index a file is."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
@@ -57,8 +57,11 @@ class IndexedClass(_Strict):
     name: Name
 
 
-class IndexedDigests(_Strict):
-    """See ``benchmark.Digests``."""
+@dataclass(frozen=True)
+class Digests:
+    """``lists``: names and lists. ``masks``: decoded masks in order. ``sources``: hashes of the raw files."""
+
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
 
     lists: Sha256
     masks: Sha256
@@ -81,21 +84,17 @@ class BuilderIndex(_Strict):
 
     @model_validator(mode="after")
     def _is_unaltered(self) -> BuilderIndex:
-        if self.sha256 != _digest(self):
+        if self.sha256 != sha256_json(self.model_dump(mode="json", by_alias=True, exclude={"sha256"})):
             raise ValueError("its values were altered after it was written")
         return self
 
 
-class Index(_Strict):
+class Index(BuilderIndex):
     """The index of a folder that ``write_benchmark`` wrote.
 
-    ``counts``: how many samples each split has; ``lists``: how many pairs each list has; ``files``: SHA-256 of the
-    tables beside it; ``sha256``: of all other values (``files.sha256_json``).
+    ``counts``: samples per split; ``lists``: pairs per list; ``files``: SHA-256 of the tables.
     """
 
-    schema_: Schema = Field(alias="schema")
-    name: FolderName
-    title: Text
     partial: bool
     counts: Annotated[dict[Name, Count], Field(max_length=4)]
     partition: Text
@@ -106,17 +105,11 @@ class Index(_Strict):
     lists: Annotated[dict[Name, Count], Field(max_length=MOST_FOLDS * (MOST_VARIANTS + 1))]
     train_variants: Annotated[tuple[Name, ...], Field(max_length=MOST_VARIANTS)]
     without_mask: Annotated[tuple[Name, ...], Field(max_length=MOST_CLASSES)]
-    digests: IndexedDigests
-    roots: Annotated[dict[RootName, RootPath], Field(min_length=1, max_length=MOST_ROOTS)]
-    builder: Text
-    builder_version: Text
+    digests: Digests
     files: Annotated[dict[TableName, Sha256], Field(max_length=3)]
-    sha256: Sha256
 
     @model_validator(mode="after")
     def _fits(self) -> Index:
-        if self.sha256 != _digest(self):
-            raise ValueError("its values were altered after it was written")
         if [c.id for c in self.classes] != list(range(len(self.classes))):
             raise ValueError("class ids are not 0, 1, 2, … in order")
         if len({c.key for c in self.classes}) != len(self.classes):
@@ -136,16 +129,11 @@ class Index(_Strict):
         return tuple(ClassName(c.id, c.key, c.name) for c in self.classes)
 
 
-def _digest(index: BaseModel) -> str:
-    """The digest of all values of an index but ``sha256`` itself."""
-    return sha256_json(index.model_dump(mode="json", by_alias=True, exclude={"sha256"}))
-
-
-AnyIndex = TypeVar("AnyIndex", Index, BuilderIndex)
+AnyIndex = TypeVar("AnyIndex", bound=BuilderIndex)
 
 
 def read_head(folder: Path) -> Head:
-    """Name and builder of a folder's index; raises FsbenchError for a file that is none or of another version."""
+    """Name and builder of a folder's index; raises FsbenchError for another kind of file or another version."""
     path = folder / INDEX
     head = read_typed(path, Head, "the index of a benchmark", REMEDY)
     if head.schema_ != SCHEMA:
@@ -154,15 +142,15 @@ def read_head(folder: Path) -> Head:
 
 
 def read_index(folder: Path, model: type[AnyIndex]) -> AnyIndex:
-    """The index of a folder; raises FsbenchError, one line that names the file, where a value is wrong or altered."""
+    """The index of a folder; raises FsbenchError if a value is wrong or altered."""
     read_head(folder)
     return read_typed(folder / INDEX, model, "the index of a benchmark", REMEDY)
 
 
 def write_index(folder: Path, model: type[AnyIndex], values: Mapping[str, Any]) -> None:
-    """Write ``benchmark.json`` with the schema and the digest of its values, whole or not at all.
+    """Write ``benchmark.json`` atomically, with its schema and digest; raises FsbenchError if the values do not fit.
 
-    ``values``: all fields of ``model`` but ``schema`` and ``sha256``. Raises FsbenchError where they do not fit it.
+    ``values``: all fields of ``model`` but ``schema`` and ``sha256``.
     """
     path = folder / INDEX
     unsealed = {"schema": SCHEMA, **values}
@@ -170,12 +158,9 @@ def write_index(folder: Path, model: type[AnyIndex], values: Mapping[str, Any]) 
     try:
         model.model_validate_json(text.encode("utf-8"))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where, said = joined(first["loc"]) or "values", plain(first["msg"])[:200]
-        raise FsbenchError(
-            f"{path}: cannot be written ({where}: {said}): change what the benchmark is made of"
-        ) from error
+        fault = first_fault(error, "values")
+        raise FsbenchError(f"{path}: cannot be written ({fault}): change what the benchmark is made of") from error
     except UnicodeEncodeError as error:
-        said = plain(error.object[max(0, error.start - 40) : error.end].encode("utf-8", "replace").decode())
-        raise FsbenchError(f"{path}: cannot be written ({said!r} is not UTF-8): rename the file or folder") from error
+        text = plain(error.object[max(0, error.start - 40) : error.end].encode("utf-8", "replace").decode())
+        raise FsbenchError(f"{path}: cannot be written ({text!r} is not UTF-8): rename the file or folder") from error
     write_text(path, text)

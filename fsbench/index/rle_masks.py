@@ -1,9 +1,9 @@
-"""Masks as COCO RLE in one memory-mapped Arrow IPC file, for benchmarks whose masks are no image files.
+"""Masks as COCO RLE in one memory-mapped Arrow IPC file, for benchmarks whose masks are not image files.
 
-``masks.arrow`` in the benchmark folder has a row per (sample, class) that has a mask, in the order of the samples,
-classes ascending: ``sample``, ``class_id``, ``height``, ``width``, ``area`` (pixels that are true and not void),
-``rle`` (the class) and ``void`` (null, or what is not compared). RLE is COCO's compressed form, canonical: no run but
-the first is empty, so that equal masks have equal bytes and a digest over the bytes is one over the decoded masks.
+``masks.arrow`` has a row per (sample, class) with a mask, in the order of the samples, classes ascending: ``sample``,
+``class_id``, ``height``, ``width``, ``area`` (pixels that are true and not void), ``rle`` (the class) and ``void``
+(null, or the void pixels). RLE is COCO's compressed form, canonical: only the first run may be empty, so equal masks
+have equal bytes and a digest over the bytes is one over the decoded masks.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def rows_digest(rows: Iterable[MaskRow]) -> str:
 
 
 def write_mask_table(folder: Path, rows: Sequence[MaskRow]) -> None:
-    """Write ``masks.arrow`` into a benchmark folder, whole or not at all; rows of a sample stand together."""
+    """Write ``masks.arrow`` atomically into a benchmark folder; rows of a sample are adjacent."""
     columns = zip(*rows, strict=True) if rows else ([] for _ in SCHEMA)
     table = pa.table(dict(zip(SCHEMA.names, map(list, columns), strict=True)), schema=SCHEMA)
     with (
@@ -75,11 +75,7 @@ def write_mask_table(folder: Path, rows: Sequence[MaskRow]) -> None:
 
 
 class MaskTable:
-    """Reads ``masks.arrow``: a mask costs a look-up, a page of the file, and the decoding of its runs.
-
-    ``sha256``: that of the file's bytes (hex); they are read once when the table is opened. Raises FsbenchError, which
-    names the file, where it has others or is no such table.
-    """
+    """Reads ``masks.arrow``; raises FsbenchError if its SHA-256 is not ``sha256`` (hex) or it has other columns."""
 
     def __init__(self, folder: Path, sha256: str) -> None:
         self.path = folder / FILE
@@ -88,18 +84,18 @@ class MaskTable:
                 raise FsbenchError(f"{self.path}: was altered after it was built: build the benchmark again")
             with pa.memory_map(str(self.path)) as source:
                 table = pa.ipc.open_file(source).read_all()
-            table.validate(full=True)  # damaged offsets would be read as they stand
+            table.validate(full=True)  # damaged offsets would be read as they are
             whole = table.schema == SCHEMA and not any(table[n].null_count for n in SCHEMA.names if n != "void")
         except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
-            said = plain(" ".join(str(error).split()))[:200]
-            raise FsbenchError(f"{self.path}: cannot be read as masks ({said}): build the benchmark again") from error
+            reason = plain(" ".join(str(error).split()))[:200]
+            raise FsbenchError(f"{self.path}: cannot be read as masks ({reason}): build the benchmark again") from error
         if not whole:
             raise FsbenchError(f"{self.path}: its columns are not those of masks: build the benchmark again")
         self._table = table
 
     @cached_property
     def _columns(self) -> tuple[pa.Array, pa.Array, npt.NDArray[np.int32]]:
-        """RLE, void RLE and class ids; one chunk each, so that a row is found by its number alone."""
+        """RLE, void RLE and class ids, one chunk each."""
         table = self._table if self._table["rle"].num_chunks == 1 else self._table.combine_chunks()
         if not table.num_rows:
             return pa.array([], pa.binary()), pa.array([], pa.binary()), np.zeros(0, np.int32)
@@ -123,15 +119,15 @@ class MaskTable:
         return {int(class_id): begin + i for i, class_id in enumerate(self._columns[2][begin:end])}
 
     def truth(self, sample: str, class_id: int, size: tuple[int, int]) -> Truth:
-        """The class's mask, uint8 H x W in {0, 1, 255 = void}; all 0 where the sample has none of the class.
+        """The class's mask, uint8 H x W in {0, 1, 255 = void}, all 0 where the sample has none of the class.
 
-        Raises FsbenchError where the stored mask is of another size or damaged.
+        Raises FsbenchError if the stored mask has another size or is damaged.
         """
         row = self.classes(sample).get(class_id)
         return np.zeros(size, np.uint8) if row is None else self._truth(sample, row, size)
 
     def labels(self, sample: str, class_ids: Sequence[int], size: tuple[int, int]) -> Truth:
-        """Which of ``class_ids`` each pixel is, as ``truths.join_truths`` says; raises FsbenchError as ``truth``."""
+        """Which of ``class_ids`` each pixel is, as ``truths.join_truths``; raises FsbenchError as ``truth``."""
         from fsbench.index.truths import join_truths
 
         there = self.classes(sample)
@@ -149,6 +145,6 @@ class MaskTable:
         try:
             decoded: Truth = coco.decode([{"size": list(size), "counts": rle}])[:, :, 0]
         except ValueError as error:
-            said = f"the mask of {sample} does not fill {size[0]} x {size[1]} pixels"
-            raise FsbenchError(f"{self.path}: {said} ({error}): build the benchmark again") from error
+            fault = f"the mask of {sample} does not fill {size[0]} x {size[1]} pixels"
+            raise FsbenchError(f"{self.path}: {fault} ({error}): build the benchmark again") from error
         return decoded

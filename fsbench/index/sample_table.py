@@ -1,7 +1,7 @@
 """The Parquet tables of a benchmark folder: ``samples.parquet`` and ``pairs.parquet``.
 
-The first lists the samples with their files, sizes and hashes; the second lists the (list, sample, class) pairs in list
-order with pixel areas. Their SHA-256 stand in ``benchmark.json``; what they say is checked as well.
+The first has the samples with their files, sizes and hashes; the second the (list, sample, class) pairs in list order
+with pixel areas. Their SHA-256 are in ``benchmark.json``; their values are checked as well.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _EXPECTED |= {"image_sha256": _HASH, "mask_sha256": _HASH}
 
 @dataclass(frozen=True)
 class Sample:
-    """A photograph with its mask. ``image`` and ``mask`` are ``root-name:relative/path``, None where not at hand."""
+    """A photograph with its mask. ``image`` and ``mask`` are ``root-name:relative/path``, None where missing."""
 
     id: str
     split: str
@@ -58,17 +58,17 @@ class Sample:
 
     @property
     def present(self) -> bool:
-        """Whether photograph and mask are both at hand."""
+        """Whether photograph and mask are both present."""
         return self.image is not None and self.mask is not None
 
 
 def sources_digest(samples: Sequence[Sample]) -> str:
-    """SHA-256 (hex) over the lines ``id image-sha256 mask-sha256`` in sample order, ``-`` for what is not at hand."""
+    """SHA-256 (hex) over the lines ``id image-sha256 mask-sha256`` in sample order, ``-`` for a missing file."""
     return sha256_text("".join(f"{s.id} {s.image_sha256 or '-'} {s.mask_sha256 or '-'}\n" for s in samples))
 
 
 def count_samples(samples: Iterable[Sample]) -> dict[str, int]:
-    """``val_present``, ``val_total``, ``train_present``, …: how many samples a split has, and how many are at hand."""
+    """``val_present``, ``val_total``, ``train_present``, …: samples of each split that are present, and all."""
     found = Counter((sample.split, sample.present) for sample in samples)
     counts: dict[str, int] = {}
     for split in SPLITS:
@@ -78,7 +78,7 @@ def count_samples(samples: Iterable[Sample]) -> dict[str, int]:
 
 
 def write_samples(folder: Path, samples: Sequence[Sample], roots: Collection[str]) -> None:
-    """Write ``samples.parquet``, whole or not at all; raises FsbenchError for a sample that cannot be read back."""
+    """Write ``samples.parquet`` atomically; raises FsbenchError for an impossible sample."""
     columns = [[getattr(sample, name) for sample in samples] for name in SAMPLE_SCHEMA.names]
     table = pa.table(columns, schema=SAMPLE_SCHEMA)
     _check_samples(table, roots)
@@ -86,7 +86,7 @@ def write_samples(folder: Path, samples: Sequence[Sample], roots: Collection[str
 
 
 def write_pairs(folder: Path, lists: FoldLists, areas: Mapping[str, Sequence[int]]) -> None:
-    """Write ``pairs.parquet``, whole or not at all; ``areas``: list name -> pixel area per pair, -1 where unknown."""
+    """Write ``pairs.parquet`` atomically; ``areas``: list name -> pixel area per pair, -1 where unknown."""
     named = lists.lists()
     columns = [
         [name for name, pairs in named.items() for _ in pairs],
@@ -98,18 +98,15 @@ def write_pairs(folder: Path, lists: FoldLists, areas: Mapping[str, Sequence[int
 
 
 def read_samples(folder: Path, sha256: str, roots: Collection[str]) -> dict[str, Sample]:
-    """Id -> sample, in the order of ``samples.parquet``; ``roots``: the names of raw roots that are known.
+    """Id -> sample, in the order of ``samples.parquet``; ``roots``: the known names of raw roots.
 
-    Raises FsbenchError, which names the file, for other bytes than those of ``sha256`` and for impossible values.
+    Raises FsbenchError, which names the file, for another digest than ``sha256`` and for impossible values.
     """
     path = folder / SAMPLES
     try:
         table = read_table(path, [SAMPLE_SCHEMA], MOST_SAMPLES, nullable=_OPTIONAL, sha256=sha256)
-    except PARQUET_ERRORS as error:
-        raise refused(path, "samples", error, REMEDY) from error
-    try:
         _check_samples(table, roots)
-    except FsbenchError as error:
+    except (*PARQUET_ERRORS, FsbenchError) as error:
         raise refused(path, "samples", error, REMEDY) from error
     rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
     return {row[0]: Sample(*row) for row in rows}
@@ -120,8 +117,7 @@ def read_pairs(
 ) -> tuple[dict[str, tuple[Pair, ...]], dict[str, tuple[int, ...]]]:
     """Pairs and areas of each list in ``pairs.parquet``.
 
-    ``lists``: list name -> how many pairs it has; ``classes``: class ids are 0 to classes - 1. Raises FsbenchError as
-    ``read_samples``.
+    ``lists``: list name -> number of pairs; ``classes``: number of classes. Raises FsbenchError as ``read_samples``.
     """
     path = folder / PAIRS
     try:
@@ -138,18 +134,18 @@ def read_pairs(
     except PARQUET_ERRORS as error:
         raise refused(path, "fold lists", error, REMEDY) from error
     ends = list(accumulate(lists.values(), initial=0))
-    parts = {name: slice(*part) for name, part in zip(lists, pairwise(ends), strict=True)}
+    slices = {name: slice(*bounds) for name, bounds in zip(lists, pairwise(ends), strict=True)}
     return (
-        {name: tuple(pairs[part]) for name, part in parts.items()},
-        {name: tuple(found[part]) for name, part in parts.items()},
+        {name: tuple(pairs[rows]) for name, rows in slices.items()},
+        {name: tuple(found[rows]) for name, rows in slices.items()},
     )
 
 
 def _check_samples(table: pa.Table, roots: Collection[str]) -> None:
-    """Raise FsbenchError, which names the first of them, for samples that cannot be."""
+    """Raise FsbenchError, which names the first one, for impossible samples."""
     ids = table["id"].to_pylist()
     if len(set(ids)) != len(ids):
-        raise FsbenchError(f"sample {next(i for i, n in Counter(ids).items() if n > 1)}: stands there twice")
+        raise FsbenchError(f"sample {next(i for i, n in Counter(ids).items() if n > 1)}: is listed twice")
     for sample in ids:
         check_sample_id(sample)
     present = pc.cast(pc.and_(pc.is_valid(table["image"]), pc.is_valid(table["mask"])), pa.int32())

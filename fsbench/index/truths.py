@@ -1,7 +1,6 @@
-"""From a mask file to a class's truth: one entry per mask format, all with the same signatures.
+"""From a mask file to a class's truth, uint8 H x W in {0, 1, 255 = void}: one entry per mask format.
 
-A truth is uint8 H x W in {0, 1, 255 = void}. Which format a benchmark uses stands in its ``benchmark.json``; masks
-that are no image files (format ``rle``) are in ``mask_table.py``.
+A benchmark's format is in its ``benchmark.json``; masks that are not image files (``rle``) are in ``rle_masks.py``.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from fsbench.io.label_maps import read_label_map
 Truth = npt.NDArray[np.uint8]
 VOID = 255
 MOST_PROMPTS = 254
-"""Classes that can be asked together: their places + 1 stand in a uint8 beside 0 and 255."""
+"""Classes of a multi-class episode: a label map holds their places + 1, 0 and 255 in uint8."""
 
 
 class MaskFormat(NamedTuple):
@@ -31,10 +30,10 @@ class MaskFormat(NamedTuple):
 
 
 def join_truths(truths: Mapping[int, Truth], size: tuple[int, int]) -> Truth:
-    """Which of the classes asked together each pixel is: uint8 H x W.
+    """Which class of a multi-class episode each pixel is: uint8 H x W.
 
-    ``truths``: place among the classes asked -> its truth, for those that are there. A pixel is place + 1 of the one
-    class that is true; 0 where none is; 255 (void) where any truth is void or more than one class is true.
+    ``truths``: place among the classes asked -> its truth, for those in the image. A pixel is place + 1 of the one
+    class that is true; 0 if none is; 255 (void) if any truth is void or more than one class is true.
     """
     labels = np.zeros(size, np.uint8)
     void = np.zeros(size, bool)
@@ -77,7 +76,7 @@ def _grey_labels(path: Path, data: bytes, class_ids: Sequence[int], own: Sequenc
 
 
 RLE = "rle"
-"""The format of masks that lie in the benchmark folder itself: see ``mask_table.py``."""
+"""The format of masks in the benchmark folder itself: see ``rle_masks.py``."""
 
 MASK_FORMATS: dict[str, MaskFormat] = {
     "voc-label-map": _of_label_map(read_label_map),
@@ -88,7 +87,7 @@ MASK_FORMATS: dict[str, MaskFormat] = {
 
 
 def check_prompt_count(class_ids: Sequence[int]) -> None:
-    """Raise FsbenchError for more classes asked together than a label map can tell apart."""
+    """Raise FsbenchError for more classes than a label map can tell apart."""
     if len(class_ids) > MOST_PROMPTS:
         raise FsbenchError(
             f"{len(class_ids)} classes asked together: at most {MOST_PROMPTS} can be: use a protocol that asks one "

@@ -1,7 +1,6 @@
-"""What may stand in a record's fields: every number, text and name has a bound, as records come from strangers.
+"""Types of a record's fields: records are untrusted, so every number, text and name is bounded.
 
-Names of which a folder's name is made hold nothing that leads out of it. The ranges of what can be asked for are those
-of ``plan.RANGES``.
+Names that become folder names cannot lead out of a folder. Ranges of options are those of ``plan.RANGES``.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ ClassId = Annotated[int, Field(gt=-(2**31), lt=2**31)]
 
 MOST_FOLDS, MOST_CLASSES, MOST_TRAINING_CLASSES = 1000, 10_000, 30_000
 MOST_LABELS = 255
-"""Classes that can be asked together, and the background."""
+"""Classes of a multi-class episode, and the background."""
 
 
 def _is_no_path(value: str) -> str:
@@ -43,4 +42,4 @@ Modification = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9=._-]{0,79}$"), Af
 ScoreName = Annotated[str, Field(pattern=r"^[a-z0-9_.]{1,40}$")]
 OptionName = Annotated[str, Field(max_length=100)]
 Remark = Literal["probabilities"]
-"""What the counts of a fold do not show. ``probabilities``: its scores look like some, see ``ScoreStats``."""
+"""What a fold's counts do not show. ``probabilities``: its scores look like probabilities, see ``ScoreStats``."""

@@ -1,7 +1,7 @@
-"""Files that are either whole or not there: every file fsbench leaves behind is written through here.
+"""Atomic writing of files, and SHA-256 digests.
 
-A file is written under a temporary name in its own folder, flushed to the disk, and renamed; a killed run
-leaves at most a ``.tmp`` file and never half a file under a final name.
+A file is written under a temporary name in its own folder, flushed to the disk, and renamed, so a killed run leaves at
+most a ``.tmp`` file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fsbench.io.untrusted import check_size, open_regular
 
 
 def make_folder(folder: Path) -> Path:
-    """Create ``folder`` with its parents; raises FsbenchError where that is not possible."""
+    """``folder``, created with its parents; raises FsbenchError if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -30,32 +30,29 @@ def make_folder(folder: Path) -> Path:
 
 
 def check_writable(folder: Path) -> Path:
-    """``folder`` itself, made if need be; raises FsbenchError now rather than after an hour of work."""
+    """``folder``, created if needed; raises FsbenchError now rather than after an hour of work."""
     try:
-        with TemporaryFile(dir=make_folder(folder)):  # has no name where the system can do that: a kill leaves nothing
+        with TemporaryFile(dir=make_folder(folder)):
             return folder
     except OSError as error:
         raise FsbenchError(f"{folder}: cannot be written to ({error.strerror}): choose another --out") from error
 
 
 def remove_temporary_files(folder: Path, name: str | None = None) -> None:
-    """Remove the temporary files of killed runs from ``folder``; no run may be writing there now.
+    """Remove the temporary files of killed runs from ``folder``; no run may be writing there.
 
-    ``name``: the one file that they were meant to be, None for all. Raises FsbenchError where that is not possible.
+    ``name``: only those of this file. Raises FsbenchError if that fails.
     """
     try:
-        for left in folder.glob(f".{'*' if name is None else escape(name)}.[0-9]*.tmp"):
-            left.unlink(missing_ok=True)
+        for file in folder.glob(f".{'*' if name is None else escape(name)}.[0-9]*.tmp"):
+            file.unlink(missing_ok=True)
     except OSError as error:
         raise FsbenchError(f"{folder}: cannot be written to ({error.strerror}): choose another --out") from error
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; on success it is fsynced and renamed to ``path``, else removed.
-
-    Raises FsbenchError if the folder cannot be written to.
-    """
+    """A temporary path that is fsynced and renamed to ``path`` on success, else removed; raises FsbenchError."""
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -73,16 +70,13 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 ``text`` to ``path``, whole or not at all."""
+    """Write UTF-8 ``text`` to ``path`` atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
 def sha256_file(path: Path, most: int | None = None) -> str:
-    """SHA-256 (hex) of a regular file's bytes.
-
-    Raises OSError and FsbenchError as ``open_regular``, and FsbenchError where it has more than ``most`` bytes.
-    """
+    """SHA-256 (hex) of a regular file of at most ``most`` bytes; raises OSError and FsbenchError as ``read_bytes``."""
     with open_regular(path) as file:
         if most is not None:
             check_size(path, file, most)
@@ -95,7 +89,7 @@ def sha256_text(text: str) -> str:
 
 
 def sha256_json(values: Mapping[str, Any]) -> str:
-    """SHA-256 (hex) of JSON values, however they are laid out: keys sorted, no white space, ASCII.
+    """SHA-256 (hex) of JSON values, independent of layout: keys sorted, no white space, ASCII.
 
     >>> sha256_json({"b": [1], "a": "é"}) == sha256_json({"a": "é", "b": [1]})
     True

@@ -1,10 +1,8 @@
-"""Photographs and PNG masks from disk, the same way for every benchmark, with errors that name the file.
+"""Photographs and PNG masks as arrays; errors name the file.
 
-A file is read once, as a whole, and only if it is a regular one of a bounded size; a PNG's checksums are compared
-before it is decoded (``png_chunks.py``). Where the bytes were read already, they are passed as ``data``. EXIF
-orientation is not applied: the field's code never does, and the masks were drawn on the pixels as stored (Pillow itself
-turns TIFF files, and no other, as it decodes them). Everything here is safe to call from many threads; Pillow lets go
-of the GIL while it decodes.
+Only regular files of a bounded size are read, once; a PNG's checksums are checked before decoding (``png_chunks.py``).
+Bytes that were read before are passed as ``data``. EXIF orientation is not applied, because masks were drawn on the
+stored pixels. Thread-safe; Pillow releases the GIL while it decodes.
 """
 
 from __future__ import annotations
@@ -25,35 +23,35 @@ from fsbench.io.untrusted import read_bytes
 LARGEST_IMAGE = 256 * 2**20
 """Bytes of the largest image file that is read; photographs of the benchmarks have less than 1 MiB."""
 
-# What Pillow was seen to raise on 7000 damaged PNG and JPEG files (OSError, SyntaxError) and on 100,000 of ten formats
-# (AVIF's RuntimeError), or says that it raises.
+# Raised by Pillow on damaged files: seen (OSError, SyntaxError, AVIF's RuntimeError) or documented.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, Image.DecompressionBombError)
 _COLOUR_MODES = ("RGB", "L", "P", "CMYK", "YCbCr", "RGBA", "LA", "1")
 _JPEG_START = b"\xff\xd8"
 _JPEG_END = b"\xff\xd9"
-_JPEG_TAIL = 64  # bytes; all 1203 VOC photographs at hand end with the marker itself, some cameras append padding
+_JPEG_TAIL = 64  # bytes: some cameras append padding to the end marker
 
 
 def read_image(path: Path, data: bytes | None = None) -> npt.NDArray[np.uint8]:
     """A photograph as uint8 H x W x 3 RGB; raises FsbenchError if it is missing, broken or truncated."""
-    with _opened(path, data) as image:
-        if image.mode not in _COLOUR_MODES:
-            raise FsbenchError(f"{path}: pixels are of mode {image.mode}, expected 8-bit colour or grey: convert it")
-        return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+    return np.array(_converted(path, data, "RGB"))
 
 
 def read_grey(path: Path, data: bytes | None = None) -> npt.NDArray[np.uint8]:
     """An image as uint8 H x W of luminance (Pillow's ``convert("L")``); raises FsbenchError as ``read_image``."""
+    return np.asarray(_converted(path, data, "L"))
+
+
+def _converted(path: Path, data: bytes | None, mode: str) -> Image.Image:
     with _opened(path, data) as image:
         if image.mode not in _COLOUR_MODES:
             raise FsbenchError(f"{path}: pixels are of mode {image.mode}, expected 8-bit colour or grey: convert it")
-        return np.asarray(image if image.mode == "L" else image.convert("L"))
+        return image.convert(mode)  # a decoded copy
 
 
 def read_indices(path: Path, data: bytes | None = None) -> npt.NDArray[np.uint8]:
-    """A mask whose pixel values are labels, uint8 H x W: palette indices (mode P) or grey values (mode L).
+    """A mask of labels, read-only uint8 H x W: palette indices (mode P) or grey values (mode L).
 
-    The array is read-only. Raises FsbenchError for any other kind of image, as for a missing, broken or truncated file.
+    Raises FsbenchError for other modes, and as ``read_image``.
     """
     with _opened(path, data) as image:
         if image.mode not in ("P", "L"):
@@ -65,23 +63,22 @@ def read_indices(path: Path, data: bytes | None = None) -> npt.NDArray[np.uint8]
 
 
 def read_raw_pixels(path: Path, data: bytes | None = None) -> tuple[npt.NDArray[np.generic], tuple[str, ...]]:
-    """Pixels as they are stored, H x W x bands, and the names of the bands; raises FsbenchError as ``read_image``."""
+    """The stored pixels, H x W x bands, and the names of the bands; raises FsbenchError as ``read_image``."""
     with _opened(path, data) as image:
         pixels = np.asarray(image)
         return pixels.reshape(image.height, image.width, -1), image.getbands()
 
 
 def image_size(path: Path, data: bytes | None = None) -> tuple[int, int]:
-    """(height, width), without decoding the pixels; raises FsbenchError for a missing file or one that is no image."""
+    """(height, width), without decoding the pixels; raises FsbenchError as ``read_image``."""
     with _opened(path, data) as image:
         return image.height, image.width
 
 
 def jpeg_is_whole(data: bytes) -> bool:
-    """Whether a JPEG file's bytes end, up to some padding, with its end marker.
+    """Whether a JPEG ends, up to some padding, with its end marker, which cannot occur inside the compressed pixels.
 
-    True means that the file was not cut off: the marker cannot occur inside the compressed pixels. False proves
-    nothing: ``read_image`` decides.
+    True means that the file was not cut off; False proves nothing.
 
     >>> jpeg_is_whole(b"\\xff\\xd8 pixels \\xff\\xd9"), jpeg_is_whole(b"\\xff\\xd8 pix")
     (True, False)
@@ -90,7 +87,7 @@ def jpeg_is_whole(data: bytes) -> bool:
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of an image file; raises FsbenchError for one that is missing, no regular file, or too large."""
+    """The bytes of an image file; raises FsbenchError if it is missing, not a regular file, or too large."""
     try:
         return read_bytes(path, LARGEST_IMAGE)
     except FileNotFoundError as error:
@@ -109,9 +106,7 @@ def _opened(path: Path, data: bytes | None) -> Iterator[Image.Image]:
         with Image.open(io.BytesIO(data)) as image:
             yield image
     except _DAMAGE as error:
-        said = "no image that can be read" if isinstance(error, UnidentifiedImageError) else _one_line(error)
-        raise FsbenchError(f"{path}: cannot be read ({said}): fetch the file again") from error
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            reason = "no image that can be read"
+        raise FsbenchError(f"{path}: cannot be read ({reason}): fetch the file again") from error

@@ -19,28 +19,28 @@ LOCK = ".lock"
 
 
 def lock_file(path: Path) -> Path:
-    """The lock file of a folder or file, next to it: a folder that is published holds none."""
+    """The lock file of a folder or file, next to it, so that published folders hold none."""
     path = path.resolve()
     return path.parent / f".{path.name}.lock"
 
 
 @contextmanager
-def locked(file: Path, what: Path, *, wait: float = 0.0, remove: bool = False) -> Iterator[None]:
-    """Hold the lock ``file``; ``what`` is what it protects, named in messages.
+def locked(file: Path, what: Path, *, wait: float = 0.0, remove: bool = False, option: str = "--out") -> Iterator[None]:
+    """Hold the lock ``file``, which protects ``what``; a thread that holds it may take it again.
 
-    A thread that holds a lock may take it again. ``wait``: seconds to wait for another holder. ``remove``: leave no
-    lock file behind; not where others wait for it, as some shared disks let a removed file be locked. Raises
-    FsbenchError where another run holds the lock, where the file cannot be made, and where the disk has no locks.
+    ``wait``: seconds to wait for another holder. ``remove``: leave no lock file behind; not where others wait, as some
+    shared disks let a removed file be locked. ``option``: names another place in messages. Raises FsbenchError if
+    another run holds the lock, the file cannot be created, or the disk has no locks.
     """
     make_folder(file.parent)
     lock = FileLock(file, is_singleton=True)
     try:
         lock.acquire(timeout=wait)
     except Timeout as error:
-        raise FsbenchError(f"{what}: another run is at work here: wait for it, or choose another --out") from error
+        raise FsbenchError(f"{what}: another run is at work here: wait for it, or choose another {option}") from error
     except (OSError, NotImplementedError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise FsbenchError(f"{file}: cannot be locked ({said}): choose another --out") from error
+        reason = getattr(error, "strerror", None) or error
+        raise FsbenchError(f"{file}: cannot be locked ({reason}): choose another {option}") from error
     try:
         yield
     finally:
@@ -52,9 +52,9 @@ def locked(file: Path, what: Path, *, wait: float = 0.0, remove: bool = False) -
 
 @contextmanager
 def building(folder: Path) -> Iterator[Path]:
-    """Make ``folder`` and keep other runs from it while it is built; what killed builds left in it is removed.
+    """Create and lock ``folder`` and remove temporary files of killed builds.
 
-    Raises FsbenchError where it cannot be written to and where another run is at work in it.
+    Raises FsbenchError if it cannot be written to or another run is at work in it.
     """
     with locked(check_writable(folder) / LOCK, folder, remove=True):
         remove_temporary_files(folder)
@@ -63,10 +63,7 @@ def building(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def one_writer(file: Path | None) -> Iterator[None]:
-    """Keep other runs from ``file``, which is about to be written (None: standard output, which needs no lock).
-
-    Raises FsbenchError where another run is at work on it.
-    """
+    """Lock ``file`` for writing (None: standard output, no lock); raises FsbenchError if another run holds it."""
     if file is None:
         yield
         return

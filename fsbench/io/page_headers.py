@@ -2,7 +2,7 @@
 
 A page header is a struct in Thrift's compact protocol before each page
 (https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift, ``PageHeader``). Readers allocate
-what it says, whatever the footer declares, so it is what has to be bounded.
+the size given there, whatever the footer declares, so it has to be bounded; pyarrow gives no access to it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ LONGEST_HEADER = 2**16
 MOST_PAGES = 100_000
 _DEEPEST = 8
 
+Fields = dict[int, object]
+"""Field number -> int, struct, list, or None for a value that is skipped."""
+
 
 class Page(NamedTuple):
     """One page: its ``size`` in bytes when inflated, how many ``values``, and their ``encoding``, a number."""
@@ -29,14 +32,15 @@ class Page(NamedTuple):
 
 
 def read_pages(file: BinaryIO, file_size: int, start: int, length: int) -> list[Page]:
-    """The pages of a column chunk of ``length`` bytes from ``start``; raises ValueError for what is no such chunk."""
+    """The pages of a column chunk of ``length`` bytes from ``start``; raises ValueError for an invalid chunk."""
     end = start + length
     if not 4 <= start <= end <= file_size:
         raise ValueError(f"a column lies at bytes {start} to {end} of {file_size}")
     pages: list[Page] = []
     while start < end:
         file.seek(start)
-        fields, used = _struct(file.read(min(LONGEST_HEADER, end - start)), 0, 0)
+        reader = _Reader(file.read(min(LONGEST_HEADER, end - start)))
+        fields = reader.struct(0)
         kind, size, packed = (_number(fields, number) for number in (1, 2, 3))
         body = fields.get(_BODY.get(kind, 0))
         if not isinstance(body, dict) or min(size, packed) < 0 or len(pages) >= MOST_PAGES:
@@ -45,14 +49,15 @@ def read_pages(file: BinaryIO, file_size: int, start: int, length: int) -> list[
         if values < 0:
             raise ValueError(f"a page at byte {start} has {values} values")
         pages.append(Page(kind == DICTIONARY, size, values, _number(body, _ENCODING[kind])))
-        start += used + packed
+        start += reader.at + packed
     if start != end:
         raise ValueError(f"a page reaches beyond its column, to byte {start} of {end}")
     return pages
 
 
-Fields = dict[int, object]
-"""Field number -> int, struct, list, or None for a value that is skipped."""
+def read_struct(data: bytes) -> Fields:
+    """The struct of the compact protocol at the beginning of ``data``; raises ValueError for an invalid one."""
+    return _Reader(data).struct(0)
 
 
 def _number(fields: Fields, number: int) -> int:
@@ -62,82 +67,67 @@ def _number(fields: Fields, number: int) -> int:
     return value
 
 
-def read_struct(data: bytes) -> Fields:
-    """The struct of the compact protocol at the beginning of ``data``; raises ValueError where there is none."""
-    return _struct(data, 0, 0)[0]
+class _Reader:
+    """Values of the compact protocol in ``data``, from byte ``at`` on."""
 
+    def __init__(self, data: bytes) -> None:
+        self._data, self.at = data, 0
 
-def _struct(data: bytes, place: int, depth: int) -> tuple[Fields, int]:
-    """A struct of the compact protocol, and where it ends."""
-    if depth > _DEEPEST:
-        raise ValueError("a header is nested too deeply")
-    fields: Fields = {}
-    last = 0
-    while True:
-        head, place = _byte(data, place)
-        if head == 0:
-            return fields, place
-        if head >> 4:
-            last += head >> 4
+    def struct(self, depth: int) -> Fields:
+        if depth > _DEEPEST:
+            raise ValueError("a header is nested too deeply")
+        fields: Fields = {}
+        number = 0
+        while head := self._byte():
+            number = number + (head >> 4) if head >> 4 else self._zigzag()
+            if number in fields:
+                raise ValueError(f"a header has field {number} twice")
+            fields[number] = None if head & 15 in (1, 2) else self._value(head & 15, depth)  # true and false: no byte
+        return fields
+
+    def _value(self, kind: int, depth: int) -> object:
+        if kind in (4, 5, 6):
+            return self._zigzag()
+        if kind in (9, 10):  # list, set
+            return self._list(depth + 1)
+        if kind == 12:
+            return self.struct(depth + 1)
+        if kind == 8:
+            length = self._varint()
+            self.at += length
+        elif kind in (3, 7):
+            self.at += 1 if kind == 3 else 8
         else:
-            last, place = _zigzag(data, place)
-        if last in fields:
-            raise ValueError(f"a header has field {last} twice")
-        fields[last], place = _value(data, place, head & 15, depth)
+            raise ValueError(f"a header has a value of type {kind}")
+        return None
 
+    def _list(self, depth: int) -> list[object]:
+        """A list; each of its values takes up a byte at least."""
+        head = self._byte()
+        size, kind = head >> 4, head & 15
+        if size == 15:
+            size = self._varint()
+        if size > len(self._data) - self.at:
+            raise ValueError("a header has a list that is longer than itself")
+        return [self._value(3 if kind in (1, 2) else kind, depth) for _ in range(size)]
 
-def _value(data: bytes, place: int, kind: int, depth: int) -> tuple[object, int]:
-    if kind in (1, 2):  # true, false
-        return None, place
-    if kind == 3:
-        return None, place + 1
-    if kind in (4, 5, 6):
-        return _zigzag(data, place)
-    if kind == 7:
-        return None, place + 8
-    if kind == 8:
-        length, place = _varint(data, place)
-        return None, place + length
-    if kind in (9, 10):  # list, set
-        return _list(data, place, depth + 1)
-    if kind == 12:
-        return _struct(data, place, depth + 1)
-    raise ValueError(f"a header has a value of type {kind}")
+    def _byte(self) -> int:
+        if self.at >= len(self._data):
+            raise ValueError("a header is cut off, or too long")
+        self.at += 1
+        return self._data[self.at - 1]
 
+    def _varint(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self._byte()
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+            if shift > 63:
+                raise ValueError("a header has a number of more than 64 bits")
 
-def _list(data: bytes, place: int, depth: int) -> tuple[list[object], int]:
-    """A list, and where it ends; each of its values takes up a byte at least."""
-    head, place = _byte(data, place)
-    size, kind = head >> 4, head & 15
-    if size == 15:
-        size, place = _varint(data, place)
-    if size > len(data) - place:
-        raise ValueError("a header has a list that is longer than itself")
-    values: list[object] = []
-    for _ in range(size):
-        value, place = (None, place + 1) if kind in (1, 2) else _value(data, place, kind, depth)
-        values.append(value)
-    return values, place
-
-
-def _byte(data: bytes, place: int) -> tuple[int, int]:
-    if place >= len(data):
-        raise ValueError("a header is cut off, or too long")
-    return data[place], place + 1
-
-
-def _varint(data: bytes, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte, place = _byte(data, place)
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return value, place
-        if shift > 63:
-            raise ValueError("a header has a number of more than 64 bits")
-
-
-def _zigzag(data: bytes, place: int) -> tuple[int, int]:
-    value, place = _varint(data, place)
-    return (value >> 1) ^ -(value & 1), place
+    def _zigzag(self) -> int:
+        value = self._varint()
+        return (value >> 1) ^ -(value & 1)

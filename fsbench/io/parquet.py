@@ -1,10 +1,9 @@
-"""Reading Parquet of strangers: what a file will grow to is known, and refused, before anything is decoded.
+"""Bounded reading of untrusted Parquet: the size in memory is known, and refused, before anything is decoded.
 
-A few kilobytes can declare ten billion rows, hold a page of zeros that inflates to gigabytes, a string that a
-dictionary repeats a million times, or a single row with a list of a billion numbers. What a footer declares may be a
-lie, so the header of every page is read as well (``page_headers.py``): pages are inflated to the size that stands
-there. Encodings are those that our own files have; strings are held as dictionaries until the longest is known.
-Our own files carry a checksum per page, which is compared before a page is decoded.
+A few kilobytes can declare ten billion rows, or hold a page that inflates to gigabytes, a string that a dictionary
+repeats a million times, or a list of a billion numbers in one row. A footer may lie, so the header of every page is
+read as well (``page_headers.py``). Encodings are those of our own files; strings stay dictionaries until the longest is
+known. Our own files have a checksum per page, which pyarrow checks.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ LONGEST_STRING = 400
 LONGEST_LIST = 16
 """Tiles of the largest scene."""
 NUMBER_BYTES, STRING_BYTES = 16, 128
-"""What a value may take up on average before compression, its levels and its place in a dictionary included."""
+"""Average bytes of a value before compression, with its levels and its dictionary index."""
 SPARE_BYTES = 2**20
 MOST_ROW_GROUPS = 10_000
 WRITER = "parquet-cpp-arrow"
@@ -41,7 +40,7 @@ PARQUET_ERRORS = (OSError, ValueError, KeyError, IndexError, OverflowError, Memo
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write ``table`` as Parquet, whole or not at all, with a checksum per page."""
+    """Write ``table`` as Parquet, atomically, with a checksum per page."""
     with atomic_write(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
@@ -55,13 +54,12 @@ def read_table(
     nullable: Sequence[str] = (),
     sha256: str | None = None,
 ) -> pa.Table:
-    """The table in ``path``, whose names and types are those of one of ``schemas``.
+    """The table in ``path``, with the names and types of one of ``schemas``.
 
-    ``only``: the columns that are decoded, None for all; ``nullable``: the columns that may have nulls; ``sha256``:
-    that of the file's bytes (hex), where it is known.
+    ``only``: the columns to decode, None for all; ``nullable``: those with nulls; ``sha256``: of the file (hex).
 
-    Raises OSError where it cannot be opened, FsbenchError where it is no regular file, and ValueError, which says why,
-    for everything else: other bytes, columns or nulls, more than ``most_rows`` rows, or more bytes than these may have.
+    Raises OSError if it cannot be opened, FsbenchError if it is not a regular file, and ValueError for another digest,
+    other columns or nulls, more than ``most_rows`` rows, or more bytes than these may have.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -105,14 +103,14 @@ def read_table(
 
 
 def _listed(schema: pa.Schema, other: pa.Schema) -> str:
-    """The first columns in which one schema differs from another, with their types."""
+    """The first columns, with types, in which ``schema`` differs from ``other``."""
     pairs = [f"{field.name} {field.type}" for field in schema]
     others = {f"{field.name} {field.type}" for field in other}
     return plain(", ".join([pair for pair in pairs if pair not in others][:3] or pairs[:3]))[:90]
 
 
 def _check_pages(file: BinaryIO, size: int, metadata: pq.FileMetaData, schema: pa.Schema) -> None:
-    """Raise ValueError unless all pages together hold what so many rows may take up."""
+    """Raise ValueError if all pages together are larger than so many rows may be."""
     nested = {field.name for field in schema if pa.types.is_list(field.type)}
     most_bytes = SPARE_BYTES + metadata.num_rows * sum(_bytes(field.type) for field in schema)
     rows = held = 0
@@ -143,7 +141,7 @@ def _bytes(kind: pa.DataType) -> int:
 
 
 def _check_chunk(name: str, pages: Sequence[Page], most_values: int) -> int:
-    """The bytes that pages inflate to; raises ValueError for other encodings and for too many values."""
+    """The inflated bytes of the pages; raises ValueError for other encodings and too many values."""
     if sum(page.values for page in pages if not page.dictionary) > most_values:
         raise ValueError(f"{name}: more than {most_values} values")
     if sum(page.values for page in pages if page.dictionary) > max(1, most_values):
@@ -166,5 +164,5 @@ def _group(reader: pq.ParquetFile, number: int, names: Sequence[str], strings: S
 
 
 def refused(path: Path, what: str, error: BaseException, remedy: str = "evaluate again") -> FsbenchError:
-    """The one line for a file that cannot be read as ``what``."""
+    """The error for a file that cannot be read as ``what``."""
     return FsbenchError(f"{path}: cannot be read as {what} ({plain(' '.join(str(error).split()))[:200]}): {remedy}")

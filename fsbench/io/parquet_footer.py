@@ -1,8 +1,8 @@
-"""Checks of a Parquet file's footer that come before pyarrow is asked about its columns.
+"""Checks a Parquet footer before pyarrow is asked about its columns.
 
-Asked about the columns of a damaged footer, pyarrow can end the whole process (seen with 26.0.1), which no error
-handling here would survive. So what a footer says of its columns is compared with their types first. Layout:
-https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift, ``FileMetaData``.
+Column metadata of a damaged footer can end the process inside pyarrow (seen with 26.0.1), so they are compared with the
+column types first. Layout: https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift,
+``FileMetaData``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _UNENCODED, _REPETITION, _DEFINITION = 1, 2, 3
 
 
 def check_footer(file: BinaryIO, file_size: int, schema: pq.ParquetSchema) -> None:
-    """Raise ValueError for a footer whose columns pyarrow must not be asked about; ``schema``: as pyarrow reads it."""
+    """Raise ValueError for a footer that does not fit ``schema``, which is the one that pyarrow reads from it."""
     file.seek(max(0, file_size - 8))
     end = file.read(8)
     length = int.from_bytes(end[:4], "little")

@@ -1,4 +1,4 @@
-"""What an index needs to know of a photograph: that it is whole, how large it is, and its hash."""
+"""Size and hash of a photograph that is known to be whole."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Photograph(NamedTuple):
 
 
 def read_photograph(path: Path) -> Photograph:
-    """Size and hash of a photograph; it is decoded only where the end marker of a JPEG is not found.
+    """Size and hash of a photograph, which is decoded only if a JPEG's end marker is not found.
 
-    Raises FsbenchError for one that is missing, broken, cut off, or no 8-bit picture.
+    Raises FsbenchError if it is missing, broken, cut off, or not 8-bit.
     """
     data = read_file(path)
     if not jpeg_is_whole(data):

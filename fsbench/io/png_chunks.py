@@ -1,7 +1,7 @@
-"""Checks that a PNG file is whole before it is decoded.
+"""Checks a PNG's chunk checksums before it is decoded.
 
-Pillow checks the CRC of no chunk that holds image data, so that a flipped bit there can give other pixels without an
-error; torchvision's decoder can end the process. Layout: PNG specification (third edition), section 5.
+Pillow checks no CRC of image data, so a flipped bit there can give other pixels without an error. Layout: PNG
+specification (third edition), section 5.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import zlib
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _OVERHEAD = 12
-"""Bytes of a chunk beside its data: length, type and CRC."""
-
-
+"""Bytes of a chunk's length, type and CRC."""
 MOST_CHUNKS = 100_000
 """Encoders write image data in chunks of 8 KiB or more."""
 
@@ -24,10 +22,9 @@ def is_png(data: bytes) -> bool:
 
 
 def png_fault(data: bytes) -> str | None:
-    """What is wrong with a PNG file's chunks, in a few words; None if all are there with the right CRC.
+    """The first fault of a PNG's chunks, in a few words; None if all from IHDR to IEND have the right CRC.
 
-    From the header (IHDR) to the end (IEND) every chunk's CRC-32 is computed over its type and data. Bytes behind
-    the end are ignored, as decoders do.
+    Bytes behind the end are ignored, as decoders do.
 
     >>> png_fault(SIGNATURE + bytes(4))
     'it ends inside a chunk'

@@ -1,9 +1,8 @@
 """The label map in an official SBD file (``cls/NAME.mat``: a struct ``GTcls`` with a field ``Segmentation``).
 
-scipy reads the file, but some damaged MAT files crash the whole process in it (seen with scipy 1.17.1;
-https://github.com/scipy/scipy/pull/25349). So a file is proved whole first: its elements end where they say, and
-compressed ones (as MATLAB writes by default) have the right checksum. What this cannot find is a byte that changed
-inside an uncompressed file.
+scipy reads the file, but a damaged one can crash the process in it (https://github.com/scipy/scipy/pull/25349). So it
+is checked first: its elements end where they say, and compressed ones (as MATLAB writes) have the right checksum. A
+changed byte in an uncompressed file is not found.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ _LARGEST = 1 << 28  # bytes of a decompressed element; those of SBD have less th
 
 
 class _DamagedError(Exception):
-    """What is wrong with a MAT file, in a few words."""
+    """The fault of a MAT file, in a few words."""
 
 
 def read_sbd(path: Path, data: bytes | None = None) -> npt.NDArray[np.uint8]:
-    """``GTcls.Segmentation`` of an SBD file as uint8 H x W; raises FsbenchError if it is none or broken."""
+    """``GTcls.Segmentation`` of an SBD file as uint8 H x W; raises FsbenchError if the file is not whole."""
     data = read_file(path) if data is None else data
     try:
-        _prove_whole(data)
+        _check_whole(data)
         return _segmentation(data)
     except _DamagedError as error:
         raise FsbenchError(
@@ -42,7 +41,7 @@ def read_sbd(path: Path, data: bytes | None = None) -> npt.NDArray[np.uint8]:
         ) from error
 
 
-def _prove_whole(data: bytes) -> None:
+def _check_whole(data: bytes) -> None:
     """Raise _DamagedError unless the file is a header and whole elements, compressed ones with a right checksum."""
     if data[124:_HEADER_BYTES] != b"\x00\x01IM":
         raise _DamagedError("its header is not that of a little-endian MAT 5 file")
@@ -55,13 +54,13 @@ def _prove_whole(data: bytes) -> None:
         if len(content) != size:
             raise _DamagedError("it ends inside an element")
         if kind == _COMPRESSED:
-            _prove_checksum(content)
+            _check_checksum(content)
         elif kind != _MATRIX or content[: len(_ARRAY_FLAGS)] != _ARRAY_FLAGS:
             raise _DamagedError(f"an element of type {kind} that is no array")
         at += 8 + size
 
 
-def _prove_checksum(content: bytes) -> None:
+def _check_checksum(content: bytes) -> None:
     stream = zlib.decompressobj()
     try:
         stream.decompress(content, _LARGEST)
@@ -76,8 +75,8 @@ def _segmentation(data: bytes) -> npt.NDArray[np.uint8]:
 
     file: Any = io.BytesIO(data)  # which loadmat takes, though its stubs know paths alone
     try:
-        said: dict[str, Any] = loadmat(file, variable_names=["GTcls"])
-        segmentation = said["GTcls"]["Segmentation"][0, 0]
+        variables: dict[str, Any] = loadmat(file, variable_names=["GTcls"])
+        segmentation = variables["GTcls"]["Segmentation"][0, 0]
     except (KeyError, IndexError, ValueError, TypeError, NotImplementedError, OverflowError, MemoryError) as error:
         raise _DamagedError("it holds no struct GTcls with a field Segmentation") from error
     if not isinstance(segmentation, np.ndarray) or segmentation.dtype != np.uint8 or segmentation.ndim != 2:

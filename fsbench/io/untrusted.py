@@ -1,8 +1,7 @@
-"""Bounded reading of files that we did not just write: regular files only, a size limit, no duplicate JSON keys.
+"""Bounded reading of untrusted files: regular files only, a size limit, no duplicate JSON keys.
 
-Every file that a user or a stranger names is opened here. It may be a pipe that never ends, a link to a device,
-gigabytes of nothing, or JSON in which a key stands twice, so that two readers see two records. Whatever is wrong
-raises ``FsbenchError`` in one line.
+A file may be a pipe that never ends, a link to a device, gigabytes of zeros, or JSON with a duplicate key, in which two
+readers see two records.
 """
 
 from __future__ import annotations
@@ -18,26 +17,25 @@ from typing import BinaryIO, NoReturn
 from fsbench.errors import FsbenchError
 
 MOST_VALUES = 1_000_000
-"""Values that the JSON of a record may hold: 255 classes confused with one another in 4 folds are 260,100."""
-
+"""Values in the JSON of a record: 255 x 255 confusion counts in 4 folds are 260,100."""
 _PUNCTUATION = (b",", b"[", b"{")
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a regular file, or a link to one, for reading; a pipe is not waited for.
+    """Open a regular file, or a link to one, for reading without waiting for a pipe.
 
-    Raises OSError where it cannot be opened and FsbenchError where it is no regular file.
+    Raises OSError if it cannot be opened and FsbenchError if it is not a regular file.
     """
     return open(path, "rb", opener=_opener(path))
 
 
 def append_regular(path: Path) -> BinaryIO:
-    """Open a regular file, or a new one, for reading and appending; raises as ``open_regular``."""
+    """Open or create a regular file for reading and appending; raises as ``open_regular``."""
     return open(path, "ab+", opener=_opener(path))
 
 
 def _opener(path: Path) -> Callable[[str, int], int]:
-    """An opener that does not wait for a pipe's other end, and refuses what is no regular file."""
+    """An opener that does not wait for a pipe and refuses special files."""
 
     def opened(name: str, flags: int) -> int:
         descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
@@ -51,7 +49,7 @@ def _opener(path: Path) -> Callable[[str, int], int]:
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """The bytes of a regular file; raises OSError, and FsbenchError where it has more than ``most`` bytes."""
+    """The bytes of a regular file; raises OSError, and FsbenchError if it has more than ``most`` bytes."""
     with open_regular(path) as file:
         check_size(path, file, most)
         data = file.read(most + 1)
@@ -61,7 +59,7 @@ def read_bytes(path: Path, most: int) -> bytes:
 
 
 def check_size(path: Path, file: BinaryIO, most: int) -> None:
-    """Raise FsbenchError where the open file ``path`` has more than ``most`` bytes."""
+    """Raise FsbenchError if the open file ``path`` has more than ``most`` bytes."""
     if os.fstat(file.fileno()).st_size > most:
         raise _too_large(path, most)
 
@@ -72,7 +70,7 @@ def _too_large(path: Path, most: int) -> FsbenchError:
 
 
 def check_json(data: bytes) -> None:
-    """Raise ValueError, which says why in one line, for JSON that is not UTF-8, is too much, or says two things.
+    """Raise ValueError, in one line, for JSON that is invalid, not UTF-8, too large, or has a duplicate key.
 
     >>> check_json(b'{"a": 1, "a": 2}')
     Traceback (most recent call last):
@@ -81,14 +79,14 @@ def check_json(data: bytes) -> None:
     if sum(data.count(sign) for sign in _PUNCTUATION) > MOST_VALUES:
         raise ValueError(f"it holds more than {MOST_VALUES} values")
     try:
-        json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
+        json.loads(data.decode("utf-8"), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8 (byte {error.start})") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
 
-def _once(pairs: list[tuple[str, object]]) -> None:
+def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
@@ -96,15 +94,15 @@ def _once(pairs: list[tuple[str, object]]) -> None:
         seen.add(key)
 
 
-def _no_number(text: str) -> NoReturn:
+def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number of JSON")
 
 
 def plain(text: object) -> str:
-    """``text`` in one line: every character that cannot be printed, or that turns the line around, as its number."""
+    """``text`` in one printable line: other characters, such as those that turn the line around, as their numbers."""
     return "".join(c if c.isprintable() else f"<U+{ord(c):04X}>" for c in str(text))
 
 
-def joined(parts: Iterable[object], most: int = 200) -> str:
-    """Parts of a stranger's text, joined by dots, harmless to print and not too long."""
-    return ".".join(plain(part)[:80] for part in parts)[:most]
+def joined(names: Iterable[object], most: int = 200) -> str:
+    """Untrusted names joined by dots, printable and not too long."""
+    return ".".join(plain(name)[:80] for name in names)[:most]

@@ -1,7 +1,7 @@
-"""Counts per episode: the one thing an evaluation measures, and everything shown anywhere is computed from them.
+"""Counts per episode, which are all that an evaluation measures: every score is computed from them.
 
-``counts.parquet`` lies beside each record. While a fold runs, its counts are appended batch by batch to a log; a
-killed run reads the log and goes on behind the last whole batch.
+Each record has a ``counts.parquet``. While a fold runs, its counts are appended batch by batch to a log, from which a
+killed run resumes.
 """
 
 from __future__ import annotations
@@ -37,25 +37,20 @@ SCENE_SCHEMA = pa.schema(
 )
 """Counts of composed queries."""
 
-
 MOST_ROWS = 8_000_000
-"""Rows of the largest file there can be: the 67,135 val images of COCO-20i, asked for 80 classes and the background."""
-
+"""Rows of the largest file: the 67,135 val images of COCO-20i, asked for 80 classes and the background."""
 MOST_PIXELS = 2**40
-
 BACKGROUND = -1
-"""The class id of the background, which is counted where several classes are asked together."""
-
-
+"""The class id of the background, which is counted in multi-class episodes."""
 ABSENT = -1
 """The position of a class that is asked of a composed query and is not in it."""
 
 
 class SceneCounts(NamedTuple):
-    """The pixels of one answer to a composed query, position by position, row by row from the top left.
+    """Pixels of one answer to a composed query, by position, row by row from the top left.
 
-    ``position``: where the class asked stands, -1 where it is absent; ``tiles``: predicted in each tile; ``objects``:
-    predicted on each object; ``areas``: pixels of each object.
+    ``position``: of the class asked, -1 if absent; ``tiles``: predicted in each tile; ``objects``: predicted on each
+    object; ``areas``: pixels of each object.
     """
 
     position: int
@@ -65,11 +60,10 @@ class SceneCounts(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One episode and class. ``image`` is the source photograph (the query itself, but for mosaics).
+    """One episode and class. ``image``: the source photograph (the query itself, but for mosaics).
 
-    ``valid`` 0 means that nothing could be compared; such a row is in no score. Where several classes are asked
-    together, there is a row for the background and for each class that is true or predicted somewhere. ``scene``:
-    what else is counted of a composed query.
+    A row with ``valid`` 0 is in no score. A multi-class episode has a row for the background and for each class that is
+    true or predicted somewhere. ``scene``: further counts of a composed query.
     """
 
     fold: str
@@ -85,11 +79,11 @@ class Row(NamedTuple):
 
     @property
     def absent(self) -> bool:
-        """Whether the class asked is known not to be there: such a row is in no mIoU."""
+        """Whether the class asked is not in the query; such a row is in no mIoU."""
         return self.scene is not None and self.scene.position == ABSENT
 
     def line(self) -> str:
-        """The values, separated by spaces; those of a scene follow, lists joined by ``,``."""
+        """The values, separated by spaces, then those of a scene, lists joined by ``,``."""
         values = [str(value) for value in self[:9]]
         if self.scene is not None:
             position, *counted = self.scene
@@ -103,7 +97,7 @@ def rows_digest(rows: Iterable[Row]) -> str:
 
 
 def write_counts(path: Path, rows: Sequence[Row]) -> None:
-    """Write rows to Parquet, whole or not at all."""
+    """Write rows to Parquet atomically."""
     scenes = [row.scene for row in rows if row.scene is not None]
     schema = SCENE_SCHEMA if scenes else SCHEMA
     columns = [*zip(*(row[:9] for row in rows), strict=True), *zip(*scenes, strict=True)] or [[] for _ in schema]
@@ -112,10 +106,10 @@ def write_counts(path: Path, rows: Sequence[Row]) -> None:
 
 
 def read_counts(path: Path, most_rows: int = MOST_ROWS) -> list[Row]:
-    """Rows of a ``counts.parquet``, which may be a stranger's.
+    """Rows of an untrusted ``counts.parquet``.
 
-    Raises FsbenchError where it is missing, broken, of another schema, or has more than ``most_rows`` rows or numbers
-    that no count can be.
+    Raises FsbenchError if it is missing, broken, of another schema, or has more than ``most_rows`` rows or impossible
+    numbers.
     """
     try:
         table = read_table(path, (SCHEMA, SCENE_SCHEMA), most_rows)
@@ -130,7 +124,7 @@ def read_counts(path: Path, most_rows: int = MOST_ROWS) -> list[Row]:
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    """The values of a column; equal strings are one object, as millions of rows name few of them."""
+    """The values of a column; equal strings are one object, to save memory."""
     if not pa.types.is_string(column.type):
         return list(column.to_pylist())
     encoded = column.combine_chunks().dictionary_encode()
@@ -139,7 +133,7 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
 
 
 def _check_range(name: str, column: pa.ChunkedArray) -> None:
-    """Raise ValueError for a number that is none of a count, and for a null inside a list."""
+    """Raise ValueError for an impossible number and for a null inside a list."""
     numbers = pc.list_flatten(column) if pa.types.is_list(column.type) else column
     if numbers.null_count:
         raise ValueError(f"{name} has nulls")
@@ -152,7 +146,7 @@ def _check_range(name: str, column: pa.ChunkedArray) -> None:
 
 
 class Confused(NamedTuple):
-    """So many ``pixels`` that are of class ``truth`` were labelled ``predicted`` (class ids, -1 the background)."""
+    """``pixels`` of class ``truth`` that were labelled ``predicted`` (class ids, -1 the background)."""
 
     truth: int
     predicted: int
@@ -160,9 +154,7 @@ class Confused(NamedTuple):
 
 
 class DoneBatch(NamedTuple):
-    """A batch in the log: its rows, seconds of wall time, seconds spent in the model, its confusion counts, and what
-    its scores are like.
-    """
+    """A batch in the log: rows, seconds of wall time and in the model, confusion counts, and score statistics."""
 
     rows: list[Row]
     seconds: float
@@ -172,7 +164,7 @@ class DoneBatch(NamedTuple):
 
 
 class _Line(BaseModel):
-    """A line of the log behind its first; ``sha256`` is of its other values."""
+    """A batch's line of the log; ``sha256``: of its other values."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -190,7 +182,7 @@ LONGEST_LINE = 256 * 2**20
 
 
 def _lock(file: BinaryIO) -> bool:
-    """Lock an open log for this process (where the system has such locks); False where another one holds it."""
+    """Lock an open log for this process, if the system has such locks; False if another one holds it."""
     try:
         import fcntl
     except ImportError:  # Windows
@@ -203,9 +195,9 @@ def _lock(file: BinaryIO) -> bool:
 
 
 def remove_log(path: Path) -> bool:
-    """Remove a log that no run is writing; returns False, and leaves it, where one is.
+    """Remove a log unless a run is writing it; returns whether it is gone.
 
-    Call it, and open logs, one process at a time: another one may have opened the log just before it is removed.
+    Only one process may remove or open logs at a time: another may have opened the log just before it is removed.
     """
     if not path.exists():
         return True
@@ -217,10 +209,10 @@ def remove_log(path: Path) -> bool:
 
 
 class CountLog:
-    """The log of a fold in progress: a JSON line that says which run it is of, then a JSON line per batch.
+    """The log of a fold in progress, a context manager: a JSON line that identifies the run, then one per batch.
 
-    A log of another run (``run`` differs) is begun anew. Each line holds a SHA-256 of its values: a line that was cut
-    by a kill, or damaged, is dropped, and its batch is asked again. Use as a context manager.
+    A log of another ``run`` starts anew. Each line has a SHA-256 of its values: a line that was cut by a kill, or
+    damaged, is dropped, and its batch is asked again.
     """
 
     def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
@@ -241,7 +233,7 @@ class CountLog:
         return self
 
     def _keep_whole_lines(self) -> None:
-        """Read the log, and write it anew unless every line of it is whole and this run's."""
+        """Read the log, and rewrite it unless every line is whole and of this run."""
         self._file.seek(0)
         ours = self._file.readline(len(self._run)) == self._run
         kept, altered = [self._run], not ours
@@ -258,22 +250,22 @@ class CountLog:
             self._file.flush()
 
     def _is_whole(self, line: bytes) -> bool:
-        """Whether a line is as it was written; the batch in it is then done."""
+        """Whether a line is as it was written; its batch is then done."""
         try:
-            said = _Line.model_validate_json(line)
+            read = _Line.model_validate_json(line)
         except ValidationError:
             return False
         values = json.loads(line)
         if values.pop("sha256") != sha256_json(values):
             return False
-        self.done[said.batch] = DoneBatch(said.rows, said.seconds, said.model_seconds, said.confused, said.scores)
+        self.done[read.batch] = DoneBatch(read.rows, read.seconds, read.model_seconds, read.confused, read.scores)
         return True
 
     def append(self, batch: int, done: DoneBatch) -> None:
-        """Keep a finished batch; it survives a kill from here on."""
+        """Write a finished batch, which then survives a kill."""
         self.done[batch] = done
-        said = {"batch": batch, **done._asdict()}
-        self._file.write(json.dumps({**said, "sha256": sha256_json(said)}).encode() + b"\n")
+        values = {"batch": batch, **done._asdict()}
+        self._file.write(json.dumps({**values, "sha256": sha256_json(values)}).encode() + b"\n")
         self._file.flush()
 
     def __exit__(

@@ -1,4 +1,4 @@
-"""What a record says of the machine and the code that made it."""
+"""The environment in a record: the machine and the code that made it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from fsbench.version import __version__
 
 
 def resolve_device(device: str) -> str:
-    """``auto`` becomes cuda, mps or cpu, in this order; raises FsbenchError for a device that is not there."""
+    """``auto`` becomes cuda, mps or cpu, in this order; raises FsbenchError for a missing device."""
     import torch
 
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
-        return next(name for name, available in there.items() if available)
+        return next(name for name, found in available.items() if found)
     kind = device.partition(":")[0]
-    if kind not in there:
+    if kind not in available:
         raise FsbenchError(f"--device {device}: unknown: choose auto, cpu, cuda, cuda:N or mps")
     index = device.partition(":")[2] or "0"
-    if not there[kind] or not index.isdigit() or (kind == "cuda" and int(index) >= torch.cuda.device_count()):
+    if not available[kind] or not index.isdigit() or (kind == "cuda" and int(index) >= torch.cuda.device_count()):
         raise FsbenchError(f"--device {device}: not on this machine: use --device auto or cpu")
     return device
 
@@ -55,13 +55,12 @@ def environment(device: str, threads: int, batch_size: int) -> Environment:
 
 
 def joined(a: Environment, b: Environment) -> Environment:
-    """The environment of a record whose folds were run in both: what differs is named side by side."""
+    """The environment of a record whose folds were run in ``a`` and ``b``; different values are joined by `` | ``."""
     values: dict[str, Any] = {}
     for name, first in a:
         second = getattr(b, name)
         if isinstance(first, str) and isinstance(second, str) and first != second:
-            parts = sorted({*first.split(" | "), *second.split(" | ")})
-            values[name] = " | ".join(parts)[:400]
+            values[name] = " | ".join(sorted({*first.split(" | "), *second.split(" | ")}))[:400]
         elif name == "git_dirty":
             values[name] = first or second
         else:
@@ -91,18 +90,13 @@ def _processor() -> str:
 
 @cache
 def _git() -> tuple[str | None, bool | None]:
-    """Commit and dirty flag of the checkout that fsbench runs from; None where it is installed as a package."""
+    """Commit and dirty flag of the checkout that fsbench runs from; None if it is installed as a package."""
     here = Path(__file__)
 
     def git(*arguments: str) -> str | None:
         try:
-            done = subprocess.run(
-                ["git", "-C", str(here.parent), *arguments],
-                capture_output=True,
-                text=True,
-                timeout=10,
-                check=False,
-            )
+            command = ["git", "-C", str(here.parent), *arguments]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None

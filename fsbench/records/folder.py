@@ -1,8 +1,8 @@
-"""A record's folder as several runs share it: folds may be evaluated at the same time, and all arrive.
+"""A record's folder, which several runs may share: folds may be evaluated at the same time.
 
-While a run counts a fold, it holds the lock of the fold's log. What belongs to all folds (the record, its counts and
-replicates, the model's card) is read and written under the record's lock, for moments at a time. Logs are opened and
-removed under it as well, so that no run ever holds a log that another one has removed.
+While a run counts a fold, it holds the lock of the fold's log. Files of all folds (the record, its counts and
+replicates, the model's card) are read and written under the record's lock, for moments. Logs are opened and removed
+under it as well, so no run holds a log that another one has removed.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ WAIT = 600.0
 
 
 def log_path(folder: Path, fold: str) -> Path:
-    """The log of a fold that is being counted."""
+    """The log of a fold in progress."""
     return folder / f"fold{fold}.partial.jsonl"
 
 
 def predictions_in(folder: Path) -> Path:
-    """Where the masks of a record are kept, if they are."""
+    """The folder of a record's saved masks."""
     return folder / "predictions"
 
 
 @contextmanager
 def record_locked(folder: Path, wait: float = WAIT) -> Iterator[None]:
-    """Hold the lock of the record in ``folder``; it lies beside the folder, and stays there.
+    """Hold the lock of the record in ``folder``, a file next to the folder that is not removed.
 
-    Raises FsbenchError where other runs hold it for ``wait`` seconds, and where the disk has no locks.
+    Raises FsbenchError if other runs hold it for ``wait`` seconds or the disk has no locks.
     """
     with locked(lock_file(folder), folder, wait=wait):
         yield
 
 
 def record_digest(folder: Path) -> str | None:
-    """SHA-256 (hex) of the record that stands in ``folder``, None where there is none."""
+    """SHA-256 (hex) of the record in ``folder``, None if there is no record."""
     path = folder / RECORD
     try:
         return sha256_file(path)
@@ -54,7 +54,7 @@ def record_digest(folder: Path) -> str | None:
 
 
 def tidy(folder: Path, done: Iterable[str]) -> None:
-    """Remove what killed runs left, and the logs of folds that are ``done``; the record's lock must be held."""
+    """Remove files of killed runs and the logs of ``done`` folds; the record's lock must be held."""
     for place in (folder, predictions_in(folder)):
         remove_temporary_files(place)
     for fold in done:
@@ -62,14 +62,14 @@ def tidy(folder: Path, done: Iterable[str]) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Remove logs and predictions of an old record, but not what another run is writing; as ``tidy``."""
+    """Remove logs and predictions of an old record unless another run is writing them; as ``tidy``."""
     busy = [log for log in sorted(folder.glob(log_path(Path(), "*").name)) if not remove_log(log)]
     if not busy:
         remove_predictions(predictions_in(folder))
 
 
 def remove_predictions(folder: Path) -> None:
-    """Remove a folder of predictions, if it is there; raises FsbenchError where that is not possible."""
+    """Remove a folder of predictions, if it exists; raises FsbenchError if that fails."""
     try:
         shutil.rmtree(folder)
     except FileNotFoundError:

@@ -1,8 +1,8 @@
 """The record of an evaluation: ``record.json``, strict and versioned, beside the counts it was computed from.
 
 ``RESULTS/<model>/<revision>-<config8>/<benchmark>/<protocol>-<K>shot-s<seed>[-limit<N>]/`` holds ``record.json``,
-``counts.parquet`` and ``bootstrap.parquet``. Records may come from strangers: reading one loads nothing but JSON,
-checks every field, and refuses a file of more than 64 MiB. Scores are fractions from 0 to 1.
+``counts.parquet`` and ``bootstrap.parquet``. Records are untrusted: reading one loads nothing but JSON, checks every
+field, and refuses a file of more than 64 MiB. Scores are fractions from 0 to 1.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ from fsbench.io.field_types import (
     Text,
 )
 from fsbench.io.files import sha256_text, write_text
-from fsbench.io.untrusted import check_json, joined, plain, read_bytes
+from fsbench.io.typed_json import first_fault
+from fsbench.io.untrusted import check_json, plain, read_bytes
 from fsbench.models.contract import ModelCard, TrainingCard
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ class _Strict(BaseModel):
 
 
 class RecordedModel(ModelCard):
-    """The model's card, and how it was configured. ``config8`` is the hash in the record's path; ``spec`` what was
-    given as ``--model``, null for a model that was made in Python.
+    """The model's card and its configuration. ``config8``: the hash in the record's path; ``spec``: the ``--model``,
+    null for a model made in Python.
     """
 
     spec: Text | None = None
@@ -86,9 +87,9 @@ class RecordedModel(ModelCard):
 
 
 class RecordedBenchmark(_Strict):
-    """Which benchmark was asked. ``present`` of ``total`` val samples were at hand; ``folds`` are all it has.
+    """The benchmark. ``present`` of ``total`` val samples were there; ``folds``: all it has.
 
-    ``without_mask``: as in ``FoldLists``; not written where there are none.
+    ``without_mask``: as in ``FoldLists``; not written if empty.
     """
 
     name: FolderName
@@ -108,14 +109,14 @@ class RecordedBenchmark(_Strict):
 
     @model_serializer(mode="wrap")
     def _leave_out_no_samples(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        said: dict[str, Any] = serialize(self)
+        values: dict[str, Any] = serialize(self)
         if not self.without_mask:
-            said.pop("without_mask", None)
-        return said
+            values.pop("without_mask", None)
+        return values
 
 
 class ClassRecord(_Strict):
-    """One class; ``iou`` is null where the class had no sample and is left out. ``class_id`` as in the counts."""
+    """One class; ``iou`` is null if the class had no sample and is left out. ``class_id``: as in the counts."""
 
     class_id: ClassId | None = None
     iou: Fraction | None
@@ -125,7 +126,7 @@ class ClassRecord(_Strict):
 
 
 class OtherScore(_Strict):
-    """A score beside the mIoU, under a name of its own."""
+    """A score other than the mIoU."""
 
     score: Fraction | None
     ci95: Interval | None
@@ -149,11 +150,10 @@ class Confusion(_Strict):
 
 
 class FoldRecord(_Strict):
-    """One fold. ``drawn``: episodes before those with missing files were dropped; ``asked``: those put to the model;
-    ``episodes``: those counted. ``left_out``: classes with no sample. ``vanished_replicates``: bootstrap
-    replicates in which a class lost its last sample. ``other``: scores beside the mIoU; where classes are asked
-    together, ``others`` are those asked beside the fold's and the background, and ``confusion`` counts them all.
-    ``remarks``: see ``Remark``; not written where there are none, as in records of earlier versions.
+    """One fold. ``drawn``: episodes before those with missing files were dropped; ``asked``: those the model answered;
+    ``episodes``: those counted. ``left_out``: classes with no sample. ``vanished_replicates``: bootstrap replicates in
+    which a class lost its last sample. ``other``: further scores. Of multi-class episodes, ``others`` are the classes
+    outside the fold and the background, and ``confusion`` counts all. ``remarks``: not written if empty.
     """
 
     miou: Fraction | None
@@ -173,14 +173,14 @@ class FoldRecord(_Strict):
 
     @model_serializer(mode="wrap")
     def _leave_out_no_remarks(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        said: dict[str, Any] = serialize(self)
+        values: dict[str, Any] = serialize(self)
         if not self.remarks:
-            said.pop("remarks", None)
-        return said
+            values.pop("remarks", None)
+        return values
 
 
 class Environment(_Strict):
-    """What the numbers may depend on."""
+    """Versions, hardware and settings that the numbers may depend on."""
 
     fsbench: Text
     git_commit: Text | None
@@ -197,8 +197,8 @@ class Environment(_Strict):
 
 
 class Timings(_Strict):
-    """What differs between two equal runs. ``seconds``: reading, answering and counting; ``model_seconds``: the
-    model alone; ``images_per_second``: query images answered per second of ``seconds``; memory of the process.
+    """The fields in which two equal runs differ. ``seconds``: reading, answering and counting; ``model_seconds``: the
+    model alone; ``images_per_second``: query images per second of ``seconds``; memory of the process.
     """
 
     seconds: Amount
@@ -211,10 +211,10 @@ class Timings(_Strict):
 class Record(_Strict):
     """An evaluation of one model on one benchmark under one protocol.
 
-    ``modified`` says in what an evaluation differs from its protocol; such a record shares no column with the real
-    one. ``run``: which run, of a protocol that is drawn several times. ``miou``, ``fb_iou``, ``ci95`` and ``other`` are
-    of the mean over folds, null unless all folds are there. An interval covers the sampling of queries only, given
-    supports, weights and classes.
+    ``modified``: how the evaluation differs from its protocol; such a record shares no column with the real one.
+    ``run``: of a protocol with several runs. ``miou``, ``fb_iou``, ``ci95`` and ``other`` are of the mean over folds,
+    null unless all folds are there. An interval covers the sampling of queries only, given supports, weights and
+    classes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -276,20 +276,20 @@ class Record(_Strict):
         return record_html(self)
 
     def json_text(self) -> str:
-        """The JSON text that is written: indented, keys in the schema's order, UTF-8."""
+        """The JSON text of the file: indented, keys in the schema's order."""
         return json.dumps(self.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False) + "\n"
 
     def folder(self) -> Path:
-        """Where the record lies below the results folder."""
+        """The record's folder below the results folder."""
         return record_folder(
             self.model, self.benchmark.name, self.protocol, self.shots, self.seed, self.run, self.limit, self.modified
         )
 
 
 def same_model(a: RecordedModel, b: RecordedModel) -> str | None:
-    """The first field in which two models differ, None where they are one; training is compared on shared folds.
+    """The first field in which two models differ, None if they are the same; training is compared on shared folds.
 
-    How the model was called says nothing: folds that lie at different places are one model's.
+    ``spec`` is not compared: checkpoints of folds may have different paths.
     """
     shared = a.training.keys() & b.training.keys()
     for name, value in a:
@@ -304,12 +304,12 @@ def same_model(a: RecordedModel, b: RecordedModel) -> str | None:
 
 
 def joined_model(a: RecordedModel, b: RecordedModel) -> RecordedModel:
-    """The model of a record whose folds were run one by one, each with a checkpoint of its own."""
+    """The model of a record whose folds were run one by one, each with its own checkpoint."""
     return a.model_copy(update={"training": dict(sorted({**a.training, **b.training}.items()))})
 
 
 PRESENT = "draw-from=present"
-"""In ``modified``: a paper's protocol drew on the files at hand instead of the published list."""
+"""In ``modified``: a paper's protocol drew on the files present instead of the published list."""
 
 OTHER_MASKS = "mask-rule="
 """In ``modified``, before the mask rule: COCO masks of another rule than the protocol binds."""
@@ -327,24 +327,24 @@ def record_folder(
 ) -> Path:
     """``<model>/<revision>-<config8>/<benchmark>/<protocol>-<K>shot-s<seed>[-run<R>][-limit<N>][-present][-<masks>]``.
 
-    ``-run<R>`` stands there for protocols that are drawn several times.
+    ``-run<R>``: for protocols of several runs.
     """
     questions = f"{protocol}-{shots}shot-s{seed}"
     questions += f"-run{run}" if protocol in PROTOCOLS and PROTOCOLS[protocol].runs > 1 else ""
     questions += "" if limit is None else f"-limit{limit}"
     questions += "-present" if PRESENT in modified else ""
-    questions += "".join(f"-{said.removeprefix(OTHER_MASKS)}" for said in modified if said.startswith(OTHER_MASKS))
+    questions += "".join(f"-{how.removeprefix(OTHER_MASKS)}" for how in modified if how.startswith(OTHER_MASKS))
     return Path(model.name) / f"{model.revision}-{model.config8}" / benchmark / questions
 
 
 def config8(options: dict[str, str], precision: str, weights_sha256: str | None, extra: dict[str, Any]) -> str:
-    """The first 8 hex digits of the hash of options, precision, weights and what else sets two configurations apart."""
-    said = {"options": options, "precision": precision, "weights": weights_sha256, **extra}
-    return sha256_text(json.dumps(said, sort_keys=True))[:8]
+    """The first 8 hex digits of the hash of options, precision, weights and ``extra``."""
+    values = {"options": options, "precision": precision, "weights": weights_sha256, **extra}
+    return sha256_text(json.dumps(values, sort_keys=True))[:8]
 
 
 def read_record(path: Path) -> Record:
-    """Read a ``record.json`` (or the one in a folder); raises FsbenchError in one line where it is none."""
+    """Read a ``record.json`` (or the one in a folder); raises FsbenchError if it is not one."""
     path = path / "record.json" if path.is_dir() else path
     try:
         data = read_bytes(path, LARGEST_RECORD)
@@ -355,26 +355,24 @@ def read_record(path: Path) -> Record:
             f"{path}: cannot be read ({error.strerror}): expected the record.json of an evaluation"
         ) from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where, said = joined(first["loc"]) or "the file", plain(first["msg"])[:200]
-        raise FsbenchError(f"{path}: is no {SCHEMA} record: {where}: {said}") from error
+        raise FsbenchError(f"{path}: is no {SCHEMA} record: {first_fault(error)}") from error
     except ValueError as error:
         raise FsbenchError(f"{path}: is no {SCHEMA} record: {plain(error)[:200]}") from error
 
 
 def write_record(folder: Path, record: Record) -> Path:
-    """Write ``record.json`` into ``folder``, whole or not at all."""
+    """Write ``record.json`` atomically into ``folder``."""
     path = folder / "record.json"
     write_text(path, record.json_text())
     return path
 
 
 def _check_training(fold: str, training: TrainingCard) -> None:
-    """Raise ValueError for more in a fold's training card than a record may hold."""
+    """Raise ValueError for a training card that is larger than a record may hold."""
     if len(fold) > 40:
         raise ValueError(f"training names a fold of {len(fold)} characters, expected at most 40")
     if len(training.training_classes) > MOST_TRAINING_CLASSES:
-        said = len(training.training_classes)
-        raise ValueError(f"training names {said} classes, expected at most {MOST_TRAINING_CLASSES}")
+        number = len(training.training_classes)
+        raise ValueError(f"training names {number} classes, expected at most {MOST_TRAINING_CLASSES}")
     if len(training.checkpoint_sha256 or "") > 400:
         raise ValueError("training has a checkpoint_sha256 of more than 400 characters")

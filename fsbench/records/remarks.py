@@ -1,4 +1,4 @@
-"""What a record says about a model's answers that its counts cannot show, and the lines that tell people."""
+"""Remarks on a model's answers that its counts cannot show, in records and as printed lines."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ ADVICE = (
 
 
 class ScoreWatch:
-    """Says once on standard error that a model seems to answer probabilities."""
+    """Warns once on standard error that a model seems to answer probabilities."""
 
     def __init__(self, model: str) -> None:
-        self._model, self._said = model, False
+        self._model, self._warned = model, False
 
     def __call__(self, scores: ScoreStats) -> None:
-        """Look at the scores so far."""
-        if scores.probabilities and not self._said:
-            self._said = True
+        """Check the scores so far."""
+        if scores.probabilities and not self._warned:
+            self._warned = True
             print(f"fsbench: model {self._model}: {ADVICE}", file=sys.stderr)  # noqa: T201
 
 
@@ -36,22 +36,22 @@ def remarks_on(scores: ScoreStats) -> tuple[Remark, ...]:
 
 
 def with_remarks(folds: Mapping[str, FoldRecord], remarks: Mapping[str, Sequence[Remark]]) -> dict[str, FoldRecord]:
-    """The folds with their remarks, which do not follow from counts."""
-    return {fold: said.model_copy(update={"remarks": tuple(remarks[fold])}) for fold, said in folds.items()}
+    """The folds with their remarks."""
+    return {fold: record.model_copy(update={"remarks": tuple(remarks[fold])}) for fold, record in folds.items()}
 
 
 def benchmark_lines(record: Record) -> list[str]:
-    """What must be said of the samples that the release has no mask of; one sentence, or none."""
+    """A sentence about the samples without a mask in the release, if any."""
     if not record.benchmark.without_mask:
         return []
-    said = f"{', '.join(record.benchmark.without_mask)}: the release has no mask of it"
+    line = f"{', '.join(record.benchmark.without_mask)}: the release has no mask of it"
     if record.protocol in PROTOCOLS and PROTOCOLS[record.protocol].published_draw:
-        return [f"{said}; kept, with the file in the mask's place read as the original code read it."]
-    return [f"{said}; left out."]
+        return [f"{line}; kept, with the file in the mask's place read as the original code read it."]
+    return [f"{line}; left out."]
 
 
 def remark_lines(record: Record) -> list[str]:
-    """The remarks of a record as sentences, each naming the model, and the folds where it does not hold for all."""
-    folds = [fold for fold, said in record.folds.items() if PROBABILITIES in said.remarks]
+    """The remarks of a record as sentences with the model and, unless it is all, the folds."""
+    folds = [name for name, fold in record.folds.items() if PROBABILITIES in fold.remarks]
     where = "" if len(folds) == len(record.folds) else f" (fold {', '.join(folds)})"
     return [f"model {record.model.name}{where}: {ADVICE}."] if folds else []

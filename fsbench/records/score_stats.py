@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 
 class ScoreStats(NamedTuple):
-    """What is known of a set of float scores.
+    """Statistics of a set of float scores; bool and integer masks have none.
 
-    ``scores``: how many there are; ``between``: how many of them lie strictly between 0 and 1, not counted in an answer
-    that leaves [0, 1]; ``beyond``: whether any lies below 0 or above 1. Bool and integer masks have no scores.
+    ``scores``: their number; ``between``: the number strictly between 0 and 1, of answers within [0, 1]; ``beyond``:
+    whether any is below 0 or above 1.
     """
 
     scores: int = 0
@@ -25,8 +25,7 @@ class ScoreStats(NamedTuple):
     def probabilities(self) -> bool:
         """Whether the scores look like probabilities: all in [0, 1], and more than half strictly inside.
 
-        So 0/1 masks as floats, also ones blurred at their edges, and rectified scores with an empty background do not:
-        all of these are 0 where the model means background.
+        0/1 masks as floats, also blurred at their edges, and rectified scores do not: they are 0 on the background.
         """
         return not self.beyond and 2 * self.between > self.scores
 
@@ -35,13 +34,13 @@ NO_SCORES = ScoreStats()
 """Of bool and integer masks."""
 
 
-def total(parts: Iterable[ScoreStats]) -> ScoreStats:
-    """The statistics of several sets of scores taken together.
+def total(stats: Iterable[ScoreStats]) -> ScoreStats:
+    """The statistics of the union of several sets of scores.
 
     >>> total([ScoreStats(4, 3), ScoreStats(), ScoreStats(4, 2)])
     ScoreStats(scores=8, between=5, beyond=False)
     """
     scores, between, beyond = 0, 0, False
-    for part in parts:
-        scores, between, beyond = scores + part.scores, between + part.between, beyond or part.beyond
+    for one in stats:
+        scores, between, beyond = scores + one.scores, between + one.between, beyond or one.beyond
     return ScoreStats(scores, between, beyond)

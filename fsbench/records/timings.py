@@ -18,12 +18,12 @@ def timings(seconds: float, model_seconds: float, answered: int, workers: int, m
     )
 
 
-def joined_timings(parts: Sequence[Timings], answered: int) -> Timings:
+def joined_timings(folds: Sequence[Timings], answered: int) -> Timings:
     """Timings of a record whose folds were run one by one."""
     return timings(
-        sum(part.seconds for part in parts),
-        sum(part.model_seconds for part in parts),
+        sum(fold.seconds for fold in folds),
+        sum(fold.model_seconds for fold in folds),
         answered,
-        max(part.workers for part in parts),
-        max(part.peak_memory_mib for part in parts),
+        max(fold.workers for fold in folds),
+        max(fold.peak_memory_mib for fold in folds),
     )

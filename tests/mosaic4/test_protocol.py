@@ -114,7 +114,7 @@ def test_the_near_names_are_classes_of_the_official_list_and_near_both_ways() ->
 
 def test_too_many_shots_and_other_benchmarks_are_refused() -> None:
     lists = published_lists()
-    with pytest.raises(FsbenchError, match="class abe's_flyingfish has 10 images at hand, but the query"):
+    with pytest.raises(FsbenchError, match="class abe's_flyingfish has 10 images, but the query"):
         asked(lists, 10)
     with pytest.raises(FsbenchError, match="mosaic4-v1 is defined for mosaic4, mosaic4-classes, not for"):
         PROTOCOLS["mosaic4-v1"].check("pascal-5i", 0)

@@ -101,7 +101,7 @@ def test_prompts_follow_the_protocol_and_the_classes_asked(small: Benchmark) -> 
     assert [prompt.class_name for prompt in episode.prompts] == ["thing 01", "thing 00"]
     assert np.array_equal(episode.prompts[0].support_masks[0].numpy(), small.truth("thing_01/4", 1))
     assert np.array_equal(episode.prompts[1].support_masks[0].numpy(), small.truth("thing_00/2", 0))
-    with pytest.raises(FsbenchError, match="sample 'thing_00/11' is not at hand"):
+    with pytest.raises(FsbenchError, match="sample 'thing_00/11' is not in this benchmark"):
         shown_episodes(small, OURS, [Question("thing_00/11", (0,), ((),))])
 
 

@@ -195,7 +195,7 @@ def test_too_few_images_name_the_class(protocol: str, shots: int, enough: int) -
     few: tuple[Pair, ...] = tuple((f"b{n}", 1) for n in range(enough))
     asked(protocol, "f", shots, lists=made_up("pascal-5i", plenty + few, 2))
     with pytest.raises(
-        FsbenchError, match=f"fold f: class key1 has {enough - 1} images at hand, but .* need {enough} different"
+        FsbenchError, match=f"fold f: class key1 has {enough - 1} images, but .* need {enough} different"
     ) as caught:
         asked(protocol, "f", shots, lists=made_up("pascal-5i", plenty + few[1:], 2))
     assert "key0" not in str(caught.value)

@@ -110,7 +110,7 @@ def test_an_altered_table_is_refused(folder: Path, file: str) -> None:
     [
         ("samples.parquet", "id", "a b", "must not be empty or hold"),
         ("samples.parquet", "id", "x" * 201, "has more than 200 bytes"),
-        ("samples.parquet", "id", "thing_00/2", "sample thing_00/2: stands there twice"),
+        ("samples.parquet", "id", "thing_00/2", "sample thing_00/2: is listed twice"),
         ("samples.parquet", "split", "test", "split is 'test': expected val or train"),
         ("samples.parquet", "height", 0, "height is 0: expected 1 to 65535 pixels"),
         ("samples.parquet", "width", 65536, "width is 65536"),
