@@ -12,7 +12,7 @@ from fsbench.progress import progress
 
 
 def format_bytes(size: int) -> str:
-    """A number of bytes for people, in decimal units.
+    """A number of bytes as text, in decimal units.
 
     >>> format_bytes(999), format_bytes(1_999_639_040)
     ('999 bytes', '2.0 GB')
@@ -25,7 +25,7 @@ def format_bytes(size: int) -> str:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn every OSError into one line: nothing but the local disk may be touched inside."""
+    """Turn an OSError into an FsbenchError: only the local disk may be used inside."""
     try:
         yield
     except OSError as error:
@@ -48,14 +48,14 @@ def check_room(root: Path, needed: int) -> None:
 
 @contextmanager
 def bytes_progress(description: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
-    """The project's bar, in MiB; gives a function that is told how many bytes are done by now, of ``total``."""
-    shown = 0
+    """A progress bar in MiB; gives a function that sets how many bytes of ``total`` are done."""
+    at_mib = 0
     with progress(f"{description} (MiB)", -(-total >> 20)) as advance:
 
         def at(bytes_done: int) -> None:
-            nonlocal shown
-            advance((bytes_done >> 20) - shown)
-            shown = bytes_done >> 20
+            nonlocal at_mib
+            advance((bytes_done >> 20) - at_mib)
+            at_mib = bytes_done >> 20
 
         at(done)
         yield at

@@ -1,7 +1,7 @@
-"""FSS-1000 from the archive that a person fetched: no program can, since it lies on a file share for browsers.
+"""FSS-1000 from an archive fetched by hand: it is on a file share for browsers.
 
-The release has no published checksum. The one below was recorded by a single public project and was not checked by us,
-so an archive is never refused for another one: ``fsbench build fss-1000`` reads every file of it.
+The release has no published checksum. The one below was recorded by a single public project and not checked by us, so
+an archive with another one is accepted: ``fsbench build fss-1000`` reads every file of it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from collections import Counter
 from pathlib import Path
 
 from fsbench.benchmarks.fss.lists import all_keys
-from fsbench.download.by_hand import reading, regular_size
-from fsbench.download.digests import digests
 from fsbench.download.disk import check_room, writing
 from fsbench.download.fetch import Say
+from fsbench.download.official import digests, reading, regular_size
 from fsbench.download.place import empty_staging, move_into_place, work_folder
 from fsbench.download.unpack import unpack
 from fsbench.errors import FsbenchError
@@ -23,7 +22,7 @@ NAME = "fewshot_data.zip"
 FOLDER = "fewshot_data"
 RECORDED_SHA256 = "4e49282322891eae4511153f1b63f6274042702ecd2b6da4bff949e106ac20e0"
 MOST_BYTES = 4_000_000_000
-"""What the archive may unpack to: 10,000 photographs of 224 x 224 and their masks take a fraction of it."""
+"""Bytes the archive may unpack to: 10,000 photographs of 224 x 224 and their masks take a fraction of it."""
 
 STEPS = f"""\
 FSS-1000 (Li et al., CVPR 2020) lies on a file share that wants a browser: no program can fetch it reliably.
@@ -34,15 +33,15 @@ FSS-1000 (Li et al., CVPR 2020) lies on a file share that wants a browser: no pr
      fsbench download fss1000 --archive {NAME} --root {{root}}
   3. This reads every file, checks it, and lists what is wrong:
      fsbench build fss-1000 --root {{root}}/{FOLDER}"""
-"""What a person has to do. ``{root}`` stands for the folder."""
+"""The steps by hand, for the folder ``{root}``."""
 
 
 def unpack_release(archive: Path, root: Path, say: Say) -> None:
-    """Unpack ``archive`` to ``root / FOLDER``, whole or not at all; ``say`` is given every line for the user.
+    """Unpack ``archive`` to ``root / FOLDER`` atomically; ``say`` prints every line for the user.
 
-    The folder that holds the class folders gets that name, however deep it lies in the archive. Raises FsbenchError
-    where the archive is no regular file, broken, unsafe, too large, or holds no class of FSS-1000, and where the
-    folder is there and holds something else.
+    The folder that holds the class folders gets that name, however deep it is in the archive. Raises FsbenchError if
+    the archive is not a regular file, broken, unsafe, too large, or has no class of FSS-1000, and if the folder exists
+    with something else.
     """
     size = regular_size(archive)
     say("FSS-1000: its readme names no licence and asks that the paper be cited (arXiv:1907.12347)")
@@ -67,15 +66,15 @@ def unpack_release(archive: Path, root: Path, say: Say) -> None:
                     f"{archive}: holds no class folder of FSS-1000, such as {all_keys()[0]}: "
                     f"give {NAME} as it was fetched"
                 )
-            made, classes = found
-            move_into_place(made, final)
+            unpacked, classes = found
+            move_into_place(unpacked, final)
             empty_staging(NAME, work)
             say(f"  {final}: unpacked, {classes} of the {len(all_keys())} class folders")
     say(f"next: fsbench build fss-1000 --root {shlex.quote(str(final))}")
 
 
 def _checksum(archive: Path) -> str:
-    """One line: the archive's SHA-256, and whether it is the recorded one."""
+    """A line with the archive's SHA-256 and whether it is the recorded one."""
     with reading(archive):
         sha256, _ = digests(archive)
     if sha256 == RECORDED_SHA256:

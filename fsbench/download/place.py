@@ -1,7 +1,7 @@
-"""The work folder of a root: one download at a time, and folders that get their final name whole or not at all.
+"""The work folder of a root, ``ROOT/.downloads``: one download at a time, folders moved into place atomically.
 
-Archives lie in ``ROOT/.downloads``. Each is unpacked to a folder beside it and moved into place by one rename, so what
-stands under a final name is whole; a run that was killed anywhere is resumed by the same command.
+It holds the archives and the folders they are unpacked to, which one rename moves to their final names. The same
+command resumes a killed run.
 """
 
 from __future__ import annotations
@@ -12,44 +12,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from fsbench.download.disk import writing
-from fsbench.errors import FsbenchError
 from fsbench.io.files import remove_temporary_files
+from fsbench.io.locks import locked
 
 WORK = ".downloads"
 STAGING = ".unpacking"
-"""What the name of a folder ends in that an archive is unpacked to."""
+"""The end of the name of a folder that an archive is unpacked to."""
 
 
 @contextmanager
 def work_folder(root: Path) -> Iterator[Path]:
-    """``root / WORK``, made and locked: two downloads would write into the same files.
-
-    Raises FsbenchError where another process holds it, or the disk does not allow it.
-    """
+    """``root / WORK``, created and locked; raises FsbenchError if another process holds it or the disk refuses."""
     work = root / WORK
     with writing(work):
         work.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(work / "lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise FsbenchError(
-                f"{root}: another download works here: wait for its end, or choose another --root"
-            ) from error
-    try:
+    with locked(work / "lock", root, option="--root"):
         remove_temporary_files(work)
-        for left in list(work.glob(f"*{STAGING}")):  # of killed runs: the lock is ours
-            empty_staging(left.name.removesuffix(STAGING), work)
+        for staging in list(work.glob(f"*{STAGING}")):  # of killed runs: the lock is ours
+            empty_staging(staging.name.removesuffix(STAGING), work)
         yield work
-    finally:
-        lock.release()
 
 
 def empty_staging(name: str, work: Path) -> Path:
-    """Where the archive ``name`` is unpacked; what a killed run left there is removed."""
+    """The folder to unpack the archive ``name`` to, which does not exist yet: that of a killed run is removed."""
     staging = work / f"{name}{STAGING}"
     with writing(staging):
         if staging.is_symlink() or staging.is_file():
@@ -59,10 +45,10 @@ def empty_staging(name: str, work: Path) -> Path:
     return staging
 
 
-def move_into_place(made: Path, final: Path) -> None:
-    """Rename the folder ``made`` to ``final``, with all that is in it on the disk."""
+def move_into_place(unpacked: Path, final: Path) -> None:
+    """Rename the folder ``unpacked`` to ``final`` after its content is on the disk."""
     with writing(final):
         if hasattr(os, "sync"):
             os.sync()  # so that a power cut cannot leave empty files behind a finished rename
         final.parent.mkdir(parents=True, exist_ok=True)
-        made.replace(final)
+        unpacked.replace(final)

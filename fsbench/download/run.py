@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from fsbench.download.by_hand import check_official, recognized
 from fsbench.download.disk import check_room, format_bytes, writing
 from fsbench.download.fetch import Patience, Say, fetch, missing_bytes
+from fsbench.download.official import check_official, identified
 from fsbench.download.place import empty_staging, move_into_place, work_folder
 from fsbench.download.sources import Archive, Source
 from fsbench.download.unpack import unpack
@@ -26,13 +26,13 @@ def download(
     by_hand: Sequence[Path] = (),
     patience: Patience | None = None,
 ) -> None:
-    """Fetch, verify and unpack what ``root`` lacks of ``source``; ``say`` is given every line for the user.
+    """Fetch, verify and unpack what ``root`` lacks of ``source``; ``say`` prints every line for the user.
 
-    ``mirror``: the address of a folder that has the same files; nothing is asked for elsewhere then. ``by_hand``:
-    archives that are there already, in place of fetching them. Raises FsbenchError where the disk is too small, no host
-    or archive can be used, or a folder of that name holds something else; what has arrived stays.
+    ``mirror``: the address of a folder with the same files, the only host then. ``by_hand``: archives that need not be
+    fetched. Raises FsbenchError if the disk is too small, no host or archive can be used, or a folder of that name
+    holds something else; parts of archives are kept.
     """
-    files = recognized(by_hand, source.archives)
+    files = identified(by_hand, source.archives)
     urls = {archive: _urls(archive, mirror) for archive in source.archives if archive not in files}
     if mirror is not None and not urls:
         raise FsbenchError(
@@ -41,7 +41,7 @@ def download(
     for line in announcement(source, urls, files):
         say(line)
     with work_folder(root) as work:
-        _all(source.archives, urls, files, root, work, patience or Patience(), say)
+        _unpack_all(source.archives, urls, files, root, work, patience or Patience(), say)
     if urls:
         say(f"the archives stay in {work}: remove it when you do not need them")
     for line in source.next:
@@ -49,7 +49,7 @@ def download(
 
 
 def announcement(source: Source, urls: Mapping[Archive, Sequence[str]], files: Mapping[Archive, Path]) -> list[str]:
-    """What a user reads before anything is fetched: title, terms, where the archives come from, sizes."""
+    """The lines printed before anything is fetched: title, terms, addresses, sizes."""
     lines = [source.title, f"  terms ({source.page}):", *(f"    {line}" for line in source.terms)]
     for archive in source.archives:
         if archive in files:
@@ -62,8 +62,8 @@ def announcement(source: Source, urls: Mapping[Archive, Sequence[str]], files: M
     return [*lines, f"  archives and unpacked files together take up to {format_bytes(room)}"]
 
 
-def in_place(archive: Archive, root: Path) -> bool:
-    """Whether the archive's folder stands in ``root``; raises FsbenchError if it is there and holds something else."""
+def _in_place(archive: Archive, root: Path) -> bool:
+    """Whether the archive's folder is in ``root``; raises FsbenchError if it holds something else."""
     folder = root / archive.folder
     if not folder.exists() and not folder.is_symlink():
         return False
@@ -80,7 +80,7 @@ def _urls(archive: Archive, mirror: str | None) -> tuple[str, ...]:
     return archive.urls if mirror is None else (f"{check_url(mirror, '--mirror')}/{archive.name}",)
 
 
-def _all(
+def _unpack_all(
     archives: Sequence[Archive],
     urls: Mapping[Archive, Sequence[str]],
     files: Mapping[Archive, Path],
@@ -91,7 +91,7 @@ def _all(
 ) -> None:
     missing = []
     for archive in archives:
-        if in_place(archive, root):
+        if _in_place(archive, root):
             say(f"  {root / archive.folder}: there already, taken as it is")
         else:
             missing.append(archive)
@@ -112,11 +112,11 @@ def _place(archive: Archive, path: Path, root: Path, work: Path) -> None:
     """Unpack a verified archive and move its folder to its final name."""
     staging = empty_staging(archive.name, work)
     unpack(path, PurePosixPath(archive.name).suffix, archive.folder, staging, archive.unpacked)
-    made = staging / archive.folder
-    missing = [name for name in ("", *archive.holds) if not (made / name).exists()]
+    unpacked = staging / archive.folder
+    missing = [name for name in ("", *archive.holds) if not (unpacked / name).exists()]
     if missing:
         raise FsbenchError(
             f"{path}: holds no {archive.folder}/{missing[0]}: it is not the official archive; fetch it again"
         )
-    move_into_place(made, root / archive.folder)
+    move_into_place(unpacked, root / archive.folder)
     empty_staging(archive.name, work)

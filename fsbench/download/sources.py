@@ -1,8 +1,7 @@
-"""What can be downloaded: terms, addresses, sizes and checksums, as data.
+"""Datasets to download: terms, addresses, sizes and checksums.
 
-The addresses are our own, not those of the installed torchvision: those change between its versions, and the earlier
-ones point at a host that was blocked. Every address of an archive leads to the same bytes, and its checksums decide
-whether they came, so it does not matter whom a mirror belongs to. Nothing here was fetched by us; where it is written:
+The addresses are our own: those of torchvision change between its versions, and the earlier ones point at a blocked
+host. Checksums decide, so it does not matter who runs a mirror. Nothing here was fetched by us; sources:
 
 - VOC, addresses. ``thor.robots.ox.ac.uk``: the official place according to the administrator of Oxford's hosts
   (https://github.com/pytorch/vision/pull/9216); torchvision 0.29.1 has it too. ``d2l-data``: the book d2l.ai, as
@@ -31,10 +30,10 @@ COCO_HOSTS = ("https://s3.amazonaws.com/images.cocodataset.org", "http://images.
 
 @dataclass(frozen=True)
 class Archive:
-    """One official file. ``folder``: the one folder of it that is unpacked, at the same path under the root.
+    """One official file. ``folder``: the folder of it that is unpacked, to the same path under the root.
 
-    ``urls``: where it lies, tried in this order. ``size``: bytes of the archive. ``unpacked``: the most bytes that it
-    may unpack to. ``holds``: what must be in ``folder``. ``md5``: where it is published beside ``sha256``.
+    ``urls``: tried in this order. ``size``: bytes of the archive. ``unpacked``: the most bytes it may unpack to.
+    ``holds``: files and folders required in ``folder``. ``md5``: if published.
     """
 
     urls: tuple[str, ...]
@@ -53,7 +52,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Source:
-    """A dataset that a program can fetch. In ``next``, ``{root}`` stands for the folder."""
+    """A dataset that a program can fetch. ``next``: printed lines, with ``{root}`` for the folder."""
 
     title: str
     page: str
@@ -67,7 +66,7 @@ BUILD_PASCAL = "fsbench build pascal-5i --root {root}/VOCdevkit --sbd {root}/ben
 
 @cache
 def sources() -> dict[str, Source]:
-    """All that can be fetched, by the name on the command line."""
+    """All sources by their name on the command line."""
     return {"voc": _voc(), "sbd": _sbd(), "coco2014": _coco2014()}
 
 

@@ -1,9 +1,8 @@
-"""Unpacks one folder of a tar or zip archive, believing nothing that the archive says about where its files go.
+"""Unpacks one folder of an untrusted tar or zip archive.
 
 Only regular files and folders are written, by this module itself: no archive library creates a link, a device or a
-permission here (``tarfile``'s own ``data`` filter came with Python 3.11.4 and still creates links). The first name that
-would lead outside ends everything, as do links, devices, sparse and encrypted files inside the folder that is wanted,
-and more bytes than were stated. What an archive makes us hold in memory is bounded too.
+permission here (``tarfile``'s ``data`` filter still creates links). Names that lead outside are refused, as are links,
+devices, sparse and encrypted files inside the wanted folder, and more bytes than stated. Memory is bounded too.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from fsbench.errors import FsbenchError
 from fsbench.io.untrusted import open_regular
 
 ENTRY_BYTES = 512
-"""What an entry counts beside its content, so that a million empty files are a bomb as well."""
+"""Bytes counted for an entry besides its content, so that a million empty files are a bomb as well."""
 MOST_READ = 32 << 20
 """Bytes read from a zip at once. ``zipfile`` reads the list of its entries whole; COCO's 82,783 take 9 MB."""
 BROKEN = (
@@ -42,12 +41,12 @@ BROKEN = (
     IsADirectoryError,
     NotADirectoryError,
 )
-"""What the libraries raise for damaged archives, and the system for a name that is a file and a folder."""
+"""Raised by the libraries for damaged archives, and by the system for a name that is a file and a folder."""
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """``kind``: ``file``, ``folder``, or what else it is; ``read_until``: bytes of the archive read so far."""
+    """``kind``: ``file``, ``folder``, or another in words; ``read_until``: bytes of the archive read so far."""
 
     name: str
     kind: str
@@ -57,15 +56,15 @@ class _Entry:
 
 
 class _BombError(Exception):
-    """More comes out of an archive than was stated."""
+    """An archive unpacks to more than it may."""
 
 
 def unpack(archive: Path, kind: str, folder: str, into: Path, limit: int) -> None:
-    """Write what ``archive`` holds under ``folder`` (all of it for ``""``) to ``into / folder``; the rest is left out.
+    """Unpack ``folder`` of ``archive`` (all of it for ``""``) to ``into / folder``.
 
     ``kind``: ``.zip``, ``.tar`` or ``.tgz``, whatever the file is called. ``into``: a new folder that nobody else uses.
-    ``limit``: the most bytes that the archive may unpack to. Raises FsbenchError where the archive is broken, unsafe or
-    too large; ``into`` may then hold a part.
+    ``limit``: the most bytes it may unpack to. Raises FsbenchError if the archive is broken, unsafe or too large;
+    ``into`` may then hold a part.
     """
     wanted = PurePosixPath(folder).parts
     entries = _zip_entries if kind == ".zip" else partial(_tar_entries, gzipped=kind == ".tgz")
@@ -90,7 +89,7 @@ def unpack(archive: Path, kind: str, folder: str, into: Path, limit: int) -> Non
 
 
 def _safe_parts(archive: Path, name: str) -> tuple[str, ...]:
-    """The parts of an entry's name; raises FsbenchError for one that could lead outside, on any system."""
+    """The parts of an entry's name; raises FsbenchError if it could lead outside on any system."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or not name.isprintable():
         raise FsbenchError(
@@ -131,7 +130,7 @@ class _Counted:
 
 
 class _ZipBytes:
-    """A zip that is read neither in one huge piece, as the list of its entries could be, nor outside of it."""
+    """A zip file that refuses huge reads, as of a forged list of entries, and offsets outside of it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._size = file, os.fstat(file.fileno()).st_size

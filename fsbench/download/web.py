@@ -1,7 +1,7 @@
-"""One HTTP request for the rest of a file, and everything a server can answer to it.
+"""One HTTP request for the rest of a file, and its possible answers.
 
-A part that is there already is asked for with ``Range``, and with ``If-Range`` where the server gave the file a strong
-ETag or a date, so that the rest of a changed file is never glued to the old beginning (RFC 9110, 13.1.5 and 14).
+The rest is requested with ``Range``, and with ``If-Range`` if the server gave the file a strong ETag or a date, so that
+the rest of a changed file is never appended to the old beginning (RFC 9110, 13.1.5 and 14).
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from fsbench.errors import FsbenchError
 from fsbench.version import __version__
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Answers that a later try may not get."""
+"""Statuses that are worth another try."""
 WEB_PAGES = frozenset({"text/html", "application/xhtml+xml"})
-"""What a portal, a block or a moved page sends in place of a file, often with 200 OK and no length."""
+"""Sent by a portal, a block or a moved page in place of a file, often with 200 OK and no length."""
 READ_BYTES = 1 << 18
 
 
 class HostError(Exception):
-    """The host does not give the file, and will not if it is asked again; says why in a few words."""
+    """The host will not give the file; the reason in a few words."""
 
 
 class InterruptedTransferError(Exception):
-    """The connection failed in a way that another try may mend; says how in a few words."""
+    """The connection failed, but another try may work; the reason in a few words."""
 
 
 @dataclass(frozen=True)
 class Validator:
-    """What tells one version of a file at ``url`` from another."""
+    """Identifies a version of the file at ``url``."""
 
     url: str
     etag: str | None = None
@@ -56,14 +56,14 @@ class Validator:
 
 @dataclass(frozen=True)
 class Rest:
-    """An answer: the file from byte ``start`` on (0 where the server does not resume), and its version."""
+    """An answer: the file from byte ``start`` on (0 if the server does not resume), and its version."""
 
     start: int
     validator: Validator
     _response: http.client.HTTPResponse
 
     def read(self) -> bytes:
-        """Some more bytes, none at the end; raises InterruptedTransferError."""
+        """The next bytes, empty at the end; raises InterruptedTransferError."""
         with _network():
             return self._response.read1(READ_BYTES)
 
@@ -72,10 +72,10 @@ def check_url(url: str, option: str) -> str:
     """``url`` without a slash at its end; raises FsbenchError unless it is ``http(s)://HOST/…`` and no more."""
     try:
         parts = urlsplit(url)
-        plain = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and " " not in url
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and " " not in url
     except ValueError:
-        plain = False
-    if not plain or parts.query or parts.fragment or parts.username or not url.isascii() or not url.isprintable():
+        valid = False
+    if not valid or parts.query or parts.fragment or parts.username or not url.isascii() or not url.isprintable():
         raise FsbenchError(
             f"{option} {url!r}: expected the address of a folder, http(s)://HOST/PATH, with no user, query or "
             "fragment: the file's own name is put behind it"
@@ -84,11 +84,11 @@ def check_url(url: str, option: str) -> str:
 
 
 @contextmanager
-def rest_of(url: str, size: int, start: int, known: Validator | None, timeout: float) -> Iterator[Rest]:
-    """Ask ``url`` for its bytes from ``start`` on, of a file that has ``size`` bytes.
+def open_rest(url: str, size: int, start: int, known: Validator | None, timeout: float) -> Iterator[Rest]:
+    """Request the bytes from ``start`` on of a file of ``size`` bytes.
 
-    ``known``: the version that the bytes before ``start`` belong to. Raises InterruptedTransferError where another try
-    may help, and HostError where the answer is not this file: an error, a web page, a file of another size.
+    ``known``: the version of the bytes before ``start``. Raises InterruptedTransferError if another try may help, and
+    HostError if the answer is not this file: an error, a web page, a file of another size.
     """
     request = urllib.request.Request(url, headers={"User-Agent": f"fsbench/{__version__}"})
     if start:
@@ -101,7 +101,7 @@ def rest_of(url: str, size: int, start: int, known: Validator | None, timeout: f
     with response:
         if response.headers.get_content_type() in WEB_PAGES:
             raise HostError("it answers with a web page")
-        began, offered = _where(response)
+        began, offered = _range(response)
         if offered is not None and offered != size:
             raise HostError(_other_file(offered, size))
         if began not in (0, start):
@@ -111,7 +111,7 @@ def rest_of(url: str, size: int, start: int, known: Validator | None, timeout: f
 
 
 def changed(known: Validator | None, rest: Rest) -> bool:
-    """Whether a resumed answer belongs to another version than ``known`` (servers may ignore ``If-Range``)."""
+    """Whether a resumed answer is of another version than ``known`` (servers may ignore ``If-Range``)."""
     if known is None or not rest.start or known.url != rest.validator.url:
         return False
     now = rest.validator
@@ -140,9 +140,9 @@ def _answer(request: urllib.request.Request, size: int, timeout: float) -> http.
         with error:
             if error.code in PASSING:
                 raise InterruptedTransferError(f"it answers {_phrase(error.code)}") from error
-            said = re.fullmatch(r"bytes \*/(\d{1,18})", error.headers.get("Content-Range") or "")
-            if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and said:
-                raise HostError(_other_file(int(said[1]), size)) from error
+            size_there = re.fullmatch(r"bytes \*/(\d{1,18})", error.headers.get("Content-Range") or "")
+            if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and size_there:
+                raise HostError(_other_file(int(size_there[1]), size)) from error
             if error.msg.startswith(urllib.request.HTTPRedirectHandler.inf_msg):
                 raise HostError("it redirects in a circle") from error
             raise HostError(f"it answers {_phrase(error.code)}") from error
@@ -158,15 +158,15 @@ def _answer(request: urllib.request.Request, size: int, timeout: float) -> http.
     return answer
 
 
-def _where(response: http.client.HTTPResponse) -> tuple[int, int | None]:
-    """At which byte an answer begins, and how many bytes the whole file has, if the server says so."""
+def _range(response: http.client.HTTPResponse) -> tuple[int, int | None]:
+    """The first byte of an answer, and the size of the whole file if the server gives it."""
     if response.status == HTTPStatus.OK:
         length = response.headers.get("Content-Length") or ""
         return 0, int(length) if re.fullmatch(r"\d{1,18}", length) else None
-    said = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", response.headers.get("Content-Range") or "")
-    if response.status != HTTPStatus.PARTIAL_CONTENT or not said:
+    found = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", response.headers.get("Content-Range") or "")
+    if response.status != HTTPStatus.PARTIAL_CONTENT or not found:
         raise HostError(f"it answers {_phrase(response.status)} without the file")
-    return int(said[1]), None if said[2] == "*" else int(said[2])
+    return int(found[1]), None if found[2] == "*" else int(found[2])
 
 
 def _other_file(offered: int, size: int) -> str:
@@ -183,7 +183,7 @@ def _phrase(code: int) -> str:
 
 @contextmanager
 def _network() -> Iterator[None]:
-    """Turn what goes wrong on the way into InterruptedTransferError: nothing but the network is used inside."""
+    """Turn errors of the network into InterruptedTransferError: nothing else may be used inside."""
     try:
         yield
     except TimeoutError as error:

@@ -227,7 +227,7 @@ def test_fss1000_on_a_small_disk_and_two_at_once(tmp_path: Path, monkeypatch: py
     archive = release(tmp_path)
     (tmp_path / "root" / WORK).mkdir(parents=True)
     with FileLock(tmp_path / "root" / WORK / "lock"):
-        assert "another download works here" in refusal(lambda: unpacked(archive, tmp_path / "root"))
+        assert "another run is at work here" in refusal(lambda: unpacked(archive, tmp_path / "root"))
     usage = namedtuple("usage", ["total", "used", "free"])
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 0, 10))
     assert "10 bytes are free" in refusal(lambda: unpacked(archive, tmp_path / "root"))

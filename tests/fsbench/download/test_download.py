@@ -140,7 +140,7 @@ def test_a_root_that_is_a_file_or_in_use(server: Server, tmp_path: Path) -> None
     with pytest.raises(FsbenchError, match=r"file.*cannot be written or read \(Not a directory\).*--root"):
         run(source_of(server), tmp_path / "file")
     (tmp_path / WORK).mkdir()
-    with FileLock(tmp_path / WORK / "lock"), pytest.raises(FsbenchError, match="another download works here"):
+    with FileLock(tmp_path / WORK / "lock"), pytest.raises(FsbenchError, match="another run is at work here"):
         run(source_of(server), tmp_path)
 
 
