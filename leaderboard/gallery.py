@@ -171,7 +171,7 @@ def _shown(run: FoldRun, folder: Path, pick: Pick) -> Shown:
     path = prediction_file(fold_folder(folder, pick.fold), pick.number)
     check_size(path, own, own if square is None else (square, square))
     batch = Batch(0, (pick.number,))
-    answers = answer_batch(run, batch, [])
+    answers, _ = answer_batch(run, batch, [])
     if count_batch(run, batch, answers).rows != list(pick.rows):
         raise CheckFailedError(
             f"{path}: counted again, it does not give the counts of the record: the masks are not shown"

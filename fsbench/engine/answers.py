@@ -1,4 +1,4 @@
-"""Who answers the questions: a model that is run, or a folder of predictions made by any program in any language.
+"""The answers to the questions: of a model that is run, or of a folder of predictions made by any program.
 
 The engine sees one interface: a card, whether photographs are needed, and ``answer`` for a batch.
 """
@@ -43,7 +43,7 @@ ONE_EACH = "one tensor or numpy array per episode"
 
 
 class Asked(NamedTuple):
-    """An episode by its ``number`` in the manifest, and how many ``classes`` are asked in it."""
+    """An episode: its ``number`` in the manifest and how many ``classes`` it asks."""
 
     number: int
     classes: int
@@ -63,16 +63,14 @@ class Answers(Protocol):
 
     def prepare(self, device: str) -> None:
         """Called once before the first batch."""
-        ...
 
     def answer(self, asked: Sequence[Asked], episodes: Sequence[Episode]) -> Sequence[object]:
         """One answer per episode; ``episodes`` is empty where no photographs are needed."""
-        ...
 
 
 @dataclass(frozen=True)
 class ModelAnswers:
-    """A model that is run on what it is shown."""
+    """The answers of a model that is run."""
 
     model: Model
     evidence: Evidence = "counts"
@@ -99,16 +97,13 @@ class ModelAnswers:
         ):
             answers = self.model.segment(episodes)
             given = list(answers) if isinstance(answers, Sequence | torch.Tensor | np.ndarray) else None
+        fault = None
         if given is None:
-            raise ModelError(
-                f"model {self.card.name}, {which}: segment returned {type(answers).__name__}, expected a sequence "
-                f"of {ONE_EACH}"
-            )
-        if len(given) != len(episodes):
-            raise ModelError(
-                f"model {self.card.name}, {which}: segment returned {len(given)} answers to {len(episodes)} "
-                f"episodes, expected {ONE_EACH}"
-            )
+            fault = f"{type(answers).__name__}, expected a sequence of"
+        elif len(given) != len(episodes):
+            fault = f"{len(given)} answers to {len(episodes)} episodes, expected"
+        if given is None or fault:
+            raise ModelError(f"model {self.card.name}, {which}: segment returned {fault} {ONE_EACH}")
         return given
 
 
@@ -130,11 +125,11 @@ class PredictionAnswers:
         if not os.path.lexists(given):
             name = re.sub(r"[^a-z0-9._-]", "-", self.folder.resolve().name.lower())[:80]
             return ModelCard(name=name, prompts="none", weights_sha256=digest, description="predictions from files")
-        card = read_typed(given, ModelCard, "a model card", "mend it, or remove it", LARGEST_CARD)
+        card = read_typed(given, ModelCard, "a model card", "correct it, or remove it", LARGEST_CARD)
         return card.model_copy(update={"weights_sha256": digest})
 
     def prepare(self, device: str) -> None:
-        """Nothing to prepare: files are read as they are asked for."""
+        """Does nothing: files are read one by one."""
 
     def check(self, manifest: Manifest, full: Manifest, sizes: Mapping[str, Size], square: Size | None) -> None:
         """Raise FsbenchError for predictions of another manifest, and for missing, extra or wrong-sized files.
@@ -144,18 +139,18 @@ class PredictionAnswers:
         folder = fold_folder(self.folder, self.fold)
         digest = read_digest(folder)
         if digest != full.sha256:
-            said = f"says {digest[:12] or 'nothing'}…, but the manifest asked is {full.sha256[:12]}…"
+            names = f"names {digest[:12] or 'nothing'}…, but the manifest asked is {full.sha256[:12]}…"
             asked = f"--fold {full.fold} --protocol {full.protocol} --shots {full.shots} --seed {full.seed}"
-            raise FsbenchError(f"{folder / MANIFEST}: {said}: predict for 'fsbench episodes … {asked}'")
-        there = {name for name in os.listdir(folder) if name != MANIFEST}  # noqa: PTH208 - names alone
+            raise FsbenchError(f"{folder / MANIFEST}: {names}: predict for 'fsbench episodes … {asked}'")
+        present = {name for name in os.listdir(folder) if name != MANIFEST}  # noqa: PTH208 - names alone
         expected = [self._file(number).name for number in range(len(full.questions))]
-        missing = [name for name in expected[: len(manifest.questions)] if name not in there]
+        missing = [name for name in expected[: len(manifest.questions)] if name not in present]
         if missing:
             raise FsbenchError(
                 f"{folder}: {len(missing)} of {len(manifest.questions)} predictions are missing, first {missing[0]}: "
                 "write one PNG per episode"
             )
-        extra = sorted(there - set(expected))
+        extra = sorted(present - set(expected))
         if extra:
             raise FsbenchError(f"{folder}: {len(extra)} files answer no episode, first {extra[0]}: remove them")
         for number, question in enumerate(manifest.questions):

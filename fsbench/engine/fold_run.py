@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +33,14 @@ from fsbench.scoring.metrics import Counts, count
 from fsbench.scoring.scenes import count_scene, fits
 
 ENOUGH = 8
-"""Episodes after which it can be said what a model's scores are like."""
+"""Episodes after which a model's scores can be judged."""
 
 
 @dataclass(frozen=True)
 class FoldResult:
     """The counts of one fold: rows by episode and class, and the confusion where classes are asked together.
 
-    ``scores``: what the scores are like that were counted.
+    ``scores``: statistics of the scores that were counted.
     """
 
     rows: list[Row]
@@ -52,8 +52,8 @@ class FoldResult:
 class FoldRun:
     """One fold to run: its questions, who answers, and how.
 
-    ``predictions``: the folder in which masks are kept. ``watch``: told what the fold's scores are like so far, after
-    every batch from the ``ENOUGH``-th episode on.
+    ``predictions``: the folder in which masks are kept. ``watch``: called with the statistics of the fold's scores so
+    far, after every batch from the ``ENOUGH``-th episode on.
     """
 
     benchmark: Benchmark
@@ -74,8 +74,8 @@ class FoldRun:
 def run_fold(run: FoldRun, log: CountLog, advance: Callable[[int], None]) -> FoldResult:
     """Answer and count every episode of the fold that is not in ``log`` yet; returns the counts of all of them.
 
-    Raises FsbenchError for a file that cannot be read and ModelError for an answer that is none; what was counted
-    until then stays in the log.
+    Raises FsbenchError for a file that cannot be read and ModelError for an invalid answer; what was counted until
+    then stays in the log.
     """
     batches = cut(run.manifest, run.batch_size)
     todo = [batch for batch in batches if not _is_done(run, batch, log)]
@@ -140,7 +140,7 @@ def _run_batches(
         if position + ahead < len(todo):
             loading.append(pool.submit(_load, run, todo[position + ahead]))
         began = time.perf_counter()
-        masks, scores = _answer(run, batch, episodes)
+        masks, scores = answer_batch(run, batch, episodes)
         model_seconds = time.perf_counter() - began
         counting.append((batch, model_seconds, pool.submit(_keep_and_count, run, batch, masks, scores)))
         so_far, answered = total([so_far, scores]), answered + len(batch.numbers)
@@ -168,15 +168,11 @@ def _sizes(run: FoldRun, question: Question) -> tuple[Size, Size]:
     return own, own if run.protocol.size is None else (run.protocol.size, run.protocol.size)
 
 
-def answer_batch(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> list[Masks | Labels]:
-    """The answers at the size compared: bool 1 x h x w, or uint8 h x w where classes are asked together.
+def answer_batch(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> tuple[list[Masks | Labels], ScoreStats]:
+    """The answers at the size compared, bool 1 x h x w, or uint8 h x w where classes are asked together; their scores.
 
-    Raises ModelError for an answer that is none.
+    Raises ModelError for an invalid answer.
     """
-    return _answer(run, batch, episodes)[0]
-
-
-def _answer(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> tuple[list[Masks | Labels], ScoreStats]:
     questions = _questions(run, batch)
     asked = [Asked(n, len(question.class_ids)) for n, question in zip(batch.numbers, questions, strict=True)]
     masks: list[Masks | Labels] = []
@@ -222,9 +218,8 @@ def count_batch(run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels]) -
             matrix = confusion(answer.astype(np.uint8, copy=False), labels, len(question.class_ids))
             confused.append(sparse(matrix, question.class_ids))
             counted = counts_of(matrix, question.class_ids)
-        for class_id, c in counted.items():
-            numbers = (c.intersection, c.predicted, c.truth, c.valid)
-            rows.append(Row(run.manifest.fold, number, question.query, question.image, class_id, *numbers))
+        key = (run.manifest.fold, number, question.query, question.image)
+        rows += [Row(*key, class_id, *astuple(c)) for class_id, c in counted.items()]
     return FoldResult(rows, added(confused))
 
 
@@ -234,18 +229,9 @@ def _count_scene(run: FoldRun, number: int, question: Question, mask: Masks, obj
     tiles = scenes.tiles[question.query]
     position = ABSENT if question.source is None else tiles.index(question.source)
     c = count(mask, (objects == position + 1).view(np.uint8) if question.source else np.zeros_like(objects))
-    return Row(
-        run.manifest.fold,
-        number,
-        question.query,
-        question.image,
-        question.class_ids[0],
-        c.intersection,
-        c.predicted,
-        c.truth,
-        c.valid,
-        count_scene(mask, objects, len(tiles), position),
-    )
+    key = (run.manifest.fold, number, question.query, question.image, question.class_ids[0])
+    scene = count_scene(mask, objects, len(tiles), position)
+    return Row(*key, c.intersection, c.predicted, c.truth, c.valid, scene)
 
 
 def _count_class(run: FoldRun, query: str, class_id: int, mask: Masks, target: Size) -> Counts:

@@ -1,4 +1,4 @@
-"""From a model's answer to masks at the size where pixels are compared, or to an error that says what was expected.
+"""From a model's answer to masks at the size where pixels are compared, or to an error with what was expected.
 
 Scores are resized bilinearly (align_corners off) and thresholded at 0 afterwards; masks and truths are resized by
 nearest neighbour, so that no label is ever blended.
@@ -26,15 +26,15 @@ MASK_DTYPES = frozenset({"torch.bool", *(f"torch.{sign}int{bits}" for sign in ("
 
 
 class BadAnswerError(ValueError):
-    """The answer to one episode is no prediction; the message says what it is and what was expected."""
+    """An invalid answer to one episode; the message gives what it is and what was expected."""
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
     """A valid answer to one episode.
 
-    ``values``: finite float scores K x H' x W' on the CPU, or a bool mask K x h x w at ``target`` size; ``stats``: what
-    its scores are like.
+    ``values``: finite float scores K x H' x W' on the CPU, or a bool mask K x h x w at ``target`` size; ``stats``: of
+    its scores.
     """
 
     values: Tensor | Masks
@@ -64,15 +64,12 @@ class Answer:
 
 
 def as_masks(answer: object, prompts: int, own: Size, target: Size) -> Masks:
-    """The answer to one episode as bool K x h x w at ``target`` size; raises BadAnswerError as ``read_answer``."""
+    """The answer as bool K x h x w at ``target`` size; raises BadAnswerError as ``read_answer``."""
     return read_answer(answer, prompts, own, target).masks()
 
 
 def as_labels(answer: object, prompts: int, own: Size, target: Size) -> Labels:
-    """The answer to classes asked together as uint8 h x w at ``target`` size, see ``Answer.labels``.
-
-    Raises BadAnswerError as ``read_answer``.
-    """
+    """The answer as uint8 h x w at ``target`` size (``Answer.labels``); raises BadAnswerError as ``read_answer``."""
     return read_answer(answer, prompts, own, target).labels()
 
 
@@ -93,11 +90,11 @@ def read_answer(answer: object, prompts: int, own: Size, target: Size) -> Answer
         raise BadAnswerError(f"got shape {shape}, expected ({prompts}, height, width)")
     if isinstance(answer, torch.Tensor) and answer.is_floating_point():
         scores = answer.detach().to("cpu", torch.float64 if answer.dtype == torch.float64 else torch.float32)
-        return Answer(scores, target, _stats(scores))
-    if isinstance(answer, np.ndarray) and answer.dtype.kind == "f":
+    elif isinstance(answer, np.ndarray) and answer.dtype.kind == "f":
         scores = _tensor(answer)
-        return Answer(scores, target, _stats(scores))
-    return Answer(_mask(answer, own, target), target, NO_SCORES)
+    else:
+        return Answer(_mask(answer, own, target), target, NO_SCORES)
+    return Answer(scores, target, _stats(scores))
 
 
 def _tensor(scores: npt.NDArray[Any]) -> Tensor:
@@ -109,7 +106,7 @@ def _tensor(scores: npt.NDArray[Any]) -> Tensor:
 
 
 def _stats(scores: Tensor) -> ScoreStats:
-    """What the scores are like; raises BadAnswerError unless all are finite."""
+    """The statistics of scores; raises BadAnswerError unless all are finite."""
     import torch
 
     low, high = (float(end) for end in torch.aminmax(scores))  # both NaN where any score is

@@ -1,6 +1,6 @@
-"""What will be asked, settled before anything is read: the model, the questions, and where the record will lie.
+"""The plan of an evaluation, made before any photograph is read: the model, the questions, the record's folder.
 
-Everything that can be wrong with the way an evaluation was asked for is found here, in one line each.
+Every fault of a request is found here, in one line each.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class Questions:
             if value is None and name not in ("seed", "run", "batch_size"):
                 continue
             if not isinstance(value, int) or not smallest <= value <= largest:
-                said = f"--{name.replace('_', '-')} {value}"
-                raise FsbenchError(f"{said}: must be a whole number from {smallest} to {largest}")
+                flag = f"--{name.replace('_', '-')} {value}"
+                raise FsbenchError(f"{flag}: must be a whole number from {smallest} to {largest}")
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def make_plan(
     asked = [lists.check_fold(fold) for fold in (lists.folds if questions.folds is None else questions.folds)]
     folds = [fold for fold in lists.folds if fold in asked]
     if not folds:
-        raise FsbenchError(f"no fold is asked: choose of {', '.join(lists.folds)}, or all")
+        raise FsbenchError(f"no fold is asked: choose from {', '.join(lists.folds)}, or all")
     answers = {fold: loaded.answers(fold) for fold in folds}
     card = joined_card(loaded, answers)
     shots = questions.shots
@@ -152,6 +152,7 @@ def make_plan(
             of_fold.check(manifests[fold], drawn[fold], sizes, square)
     model = recorded_model(loaded, card, contaminated)
     modified = _modified(questions, protocol, benchmark)
+    setting = (model, lists.name, protocol.id, shots, questions.seed, questions.run, questions.limit, modified)
     return Plan(
         benchmark=benchmark,
         protocol=protocol,
@@ -166,10 +167,7 @@ def make_plan(
         model=model,
         recorded_benchmark=_recorded_benchmark(benchmark),
         modified=modified,
-        folder=out
-        / record_folder(
-            model, lists.name, protocol.id, shots, questions.seed, questions.run, questions.limit, modified
-        ),
+        folder=out / record_folder(*setting),
     )
 
 
@@ -183,20 +181,21 @@ def _modified(questions: Questions, protocol: Protocol, benchmark: Benchmark) ->
 
 
 def _recorded_benchmark(benchmark: Benchmark) -> RecordedBenchmark:
-    """What a record says of a benchmark."""
+    """The fields of a benchmark in a record."""
+    lists, digests = benchmark.lists, benchmark.digests
     return RecordedBenchmark(
-        name=benchmark.lists.name,
+        name=lists.name,
         title=benchmark.title,
         partial=benchmark.partial,
         present=benchmark.counts["val_present"],
         total=benchmark.counts["val_total"],
-        partition=benchmark.lists.partition,
-        mask_rule=benchmark.lists.mask_rule,
-        class_names_sha256=benchmark.lists.names_digest(),
-        lists_sha256=benchmark.digests.lists,
-        masks_sha256=benchmark.digests.masks,
-        sources_sha256=benchmark.digests.sources,
-        folds=tuple(benchmark.lists.folds),
+        partition=lists.partition,
+        mask_rule=lists.mask_rule,
+        class_names_sha256=lists.names_digest(),
+        lists_sha256=digests.lists,
+        masks_sha256=digests.masks,
+        sources_sha256=digests.sources,
+        folds=tuple(lists.folds),
         builder_version=benchmark.builder_version,
-        without_mask=benchmark.lists.without_mask,
+        without_mask=lists.without_mask,
     )

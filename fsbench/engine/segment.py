@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.uint8]
 
 ORIENTATION = 0x0112
-"""The EXIF tag that says how a photograph was held."""
+"""The EXIF tag of how the camera was held."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,15 +84,15 @@ def segment(
     """
     asked = _asked(names)
     pixels = _pixels(image)
-    where = resolve_device(device)
+    device = resolve_device(device)
     texts = {key: str(value) for key, value in (options or {}).items()}
     answers = LoadedModel.load(model, texts).single
     if not isinstance(answers, ModelAnswers):
-        said = "holds {fold}: name the checkpoint of one fold" if answers is None else "is not run: name a model"
-        raise FsbenchError(f"model {model}: {said}")
+        fault = "holds {fold}: name the checkpoint of one fold" if answers is None else "is not run: name a model"
+        raise FsbenchError(f"model {model}: {fault}")
     if answers.card.prompts not in ("text", "none"):
         raise FsbenchError(f"model {answers.card.name} needs support masks, but segment asks by text alone")
-    answers.prepare(where)
+    answers.prepare(device)
     size = pixels.shape[0], pixels.shape[1]
     (answer,) = answers.answer([Asked(0, len(asked))], [_episode(pixels, asked)])
     try:
@@ -140,22 +140,16 @@ def _pixels(image: str | Path | Pixels) -> Pixels:
 
 def _upright(data: bytes, pixels: Pixels) -> Pixels:
     """``pixels`` of the file ``data``, turned as its EXIF orientation says (Exif 2.32, tag 0x0112)."""
-    from PIL import Image
+    from PIL import Image, ImageOps
 
-    turn = Image.Transpose
-    turns = {
-        2: turn.FLIP_LEFT_RIGHT,
-        3: turn.ROTATE_180,
-        4: turn.FLIP_TOP_BOTTOM,
-        5: turn.TRANSPOSE,
-        6: turn.ROTATE_270,
-        7: turn.TRANSVERSE,
-        8: turn.ROTATE_90,
-    }
     try:
         with Image.open(io.BytesIO(data)) as image:
             turned = image.format == "TIFF"  # Pillow turns these when it decodes them
-            held = None if turned else turns.get(image.getexif().get(ORIENTATION, 1))
-    except (OSError, SyntaxError, ValueError, struct.error):  # EXIF that is damaged says nothing
-        held = None
-    return pixels if held is None else np.array(Image.fromarray(pixels).transpose(held))
+            orientation = 1 if turned else image.getexif().get(ORIENTATION, 1)
+    except (OSError, SyntaxError, ValueError, struct.error):  # damaged EXIF is ignored
+        return pixels
+    if orientation not in range(2, 9):
+        return pixels
+    lying = Image.fromarray(pixels)
+    lying.getexif()[ORIENTATION] = orientation
+    return np.array(ImageOps.exif_transpose(lying))
