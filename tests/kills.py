@@ -1,6 +1,6 @@
 """Runs of the command line in processes of their own, killed with SIGKILL before a chosen file operation.
 
-Python's audit events tell of every operation before it happens: a file opened for writing, a rename, a removal, a new
+Python's audit events announce every operation before it happens: a file opened for writing, a rename, a removal, a new
 folder; ``os.fsync`` has none and is wrapped. A fork server has everything imported, so that a run takes a moment.
 """
 
@@ -9,13 +9,18 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from itertools import count
 from pathlib import Path
 from typing import Any
+
+import pyarrow.parquet
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
 
 Command = Sequence[str | Path]
 
@@ -23,28 +28,34 @@ EVENTS = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate"}
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    [
-        *(
-            "torch",
-            "pandas",
-            "rich.table",
-            "fsbench.cli.main",
-            "fsbench.engine.evaluate",
-            "fusioner.cli",
-            "mosaic4.push",
-        ),
-        *("mosaic4.benchmark", "leaderboard.cli", "leaderboard.site.build", "tests.fsbench.sample_models"),
-    ]
+    """torch torch._dynamo pandas rich.table safetensors.torch fsbench.cli.main fsbench.engine.evaluate
+    fsbench.training.run rich.console PIL.JpegImagePlugin PIL.PngImagePlugin pyarrow.pandas_compat fsbench.download.run fsbench.pictures.contact_sheet fusioner.cli fusioner.trainer mosaic4.push
+    mosaic4.benchmark fsbench.benchmarks.coco.coco20i fsbench.benchmarks.pascal.coco_to_voc fsbench.benchmarks.toy.build
+    fsbench.benchmarks.own.folder fsbench.benchmarks.fss.fss1000 scipy.io pycocotools.mask
+    leaderboard.cli leaderboard.site.build tests.kills tests.fsbench.sample_models tests.fsbench.training.small_trainer""".split()
 )
 
+EVERY = [pytest.param(False, id="some"), pytest.param(True, id="all", marks=pytest.mark.long)]
+"""Whether a test kills before every operation."""
+READERS: dict[str, Callable[[Path], object]] = {
+    ".json": lambda path: json.loads(path.read_bytes()),
+    ".parquet": pyarrow.parquet.read_table,
+    ".png": lambda path: Image.open(path).load(),
+    ".safetensors": load_file,
+}
+"""Suffix -> reads the whole file, or fails."""
 
-def start(commands: Sequence[Command], said: Path, kill_before: int | None = None) -> Any:
-    """Start ``commands``, one after the other, in a process; what it prints goes to ``said``.
 
-    ``kill_before``: the number of the file operation, from 0, before which it kills itself.
+def start(
+    commands: Sequence[Command], log: Path, kill_before: int | None = None, patch: Callable[[], object] | None = None
+) -> Any:
+    """Start ``commands``, one after the other, in a process that prints to ``log``.
+
+    ``kill_before``: the number of the file operation, from 0, before which it kills itself. ``patch`` (pickled) is
+    called there first. The process logs the number of its operations last.
     """
     texts = [[str(part) for part in command] for command in commands]
-    process = CONTEXT.Process(target=_run, args=(texts, str(said), kill_before))
+    process = CONTEXT.Process(target=_run, args=(texts, str(log), kill_before, patch))
     process.start()
     return process
 
@@ -61,48 +72,78 @@ def ended(process: Any) -> int:
     return int(code)
 
 
-def kills(
-    commands: Sequence[Command], folder: Path, step: int, prepare: Callable[[Path], object] = Path.mkdir
-) -> Iterator[Path]:
-    """Kill the commands before operation 0, ``step``, … in turn, run them again to their end, and give each folder.
+def check_kills(
+    commands: Sequence[Command],
+    folder: Path,
+    every: bool,
+    *,
+    prepare: Callable[[Path], object] = Path.mkdir,
+    patch: Callable[[], object] | None = None,
+    kills: int = 2,
+    check: Callable[[Path], object] = lambda at: None,
+) -> dict[str, Any]:
+    """Kill the commands before ``every`` file operation, or before ``kills`` of them, and run them again each time.
 
-    Each try has a folder of its own, which ``prepare`` makes and for which ``{}`` stands in the commands. The last try
-    ends before it would be killed.
+    A killed run leaves no half-written file under a final name, and the next one ends with the bytes of an unkilled
+    run, which are returned. They write to ``folder/out``, which ``prepare`` makes each time, ``{}`` in the commands
+    stands for, and ``check`` looks at in the end.
     """
-    for number in count(0, step):
-        at, said = folder / str(number), folder / f"{number}.txt"
-        prepare(at)
-        filled = [[str(part).replace("{}", str(at)) for part in command] for command in commands]
-        code = ended(start(filled, said, number))
-        assert code in (0, -signal.SIGKILL), said.read_text()
-        assert ended(start(filled, said)) == 0, f"after a kill before operation {number}: {said.read_text()}"
-        yield at
-        if code == 0:
-            return
+    folder.mkdir(exist_ok=True)
+    out, log = folder / "out", folder / "log.txt"
+    filled = [[str(part).replace("{}", str(out)) for part in command] for command in commands]
+
+    def run(kill_before: int | None) -> int:
+        return ended(start(filled, log, kill_before, patch))
+
+    prepare(out)
+    before = contents(out)
+    assert run(None) == 0, log.read_text()
+    whole = contents(out)
+    operations = int(log.read_text().splitlines()[-1])
+    assert operations > kills
+    for number in range(operations) if every else [operations * (2 * n + 1) // (2 * kills) for n in range(kills)]:
+        shutil.rmtree(out)
+        prepare(out)
+        assert run(number) == -signal.SIGKILL, f"not killed before {number} of {operations}: {log.read_text()}"
+        for name, data in contents(out).items():
+            hidden = any(part.startswith(".") for part in Path(name).parts)
+            if not hidden and data not in (whole.get(name), before.get(name), EMPTY):
+                READERS[Path(name).suffix](out / name)
+        assert run(None) == 0, f"after a kill before operation {number}: {log.read_text()}"
+        after = contents(out)
+        assert sorted(after) == sorted(whole), f"after a kill before operation {number}"
+        assert [name for name in whole if after[name] != whole[name]] == [], f"after a kill before {number}"
+        check(out)
+    return whole
+
+
+EMPTY = "an empty folder"
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """Every file below ``folder``, hidden ones too, and empty folders; records without their timings."""
+    """Every file below ``folder``, hidden ones too, and empty folders; without timings."""
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_dir():
             if not any(path.iterdir()):
-                found[name] = "an empty folder"
-        elif path.name == "record.json":
-            found[name] = {key: value for key, value in json.loads(path.read_bytes()).items() if key != "timings"}
+                found[name] = EMPTY
+        elif path.name in ("record.json", "training.json"):
+            varying = ("timings",) if path.name == "record.json" else ("timings", "environment", "sha256")
+            found[name] = {key: value for key, value in json.loads(path.read_bytes()).items() if key not in varying}
         else:
             found[name] = path.read_bytes()
     return found
 
 
-def _run(commands: list[list[str]], said: str, kill_before: int | None) -> None:
-    from fsbench.cli.main import main
-
+def _run(commands: list[list[str]], log: str, kill_before: int | None, patch: Callable[[], object] | None) -> None:
     os.environ["GIT_DIR"] = os.devnull  # records name the commit, and somebody may commit during the test
-    with Path(said).open("w", encoding="utf-8") as out, redirect_stdout(out), redirect_stderr(out):
-        if kill_before is not None:
-            _count(kill_before)
+    with Path(log).open("w", encoding="utf-8") as out, redirect_stdout(out), redirect_stderr(out):
+        if patch is not None:
+            patch()
+        from fsbench.cli.main import main
+
+        done = _count(kill_before)
         for command in commands:
             try:
                 main(command)
@@ -110,10 +151,11 @@ def _run(commands: list[list[str]], said: str, kill_before: int | None) -> None:
                 out.flush()
                 if end.code:
                     sys.exit(end.code)
+        print(done())
 
 
-def _count(kill_before: int) -> None:
-    """Kill this process before its file operation number ``kill_before``."""
+def _count(kill_before: int | None) -> Callable[[], int]:
+    """Kill this process before its file operation number ``kill_before``; gives how many there were."""
     done = 0
 
     def operation() -> None:
@@ -134,3 +176,4 @@ def _count(kill_before: int) -> None:
 
     os.fsync = counted_fsync
     sys.addaudithook(hear)
+    return lambda: done

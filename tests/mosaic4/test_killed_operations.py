@@ -1,4 +1,4 @@
-"""A build of each form that is killed before any file operation: the same command then ends with the same bytes."""
+"""A build of each form killed before a file operation: the same command then ends with the same bytes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from pathlib import Path
 import pytest
 
 from mosaic4.dataset import FORMS, Form
-from tests.leaderboard.test_killed_commands import check
+from tests.kills import EVERY, check_kills
 from tests.mosaic4.drawn_folders import KEYS, draw_folders
 
-STEPS: dict[Form, tuple[int, int]] = {"recipe": (23, 1), "png": (307, 11), "parquet": (29, 1)}
-"""Form -> steps from one operation to the next that is met, here and by ``pytest -m long``; PNGs are 100 files."""
+
+def two_samples_of_a_class() -> None:
+    from mosaic4 import build
+
+    build.sample_ids = lambda key: [f"{key}/1", f"{key}/2"]
 
 
+@pytest.mark.parametrize("every", EVERY)
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("which", [pytest.param(0, id="some"), pytest.param(1, id="all", marks=pytest.mark.long)])
-def test_build(form: Form, which: int, tmp_path: Path) -> None:
-    raw = draw_folders(tmp_path / "raw")
-    (tmp_path / "classes.txt").write_text("\n".join(KEYS) + "\n", encoding="utf-8")
+def test_a_killed_build_ends_with_the_same_bytes(form: Form, every: bool, tmp_path: Path) -> None:
+    keys = KEYS[:4]
+    raw = draw_folders(tmp_path / "raw", keys, samples=2)
+    (tmp_path / "classes.txt").write_text("\n".join(keys) + "\n", encoding="utf-8")
     given = ("--root", raw, "--classes", tmp_path / "classes.txt", "--format", form, "--workers", "1")
-    step = STEPS[form][which]
-    commands = [("build", "mosaic4", *given, "--out", "{}/mosaic"), ("verify", "{}/mosaic")]
-    (tmp_path / "tries").mkdir()
-    assert check(commands, tmp_path / "tries", step) > 20 // step
+    command = ("build", "mosaic4", *given, "--out", "{}/mosaic")
+    whole = check_kills([command], tmp_path / "tries", every, patch=two_samples_of_a_class)
+    assert len([name for name in whole if name.endswith(".png")]) == (16 if form == "png" else 0)

@@ -1,31 +1,66 @@
-"""A build and an archive by hand, killed before any file operation: the same command ends with the same bytes."""
+"""Builds killed before a file operation: the same command then ends with the same bytes."""
 
 from __future__ import annotations
 
-import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from fsbench.benchmarks.pascal import lists as pascal_lists
+from tests.fsbench.benchmarks.small_coco import IDS, PAIRS, small_coco
+from tests.fsbench.benchmarks.cut_lists import cut_lists
+from tests.fsbench.benchmarks.synthetic_voc import write_voc
 from tests.fss_as_released import write_release
-from tests.leaderboard.test_killed_commands import EVERY, check
+from tests.kills import EVERY, Command, check_kills
+
+VOC = [*pascal_lists.samples("val")[:2]]
 
 
-@pytest.mark.parametrize("step", EVERY)
-def test_fss_1000(step: int, tmp_path: Path) -> None:
-    write_release(tmp_path / "raw", ("peregine_falcon", "screw"))
-    (tmp_path / "classes.txt").write_text("screw\nperegine_falcon\n", encoding="utf-8")
-    given = ("--root", tmp_path / "raw", "--classes", tmp_path / "classes.txt", "--workers", "1")
-    (tmp_path / "tries").mkdir()
-    commands = [("build", "fss-1000", *given, "--out", "{}/fss"), ("verify", "{}/fss")]
-    assert check(commands, tmp_path / "tries", step) > 10 // step
+def folder(raw: Path) -> Command:
+    noise = np.random.RandomState(1)
+    for number in range(3):
+        for kind, pixels in (("images", noise.randint(0, 255, (8, 8, 3))), ("masks", noise.randint(0, 3, (8, 8)))):
+            (raw / kind).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels.astype(np.uint8)).save(raw / kind / f"{number}.png")
+    (raw / "classes.txt").write_text("cat\ndog\n")
+    return ("--images", raw / "images", "--masks", raw / "masks", "--classes", raw / "classes.txt", "--name", "mine")
 
 
-@pytest.mark.parametrize("step", EVERY)
-def test_an_archive_by_hand(step: int, tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "fewshot_data.zip", "w") as archive:
-        for path in sorted(write_release(tmp_path / "raw", ("screw",)).rglob("*.*")):
-            archive.write(path, f"fewshot_data/{path.relative_to(tmp_path / 'raw')}")
-    (tmp_path / "tries").mkdir()
-    commands = [("download", "fss-1000", "--archive", tmp_path / "fewshot_data.zip", "--root", "{}")]
-    assert check(commands, tmp_path / "tries", step) > 20 // step
+def fss_1000(raw: Path) -> Command:
+    write_release(raw, ("peregine_falcon", "screw"))
+    (raw / "classes.txt").write_text("screw\nperegine_falcon\n", encoding="utf-8")
+    return ("--root", raw, "--classes", raw / "classes.txt")
+
+
+def coco_20i(raw: Path) -> Command:
+    return ("--root", small_coco(raw), "--partial")
+
+
+def pascal_5i(raw: Path) -> Command:
+    return ("--root", write_voc(raw, VOC), "--partial")
+
+
+def toy(raw: Path) -> Command:
+    return ("--root", "{}/drawn")
+
+
+INPUTS: dict[str, Callable[[Path], Command]] = {
+    "folder": folder,
+    "fss-1000": fss_1000,
+    "coco-20i": coco_20i,
+    "pascal-5i": pascal_5i,
+    "coco-20i-to-pascal-voc": pascal_5i,
+    "toy": toy,
+}
+
+
+@pytest.mark.parametrize("every", EVERY)
+@pytest.mark.parametrize("name", INPUTS)
+def test_a_killed_build_ends_with_the_same_bytes(name: str, every: bool, tmp_path: Path) -> None:
+    build = ("build", name, *INPUTS[name](tmp_path / "raw"), "--workers", "1", "--out", "{}/built")
+    patch = partial(cut_lists, VOC, [pair for pair in PAIRS if int(pair[0][-12:]) in IDS])
+    check_kills([build], tmp_path / "tries", every, patch=None if name == "fss-1000" else patch)

@@ -17,7 +17,6 @@ from fsbench.index.benchmark import Benchmark, open_benchmark
 from fsbench.training.run import Request, train_folds
 from fsbench.training.tensors import read_tensors
 from tests.fsbench.training import small_trainer as tiny_trainer
-from tests.kills import contents, kills
 
 DIFFERS = ("timings", "environment", "sha256")
 OPTIONS = {"epochs": 3, "dropout": 0.3, "average": True, "pause": 0.01}
@@ -122,33 +121,3 @@ def test_another_seed_is_another_training(
 ) -> None:
     other = finish(small, tmp_path / "run", features=features, seed=1)
     assert other["model.safetensors"] != undisturbed["model.safetensors"]
-
-
-def left(folder: Path) -> dict[str, Any]:
-    """All files of a run."""
-    found = contents(folder)
-    return {**found, "run/fold1/training.json": lasting(found["run/fold1/training.json"])}
-
-
-@pytest.mark.parametrize("step", [13, pytest.param(3, marks=pytest.mark.long)])
-def test_a_kill_before_any_file_operation_changes_nothing(
-    small: Benchmark,
-    tmp_path: Path,
-    features: Path,
-    undisturbed: dict[str, Any],
-    step: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """State, best weights, checkpoint, card and report: a rerun ends with the same files, and no others."""
-    monkeypatch.syspath_prepend(tiny_trainer.announced(tmp_path / "path"))
-    said = f"train tiny -b {small.folder} -f 1 --epochs 1 --batch-size 20 --save-seconds 0 --threads 1 --device cpu"
-    command = [*said.split(), "--no-tensorboard", "--features", str(features), "--out", "{}/run"]
-    (tmp_path / "whole").mkdir()
-    *_, whole = kills([command], tmp_path / "whole", 1000)
-    expected = left(whole)
-    assert set(expected) == {"run/fold1/model.safetensors", "run/fold1/card.json", "run/fold1/training.json"}
-    tried = 0
-    for folder in kills([command], tmp_path, step):
-        assert left(folder) == expected
-        tried += 1
-    assert tried > 3

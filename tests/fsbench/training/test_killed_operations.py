@@ -1,0 +1,24 @@
+"""A training killed before a file operation ends with the state, weights, card and report of an unkilled one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fsbench.small_benchmark import small_benchmark
+from tests.fsbench.training import small_trainer
+from tests.kills import EVERY, check_kills, ended, start
+
+
+@pytest.mark.parametrize("every", EVERY)
+def test_a_killed_training_ends_with_the_same_bytes(
+    every: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(small_trainer.announced(tmp_path / "path"))
+    small = small_benchmark(tmp_path / "small", classes=2, folds=2)
+    said = f"train tiny -b {small.folder} -f 1 --epochs 2 --save-seconds 0 --threads 1 --device cpu --no-tensorboard"
+    command = [*said.split(), "--features", tmp_path / "features", "--out"]
+    assert ended(start([[*command, tmp_path / "first"]], tmp_path / "log.txt")) == 0  # computes the features
+    whole = check_kills([[*command, "{}"]], tmp_path / "tries", every, kills=3)
+    assert set(whole) == {"fold1/model.safetensors", "fold1/card.json", "fold1/training.json"}
