@@ -30,18 +30,15 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
 def results(small: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``whole`` with a record of both folds and its masks, ``a`` and ``b`` with one of each fold, and a site of a."""
     folder = tmp_path_factory.mktemp("results")
-    commands = [
-        evaluation(small, "--save-predictions", out=folder / "whole"),
-        evaluation(small, "-f", "0", out=folder / "a"),
-        evaluation(small, "-f", "1", out=folder / "b"),
+    evaluated = ("evaluate", "-b", small.folder, *MODEL)
+    commands: list[Command] = [
+        (*evaluated, "--save-predictions", "--out", folder / "whole"),
+        (*evaluated, "-f", "0", "--out", folder / "a"),
+        (*evaluated, "-f", "1", "--out", folder / "b"),
         ("leaderboard", "build", folder / "a", "--out", folder / "first/site"),
     ]
     assert ended(start(commands, folder / "log.txt")) == 0, (folder / "log.txt").read_text()
     return folder
-
-
-def evaluation(small: Benchmark, *flags: str, out: str | Path = "{}") -> Command:
-    return ("evaluate", "-b", small.folder, *MODEL, "--limit", "3", "--out", out, *flags)
 
 
 def check_records(commands: list[Command], folder: Path, every: bool, small: Benchmark, **options: Any) -> None:
@@ -64,12 +61,14 @@ EVALUATIONS = {
 @pytest.mark.parametrize("every", EVERY)
 @pytest.mark.parametrize("name", EVALUATIONS)
 def test_evaluate(name: str, every: bool, small: Benchmark, tmp_path: Path) -> None:
-    check_records([evaluation(small, *flags) for flags in EVALUATIONS[name]], tmp_path, every, small)
+    evaluate = ("evaluate", "-b", small.folder, *MODEL, "--limit", "3", "--out", "{}")
+    check_records([(*evaluate, *flags) for flags in EVALUATIONS[name]], tmp_path, every, small)
 
 
 @pytest.mark.parametrize("every", EVERY)
 def test_evaluate_replaces_a_fold(every: bool, small: Benchmark, results: Path, tmp_path: Path) -> None:
-    command = evaluation(small, "--save-predictions", "-f", "1", "--if-exists", "replace")
+    flags = ("--save-predictions", "-f", "1", "--if-exists", "replace")
+    command = ("evaluate", "-b", small.folder, *MODEL, "--out", "{}", *flags)
     check_records([command], tmp_path, every, small, prepare=partial(shutil.copytree, results / "whole"))
 
 

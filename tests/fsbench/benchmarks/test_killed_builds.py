@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from fsbench.benchmarks.pascal import lists as pascal_lists
-from tests.fsbench.benchmarks.small_coco import IDS, PAIRS, small_coco
 from tests.fsbench.benchmarks.cut_lists import cut_lists
+from tests.fsbench.benchmarks.small_coco import IDS, PAIRS, small_coco
 from tests.fsbench.benchmarks.synthetic_voc import write_voc
 from tests.fss_as_released import write_release
 from tests.kills import EVERY, Command, check_kills
