@@ -20,10 +20,9 @@ many classes as tiles, so they are not broken down by them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import fsum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,23 +34,13 @@ from fsbench.scoring.metrics import IntArray
 from leaderboard.count_columns import MOST_ROWS, CountColumns, OwnRows, own_rows, read_count_columns, sums_of
 from leaderboard.support_sizes import AGAINST_SUPPORT, SupportSizes
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 OBJECT_SIZE = ("< 1 %", "1-10 %", "> 10 %")
 CLASSES_PER_IMAGE = ("1", "2", "3+")
-TITLES = {
-    "object_size": "object size, true pixels of valid ones",
-    "classes_per_image": "classes per image",
-    "against_support": "size of query against support",
-}
-NOTE = "Bins hold different classes: compare models in a bin, not one bin with another nor with the score of all."
-"""What must be said wherever a breakdown is shown."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What a bin holds, of a fold or of all. ``classes`` have a sample there, ``left_out`` have none; ``miou``: a
+    """The contents of a bin, of one fold or all: ``classes`` have a sample there, ``left_out`` have none; ``miou`` is a
     fraction, None where no class has a sample.
     """
 
@@ -73,7 +62,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """``key``: one of ``TITLES``; ``bins``: all, empty ones too."""
+    """``key``: object_size, classes_per_image or against_support; ``bins``: all, empty ones too."""
 
     key: str
     bins: tuple[Bin, ...]
@@ -111,19 +100,6 @@ def breakdowns(record: Record, counts: CountColumns, supports: SupportSizes | No
     if one_class and supports is not None and supports.manifests == record.manifests_sha256:
         found.append(_breakdown("against_support", AGAINST_SUPPORT, _of_episodes(supports, rows, counts.path), rows))
     return tuple(found)
-
-
-def breakdown_table(found: Sequence[Breakdown]) -> pd.DataFrame:
-    """One row a breakdown, bin and fold (null: all folds): episodes, images, classes, left_out and miou, a fraction."""
-    import pandas as pd
-
-    rows = [
-        {"breakdown": breakdown.key, "bin": of_bin.name, "fold": fold, **vars(part)}
-        for breakdown in found
-        for of_bin in breakdown.bins
-        for fold, part in [(None, of_bin.total), *of_bin.folds.items()]
-    ]
-    return pd.DataFrame(rows, columns=["breakdown", "bin", "fold", *(field.name for field in fields(Part))])
 
 
 def _of_episodes(supports: SupportSizes, rows: OwnRows, path: Path) -> IntArray:

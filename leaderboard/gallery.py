@@ -1,37 +1,32 @@
 """A gallery: some episodes of a record whose masks were kept, as pictures, from the best answer to the worst.
 
-Masks may come from strangers, so they are believed only where they are of the record's manifest and give, counted
-again, the counts that the record was scored from. Which episodes are shown depends on the counts alone.
+Masks are untrusted: they are shown only if they belong to the record's manifest and, counted again, give the counts
+that the record was scored from. Which episodes are shown depends on the counts alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from io import BytesIO
 from math import fsum
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
 from fsbench.engine.answers import PredictionAnswers
 from fsbench.engine.batches import Batch
 from fsbench.engine.fold_run import FoldRun, answer_batch, count_batch
 from fsbench.engine.prediction_files import MANIFEST, check_size, fold_folder, prediction_file, read_digest
-from fsbench.episodes.draws import draw
-from fsbench.episodes.manifest import Question
 from fsbench.errors import CheckFailedError, FsbenchError
 from fsbench.index.benchmark import Benchmark
 from fsbench.io.palette import colour_of
 from fsbench.io.untrusted import plain
 from fsbench.pictures.painted_labels import fitted, paint_answer
 from fsbench.records.counts import BACKGROUND, Row
-from fsbench.records.record import PRESENT
 from fsbench.results.read_back import Stored, read_stored
-
-Labels = npt.NDArray[np.uint8]
+from leaderboard.support_sizes import redraw
 
 BOX = 320, 320
 """Height and width that a picture is fitted into, pixels."""
@@ -51,8 +46,8 @@ class Pick:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A picture of an episode: ``image`` is a JPEG of ``width`` x ``height`` pixels.
+class Picture:
+    """An episode as a picture: ``image`` is a JPEG of ``width`` x ``height`` pixels.
 
     ``classes``: key and colour (``#rrggbb``) of the classes that are true or answered in it, in the order asked.
     """
@@ -66,12 +61,17 @@ class Shown:
     width: int
     height: int
 
+    @property
+    def path(self) -> str:
+        """The path of the image in a site, named by its bytes."""
+        return f"pictures/{sha256(self.image).hexdigest()[:20]}.jpg"
+
 
 @dataclass(frozen=True)
 class Gallery:
-    """``shown``: from the best to the worst. ``caption``: what they are and how they were chosen."""
+    """``pictures``: from the best to the worst; ``caption``: what they are and how they were selected."""
 
-    shown: tuple[Shown, ...]
+    pictures: tuple[Picture, ...]
     caption: str
 
 
@@ -92,9 +92,8 @@ def ranked(rows: Sequence[Row]) -> list[Pick]:
     return sorted(picks, key=lambda pick: -pick.iou)
 
 
-def choose(rows: Sequence[Row], n: int = 12) -> list[Pick]:
-    """The best and the worst episode by IoU and ``n - 2`` at equal distances of rank between them, the best first."""
-    picks = ranked(rows)
+def spaced(picks: Sequence[Pick], n: int) -> Sequence[Pick]:
+    """The best and the worst of ``picks`` and ``n - 2`` at equal distances of rank between them, the best first."""
     if len(picks) <= n:
         return picks
     if n < 2:
@@ -102,29 +101,29 @@ def choose(rows: Sequence[Row], n: int = 12) -> list[Pick]:
     return [picks[i * (len(picks) - 1) // (n - 1)] for i in range(n)]
 
 
-def pictures(record: Path, benchmark: Benchmark, n: int = 12) -> Gallery:
-    """Pictures of ``n`` episodes of the record in the folder ``record``, whose masks lie in ``predictions`` there.
+def make_gallery(record: Path, benchmark: Benchmark, n: int = 12) -> Gallery:
+    """Pictures of ``n`` episodes of the record in the folder ``record``, with the masks in its ``predictions``.
 
     Raises FsbenchError where no masks were kept, the benchmark is not the record's, or a mask cannot be read; and
     CheckFailedError where masks are of another manifest or do not give the record's counts.
     """
     stored = read_stored(record)
     _check_benchmark(stored, benchmark)
-    there = [fold for fold in stored.rows if (fold_folder(record / FOLDER, fold) / MANIFEST).is_file()]
-    if not there:
+    folds = [fold for fold in stored.rows if (fold_folder(record / FOLDER, fold) / MANIFEST).is_file()]
+    if not folds:
         raise FsbenchError(f"{record / FOLDER}: holds no predictions: evaluate with --save-predictions")
-    rows = [row for fold in there for row in stored.rows[fold]]
-    picks = choose(rows, n)
-    asked = {fold: _asked(stored, benchmark, fold, record / FOLDER) for fold in there}
-    shown = tuple(_shown(asked[pick.fold], record / FOLDER, pick) for pick in picks)
-    return Gallery(shown, _caption(stored, there, len(shown), len(ranked(rows))))
+    picks = ranked([row for fold in folds for row in stored.rows[fold]])
+    selected = spaced(picks, n)
+    runs = {fold: _replayed(stored, benchmark, fold, record / FOLDER) for fold in folds}
+    pictures = tuple(_picture(runs[pick.fold], record / FOLDER, pick) for pick in selected)
+    return Gallery(pictures, _caption(stored, folds, len(pictures), len(picks)))
 
 
 def _check_benchmark(stored: Stored, benchmark: Benchmark) -> None:
-    said = stored.record.benchmark
+    recorded = stored.record.benchmark
     for what, was, is_now in (
-        ("lists", said.lists_sha256, benchmark.digests.lists),
-        ("masks", said.masks_sha256, benchmark.digests.masks),
+        ("lists", recorded.lists_sha256, benchmark.digests.lists),
+        ("masks", recorded.masks_sha256, benchmark.digests.masks),
     ):
         if was != is_now:
             raise FsbenchError(
@@ -133,24 +132,15 @@ def _check_benchmark(stored: Stored, benchmark: Benchmark) -> None:
             )
 
 
-def _asked(stored: Stored, benchmark: Benchmark, fold: str, folder: Path) -> FoldRun:
-    """The fold as it was run, but that the masks in ``folder`` answer."""
+def _replayed(stored: Stored, benchmark: Benchmark, fold: str, folder: Path) -> FoldRun:
+    """The fold as it was run, with the masks in ``folder`` as answers."""
     record = stored.record
-    drawn = draw(
-        benchmark.lists,
-        fold,
-        stored.protocol,
-        record.shots,
-        record.seed,
-        run=record.run,
-        present=benchmark.present if benchmark.partial else None,
-        draw_from_present=PRESENT in record.modified,
-    )
+    drawn = redraw(record, benchmark, fold)
     manifest = drawn.limited(record.limit)
-    said = fold_folder(folder, fold)
+    masks = fold_folder(folder, fold)
     for where, digest, expected in (
         (stored.path, record.folds[fold].manifest_sha256, manifest.sha256),
-        (said / MANIFEST, read_digest(said), drawn.sha256),
+        (masks / MANIFEST, read_digest(masks), drawn.sha256),
     ):
         if digest != expected:
             raise CheckFailedError(
@@ -164,7 +154,7 @@ def _asked(stored: Stored, benchmark: Benchmark, fold: str, folder: Path) -> Fol
     return FoldRun(benchmark, stored.protocol, manifest, PredictionAnswers(folder, fold=fold), 1, 1)
 
 
-def _shown(run: FoldRun, folder: Path, pick: Pick) -> Shown:
+def _picture(run: FoldRun, folder: Path, pick: Pick) -> Picture:
     question = run.manifest.questions[pick.number]
     sample = run.benchmark.samples[question.query]
     own, square = (sample.height, sample.width), run.protocol.size
@@ -177,52 +167,45 @@ def _shown(run: FoldRun, folder: Path, pick: Pick) -> Shown:
             f"{path}: counted again, it does not give the counts of the record: the masks are not shown"
         )
     answer = (answers[0][0] if run.one_class else answers[0]).astype(np.uint8)
-    truth = _truth(run, question)
+    if run.one_class:
+        truth = run.benchmark.support_mask(question.query, question.class_ids[0])
+    else:
+        truth = run.benchmark.labels(question.query, question.class_ids)
     size = fitted(*own, BOX, ENLARGED)
-    picture = paint_answer(run.benchmark.image(question.query), answer, truth, size, several=not run.one_class)
+    painted = paint_answer(run.benchmark.image(question.query), answer, truth, size, several=not run.one_class)
     places = [p for p in range(len(question.class_ids)) if (answer == p + 1).any() or (truth == p + 1).any()]
     key_of = {c.id: c.key for c in run.benchmark.lists.classes}
-    return Shown(
+    file = BytesIO()
+    painted.save(file, format="JPEG", quality=QUALITY, subsampling=0, optimize=True)
+    return Picture(
         fold=pick.fold,
         number=pick.number,
         query=question.query,
         classes=tuple((key_of[question.class_ids[p]], "#{:02x}{:02x}{:02x}".format(*colour_of(p))) for p in places),
         iou=pick.iou,
-        image=_jpeg(picture),
-        width=picture.width,
-        height=picture.height,
+        image=file.getvalue(),
+        width=painted.width,
+        height=painted.height,
     )
 
 
-def _truth(run: FoldRun, question: Question) -> Labels:
-    if run.one_class:
-        return run.benchmark.support_mask(question.query, question.class_ids[0])
-    return run.benchmark.labels(question.query, question.class_ids)
-
-
-def _jpeg(picture: Image.Image) -> bytes:
-    file = BytesIO()
-    picture.save(file, format="JPEG", quality=QUALITY, subsampling=0, optimize=True)
-    return file.getvalue()
-
-
-def _caption(stored: Stored, folds: Sequence[str], shown: int, of: int) -> str:
-    """What the pictures are, how they were chosen, and what is not among them."""
-    if shown < of:
-        said = (
-            f"{shown} of {of} episodes, by IoU: the best, the worst, and those at equal distances of rank between them."
+def _caption(stored: Stored, folds: Sequence[str], pictures: int, episodes: int) -> str:
+    """What the pictures are, how they were selected, and what is not among them."""
+    text = "Every episode, by IoU."
+    if pictures < episodes:
+        text = (
+            f"{pictures} of {episodes} episodes, by IoU: the best, the worst, and those at equal distances of rank "
+            "between them."
         )
-    else:
-        said = "Every episode, by IoU."
     if stored.one_class:
-        said += " Tinted: what was answered. Outlined in white: what is true."
+        text += " Tinted: what was answered. Outlined in white: what is true."
     else:
-        said += (
+        text += (
             " Each class has a colour: tinted where it was answered, outlined where it is true. The IoU is the mean "
             "over the classes that are true or answered there."
         )
     if stored.protocol.tiles is not None:
-        said += " Episodes that ask for an absent class have no IoU and are not among them."
+        text += " Episodes that ask for an absent class have no IoU and are not among them."
     if len(folds) < len(stored.rows):
-        said += f" Masks were kept of {'fold' if len(folds) == 1 else 'folds'} {', '.join(folds)} alone."
-    return f"{said} Each mask shown was counted again and gives the record's counts."
+        text += f" Masks were kept of {'fold' if len(folds) == 1 else 'folds'} {', '.join(folds)} alone."
+    return f"{text} Each mask shown was counted again and gives the record's counts."

@@ -1,13 +1,13 @@
-"""Published rows: what papers printed, each with the procedure that made it and where it was read.
+"""Published rows: numbers that papers printed, each with the paper's protocol and the source.
 
-They stand apart from measured rows, under the protocol that their paper used, and are never ranked against them: other
-episodes, other sizes and other train lists move a number by points.
+They are shown apart from measured rows and never ranked against them: other episodes, other sizes and other train
+lists move a number by points.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -21,9 +21,8 @@ FOLDS = ("0", "1", "2", "3")
 class PublishedRow:
     """One row of a paper's table. Scores in %, as printed; None where the paper has none.
 
-    ``protocol``: the id of ours that replays the paper's procedure, or follows its rule, None where that is not known;
-    ``encoders``: visual and text, as the paper calls them; ``source``: where the row was read; ``note``: what else one
-    must know.
+    ``protocol``: the id of our protocol that replays the paper's procedure or follows its rule, None if unknown;
+    ``encoders``: visual and text, as the paper calls them.
     """
 
     benchmark: str
@@ -53,23 +52,36 @@ def published_rows() -> tuple[PublishedRow, ...]:
 
 
 def published_for(benchmark: str, shots: int | None = None) -> list[PublishedRow]:
-    """The published rows of a benchmark; ``shots``: of this number alone. Best mean first, by protocol and shots."""
+    """The published rows of a benchmark, of all shots or one number, by shots and protocol, best mean first."""
     found = [row for row in published_rows() if row.benchmark == benchmark and shots in (None, row.shots)]
     return sorted(found, key=lambda row: (row.shots, row.protocol or "~", -(row.mean or 0.0)))
 
 
-def _row(said: Mapping[str, str]) -> PublishedRow:
+def by_protocol(rows: Sequence[PublishedRow]) -> list[list[PublishedRow]]:
+    """Rows of one protocol and number of shots each, in their order."""
+    groups: dict[tuple[str | None, int], list[PublishedRow]] = {}
+    for row in rows:
+        groups.setdefault((row.protocol, row.shots), []).append(row)
+    return list(groups.values())
+
+
+def folds_of(rows: Sequence[PublishedRow]) -> list[str]:
+    """The folds for which any of ``rows`` has a score."""
+    return [fold for fold in FOLDS if any(row.folds[fold] is not None for row in rows)]
+
+
+def _row(cells: Mapping[str, str]) -> PublishedRow:
     return PublishedRow(
-        benchmark=said["benchmark"],
-        protocol=said["paper_protocol"] or None,
-        model=said["model"],
-        encoders=", ".join(part for part in (said["visual_backbone"], said["text_encoder"]) if part),
-        shots=int(said["shots"]),
-        folds={fold: _number(said[f"fold{fold}"]) for fold in FOLDS},
-        mean=_number(said["mean"]),
-        fb_iou=_number(said["fb_iou"]),
-        source=said["source"],
-        note=said["note"],
+        benchmark=cells["benchmark"],
+        protocol=cells["paper_protocol"] or None,
+        model=cells["model"],
+        encoders=", ".join(part for part in (cells["visual_backbone"], cells["text_encoder"]) if part),
+        shots=int(cells["shots"]),
+        folds={fold: _number(cells[f"fold{fold}"]) for fold in FOLDS},
+        mean=_number(cells["mean"]),
+        fb_iou=_number(cells["fb_iou"]),
+        source=cells["source"],
+        note=cells["note"],
     )
 
 

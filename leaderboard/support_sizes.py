@@ -1,9 +1,8 @@
-"""Which queries show their object smaller or larger than their supports do, from the index of the benchmark at hand.
+"""Sizes of query objects against those of their supports, from the index of a local benchmark.
 
-A record does not hold its supports, but its questions can be drawn anew, and the digests of its manifests prove that
-they are the same. How large an object is: its pixels as a share of all pixels of its photograph, void ones included,
-both of queries and of supports, as the index has them. It depends on the questions alone, so it is worked out once for
-all records of a board.
+A record does not hold its supports, but its questions can be drawn again, and the digests of its manifests prove that
+they are the same. The size of an object is its share of all pixels of its photograph, void ones included. It depends on
+the questions alone, so it is computed once for all records of a board.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from math import fsum
 import numpy as np
 
 from fsbench.episodes.draws import draw
-from fsbench.episodes.manifest import Question
+from fsbench.episodes.manifest import Manifest, Question
 from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark
@@ -56,17 +55,8 @@ def support_sizes(record: Record, benchmark: Benchmark) -> SupportSizes | None:
     bins = {}
     for fold, digest in record.manifests_sha256.items():
         try:
-            manifest = draw(
-                benchmark.lists,
-                fold,
-                protocol,
-                record.shots,
-                record.seed,
-                run=record.run,
-                present=benchmark.present if benchmark.partial else None,
-                draw_from_present=PRESENT in record.modified,
-            ).limited(record.limit)
-        except FsbenchError:  # what the record says was asked cannot be asked of this benchmark
+            manifest = redraw(record, benchmark, fold).limited(record.limit)
+        except FsbenchError:  # the benchmark cannot answer the record's questions
             return None
         found = [_bin(question, shares) for question in manifest.questions]
         if manifest.sha256 != digest or None in found:
@@ -75,8 +65,25 @@ def support_sizes(record: Record, benchmark: Benchmark) -> SupportSizes | None:
     return SupportSizes(bins, record.manifests_sha256)
 
 
+def redraw(record: Record, benchmark: Benchmark, fold: str) -> Manifest:
+    """The record's questions of a fold, drawn again from ``benchmark``, without its limit.
+
+    Raises FsbenchError where ``benchmark`` cannot answer them.
+    """
+    return draw(
+        benchmark.lists,
+        fold,
+        PROTOCOLS[record.protocol],
+        record.shots,
+        record.seed,
+        run=record.run,
+        present=benchmark.present if benchmark.partial else None,
+        draw_from_present=PRESENT in record.modified,
+    )
+
+
 def _shares(benchmark: Benchmark) -> dict[Pair, float]:
-    """(Sample, class) -> the share of its photograph, of all pairs whose mask is at hand."""
+    """(Sample, class) -> the share of its photograph, of all pairs whose area the index has."""
     shares = {}
     for name, pairs in benchmark.lists.lists().items():
         for pair, area in zip(pairs, benchmark.areas.get(name, ()), strict=False):

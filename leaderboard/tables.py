@@ -1,16 +1,13 @@
-"""Boards as data frames: one row a model, everything a person chooses by. Scores are fractions from 0 to 1."""
+"""Rows of boards as cells: scores, and everything a person chooses a model by."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fsbench.models.contract import TrainingCard
 from fsbench.records.record import Record
 from leaderboard.boards import Board, Row, Score
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SEEN = {
     "test_images_seen": "test images",
@@ -28,20 +25,13 @@ EVIDENCE = {
 }
 
 
-def board_table(board: Board) -> pd.DataFrame:
-    """The rows of a board, in its order.
-
-    Columns: ``rank``, ``rank_low``, ``rank_high``, ``separable_from_best`` (null where it cannot be said), the model's
-    name, revision, config8 and ``marks``; ``fold<F>``, ``miou``, ``fb_iou`` and the protocol's other scores, each with
-    ``_low`` and ``_high`` of its 95 % interval (``_std`` over runs, if several); then what a person chooses by.
-    """
-    import pandas as pd
-
-    return pd.DataFrame([row_cells(board, row) for row in board.rows])
-
-
 def row_cells(board: Board, row: Row) -> dict[str, Any]:
-    """A row of ``board_table``: column -> value, whole numbers as such."""
+    """A row of a board's table: column -> value, None where there is none; scores are fractions from 0 to 1.
+
+    Columns: ``rank``, ``rank_low``, ``rank_high``, ``separable_from_best``, the model's name, revision, config8 and
+    ``marks``; ``fold<F>``, ``miou``, ``fb_iou`` and the protocol's other scores, each with ``_low`` and ``_high`` of
+    its 95 % interval (``_std`` over several runs); then prompts, size, speed, training data, licence and evidence.
+    """
     record = row.record
     model = record.model
     low, high = row.rank_range or (None, None)
@@ -106,9 +96,14 @@ def training_data(record: Record) -> str:
 
 
 def seen(record: Record, name: str) -> str:
-    """Whether any of the checkpoints has seen it: yes, no, or unknown, which is never taken for no."""
-    said = [getattr(card, name) for card in _trained(record).values()]
-    return "yes" if "yes" in said else "unknown" if "unknown" in said or not said else "no"
+    """Whether any of the record's checkpoints has seen it: yes, no or unknown."""
+    return any_seen(_trained(record).values(), name)
+
+
+def any_seen(cards: Iterable[TrainingCard], name: str) -> str:
+    """Whether any of the cards says yes to a field of ``SEEN``; unknown is never taken for no."""
+    answers = {getattr(card, name) for card in cards}
+    return "yes" if "yes" in answers else "unknown" if "unknown" in answers or not answers else "no"
 
 
 def evidence(row: Row) -> str:

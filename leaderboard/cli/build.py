@@ -28,7 +28,7 @@ def build(
     from leaderboard.boards import make_boards
     from leaderboard.cli.selection import read_told
     from leaderboard.site.build import build_site, check_target, one_build, page_count
-    from leaderboard.site.gallery_view import Galleries
+    from leaderboard.site.galleries import Galleries
     from leaderboard.site.local_benchmarks import find_benchmarks
     from leaderboard.site.pages import Site
 

@@ -192,12 +192,17 @@ def percent(score: float | None) -> str:
     return NONE if score is None else f"{100 * score:.1f}"
 
 
-def score_cell(score: Score) -> Cell:
-    """A score in %, beneath it its deviation over runs, or its interval, where the ends print as two numbers."""
+def below(score: Score) -> str:
+    """A score's deviation over runs, or its interval if the ends print as two numbers, in %."""
     if score.deviation is not None:
-        return Cell(percent(score.score), f"± {100 * score.deviation:.1f}")
+        return f"± {100 * score.deviation:.1f}"
     ends = list(dict.fromkeys(map(percent, score.ci95 or ())))
-    return Cell(percent(score.score), "–".join(ends) if len(ends) == 2 else "")
+    return "–".join(ends) if len(ends) == 2 else ""
+
+
+def score_cell(score: Score) -> Cell:
+    """A score in %, with ``below``."""
+    return Cell(percent(score.score), below(score))
 
 
 def seen_text(row: Row) -> str:

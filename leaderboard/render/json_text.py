@@ -15,6 +15,10 @@ from leaderboard.render.published import fraction
 from leaderboard.tables import SEEN, evidence, hardware, ms_per_episode, seen, training_data
 
 SCHEMA = "fsbench-leaderboard/1"
+_MODEL = (
+    *("name", "revision", "config8", "description", "prompts", "trained_parameters", "total_parameters", "licence"),
+    "url",
+)
 
 
 def json_text(
@@ -41,24 +45,21 @@ def dumped(value: Mapping[str, Any]) -> str:
 
 
 def _board(board: Board) -> dict[str, Any]:
-    said = board.benchmark
+    benchmark = board.benchmark
+    digests = ("partition", "mask_rule", "lists_sha256", "masks_sha256", "class_names_sha256")
     return {
         "key": board.key,
         "title": board.title,
         "main": not board.off,
         "off": list(board.off),
         "benchmark": {
-            "name": said.name,
-            "title": said.title,
-            "partial": said.partial or said.present != said.total,
-            "present": said.present,
-            "total": said.total,
-            "partition": said.partition,
-            "mask_rule": said.mask_rule,
-            "lists_sha256": said.lists_sha256,
-            "masks_sha256": said.masks_sha256,
-            "class_names_sha256": said.class_names_sha256,
-            "folds": list(said.folds),
+            "name": benchmark.name,
+            "title": benchmark.title,
+            "partial": benchmark.partial or benchmark.present != benchmark.total,
+            "present": benchmark.present,
+            "total": benchmark.total,
+            **{name: getattr(benchmark, name) for name in digests},
+            "folds": list(benchmark.folds),
         },
         "protocol": board.protocol.id,
         "rule_only": board.protocol.rule_only,
@@ -72,24 +73,13 @@ def _board(board: Board) -> dict[str, Any]:
 
 def _row(row: Row) -> dict[str, Any]:
     record = row.record
-    model = record.model
     return {
         "rank": row.rank,
         "rank_range": None if row.rank_range is None else list(row.rank_range),
         "separable_from_best": row.from_best,
         "marks": list(row.marks),
         "remarks": list(row.remarks),
-        "model": {
-            "name": model.name,
-            "revision": model.revision,
-            "config8": model.config8,
-            "description": model.description,
-            "prompts": model.prompts,
-            "trained_parameters": model.trained_parameters,
-            "total_parameters": model.total_parameters,
-            "licence": model.licence,
-            "url": model.url,
-        },
+        "model": {name: getattr(row.record.model, name) for name in _MODEL},
         "training_data": training_data(record),
         "seen": {name: seen(record, name) for name in SEEN},
         "folds": {fold: _score(score) for fold, score in row.folds.items()},
@@ -104,20 +94,16 @@ def _row(row: Row) -> dict[str, Any]:
 
 
 def _score(score: Score) -> dict[str, Any]:
-    said: dict[str, Any] = {"score": score.score, "ci95": None if score.ci95 is None else list(score.ci95)}
-    return said if score.deviation is None else said | {"deviation": score.deviation}
+    cells: dict[str, Any] = {"score": score.score, "ci95": None if score.ci95 is None else list(score.ci95)}
+    return cells if score.deviation is None else cells | {"deviation": score.deviation}
 
 
 def _published(row: PublishedRow) -> dict[str, Any]:
+    scores = {name: fraction(value) for name, value in (("miou", row.mean), ("fb_iou", row.fb_iou))}
     return {
-        "benchmark": row.benchmark,
-        "protocol": row.protocol,
-        "model": row.model,
-        "encoders": row.encoders,
-        "shots": row.shots,
+        **{name: getattr(row, name) for name in ("benchmark", "protocol", "model", "encoders", "shots")},
         "folds": {fold: fraction(value) for fold, value in row.folds.items()},
-        "miou": fraction(row.mean),
-        "fb_iou": fraction(row.fb_iou),
+        **scores,
         "source": row.source,
         "note": row.note,
     }

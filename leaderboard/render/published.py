@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from leaderboard.boards import known_lists
-from leaderboard.published import FOLDS, PublishedRow
+from leaderboard.published import PublishedRow, by_protocol, folds_of
 from leaderboard.render.cells import NONE, Cell, Column, Shown, shown
 
 APART = (
@@ -17,10 +17,7 @@ APART = (
 
 def published_shown(rows: Sequence[PublishedRow], *, everything: bool) -> list[Shown]:
     """The tables, in the order of ``rows``; ``everything``: sources and notes as columns, else as numbered notes."""
-    groups: dict[tuple[str | None, int], list[PublishedRow]] = {}
-    for row in rows:
-        groups.setdefault((row.protocol, row.shots), []).append(row)
-    return [_table(group, everything) for group in groups.values()]
+    return [_table(group, everything) for group in by_protocol(rows)]
 
 
 def benchmark_title(name: str) -> str:
@@ -35,9 +32,7 @@ def _table(rows: Sequence[PublishedRow], everything: bool) -> Shown:
         ("model", True, [Cell(row.model) for row in rows]),
         ("encoders", True, [Cell(row.encoders) for row in rows]),
     ]
-    for fold in FOLDS:
-        if any(row.folds[fold] is not None for row in rows):
-            columns.append((f"fold {fold}", False, [_score(row.folds[fold]) for row in rows]))
+    columns += [(f"fold {fold}", False, [_score(row.folds[fold]) for row in rows]) for fold in folds_of(rows)]
     columns.append(("mean", False, [_score(row.mean) for row in rows]))
     if any(row.fb_iou is not None for row in rows):
         columns.append(("FB-IoU", False, [_score(row.fb_iou) for row in rows]))

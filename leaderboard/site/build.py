@@ -1,7 +1,7 @@
-"""Writes the site: all pages of all modules, the tables as CSV, and what they share; whole or not at all.
+"""Writes the site atomically: all pages, the tables as CSV, pictures, and static files.
 
-The folder is written beside its place and then moved there, so that a killed build leaves the old site as it was. A
-list of what was written is kept in it: only a folder that holds nothing else is ever replaced.
+The new site is written next to ``out`` and then moved there, so that a killed build leaves the old site as it was. Each
+site has a list of its files: only a folder that holds nothing else is ever replaced.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,20 +23,18 @@ from fsbench.errors import FsbenchError
 from fsbench.io.locks import lock_file, locked
 from leaderboard.render.csv_text import csv_text
 from leaderboard.site import board_page, compare_page, model_page, overview
-from leaderboard.site.gallery_view import Galleries
-from leaderboard.site.links import COMPARE
-from leaderboard.site.pages import Page, Site, environment
+from leaderboard.site.galleries import Galleries
+from leaderboard.site.pages import COMPARE, Page, Site, environment
 
 MARKER = ".fsbench-site"
-"""In every site: a line that says what it is, then every file of it."""
+"""The list of a site's files, after a line with its schema."""
 _FIRST_LINE = "fsbench-site/1"
 
 
 @dataclass(frozen=True)
 class Built:
-    """What was written: ``pages`` of ``files`` and how many ``size`` bytes in all."""
+    """A built site: the number of its pages and files, and its size in bytes."""
 
-    folder: Path
     pages: int
     files: int
     size: int
@@ -43,13 +42,13 @@ class Built:
 
 @contextmanager
 def one_build(out: Path) -> Iterator[None]:
-    """Keep other builds from the site ``out``; raises FsbenchError where one is at work there."""
+    """Lock the site ``out``; raises FsbenchError where another build holds the lock."""
     with locked(lock_file(out), out, remove=True):
         yield
 
 
 def check_target(out: Path, results: Path) -> None:
-    """Raises FsbenchError where ``out`` holds anything but a site of ours, or where the records lie in it."""
+    """Raises FsbenchError where ``out`` holds anything but a site, or holds the records."""
     place = out.resolve()
     if results.resolve().is_relative_to(place):
         raise FsbenchError(f"{out}: holds the records of {results}: choose an --out beside them")
@@ -63,25 +62,23 @@ def check_target(out: Path, results: Path) -> None:
 def build_site(
     site: Site, out: Path, advance: Callable[[int], None] = lambda n: None, galleries: Galleries | None = None
 ) -> Built:
-    """Write the site to ``out``; ``advance`` is told of each page. Raises FsbenchError where that is not possible.
+    """Write the site to ``out``; ``advance`` is called with 1 after each page, ``galleries`` makes the pictures.
 
-    ``galleries``: makes the pictures, where benchmarks are at hand.
+    Raises FsbenchError where ``out`` cannot be written or holds anything else.
     """
     place = out.resolve()
     with one_build(out):
         check_target(out, site.results.folder)
-        return Built(out, *_replace(site, place, out, advance, galleries or Galleries()))
+        return _replace(site, place, out, advance, galleries or Galleries())
 
 
-def _replace(
-    site: Site, place: Path, out: Path, advance: Callable[[int], None], galleries: Galleries
-) -> tuple[int, int, int]:
-    """Write the site beside ``place`` and move it there; gives what ``_write`` does. ``out``: as the user named it."""
+def _replace(site: Site, place: Path, out: Path, advance: Callable[[int], None], galleries: Galleries) -> Built:
+    """Write the site next to ``place`` and move it there; ``out``: ``place`` as the user named it."""
     new, old = (place.with_name(f".{place.name}.{end}") for end in ("new", "old"))
     try:
         _restore(old, place)
-        for left in (new, old):
-            _clear(left)
+        _clear(new)
+        _clear(old)
         built = _write(site, new, advance, galleries)
         if place.exists():
             place.replace(old)
@@ -102,37 +99,38 @@ def _restore(old: Path, place: Path) -> None:
         old.replace(place)
 
 
-def _clear(left: Path) -> None:
-    """Remove what a killed build left, or the site that was replaced; nothing that no build wrote."""
-    if left.exists():
-        marker = left / MARKER
-        others = [path for path in left.iterdir() if path != marker]
+def _clear(folder: Path) -> None:
+    """Remove the rest of a killed build or a replaced site, but nothing that no build wrote."""
+    if folder.exists():
+        marker = folder / MARKER
+        others = [path for path in folder.iterdir() if path != marker]
         if others and not marker.is_file():
-            raise FsbenchError(f"{left}: is in the way and no build wrote it: move it away")
+            raise FsbenchError(f"{folder}: is in the way and no build wrote it: move it away")
         for path in others:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()
-        marker.unlink(missing_ok=True)  # last, so that what a kill leaves is known to be ours
-        left.rmdir()
+        marker.unlink(missing_ok=True)  # last, so that a killed clearing can be resumed
+        folder.rmdir()
 
 
 def page_count(site: Site) -> int:
-    """How many pages a build is about to write."""
+    """The number of pages of a site."""
     return len(site.benchmarks) + len(site.models) + 3
 
 
-def _write(site: Site, folder: Path, advance: Callable[[int], None], galleries: Galleries) -> tuple[int, int, int]:
-    """Write everything into ``folder``; the number of pages, of files, and of bytes."""
-    made = environment()
-    made.globals |= shared(site)
+def _write(site: Site, folder: Path, advance: Callable[[int], None], galleries: Galleries) -> Built:
+    """Write everything into ``folder``."""
+    jinja = environment()
+    jinja.globals |= shared(site)
     names: list[str] = []
     size = pages = 0
     _put(folder, MARKER, [f"{_FIRST_LINE}\n".encode()])
-    for page in _pages(site, galleries):
+    of_boards = chain(overview.pages(site), board_page.pages(site))
+    for page in chain(of_boards, model_page.pages(site, galleries), compare_page.pages(site)):
         names.append(page.path)
-        size += _put(folder, page.path, _rendered(made, page))
+        size += _put(folder, page.path, _rendered(jinja, page))
         pages += 1
         advance(1)
     for path, data in _assets(site, galleries):
@@ -140,21 +138,14 @@ def _write(site: Site, folder: Path, advance: Callable[[int], None], galleries: 
         size += _put(folder, path, [data])
     listed = "\n".join([_FIRST_LINE, *sorted(names)]) + "\n"
     size += _put(folder, MARKER, [listed.encode()])
-    return pages, len(names), size
+    return Built(pages, len(names), size)
 
 
 def shared(site: Site) -> Mapping[str, Any]:
-    """What every page is given: the ways in its head and the line at its foot."""
+    """What every page is given: the links of its head and the line of its foot."""
     nav = [("Overview", overview.OVERVIEW), ("Models", overview.MODELS), ("Compare", COMPARE)]
     records = len(site.results.entries)
     return {"nav": nav, "made_by": f"Made by fsbench {version('fsbench')} from {records:,} records."}
-
-
-def _pages(site: Site, galleries: Galleries) -> Iterator[Page]:
-    yield from overview.pages(site)
-    yield from board_page.pages(site)
-    yield from model_page.pages(site, galleries)
-    yield from compare_page.pages(site)
 
 
 def _assets(site: Site, galleries: Galleries) -> Iterator[tuple[str, bytes]]:
@@ -167,8 +158,8 @@ def _assets(site: Site, galleries: Galleries) -> Iterator[tuple[str, bytes]]:
         yield f"static/{file.name}", file.read_bytes()
 
 
-def _rendered(made: Environment, page: Page) -> Iterator[bytes]:
-    stream = made.get_template(page.template).stream(**page.values)
+def _rendered(jinja: Environment, page: Page) -> Iterator[bytes]:
+    stream = jinja.get_template(page.template).stream(**page.values)
     stream.enable_buffering(500)
     for part in stream:
         yield part.encode()
@@ -183,7 +174,7 @@ def _put(folder: Path, path: str, parts: Any) -> int:
 
 
 def _foreign(place: Path) -> Iterator[str]:
-    """What lies in a folder and was not written by a build, by name."""
+    """The files of a folder that no build wrote."""
     marker = place / MARKER
     known: set[str] = {MARKER}
     if marker.is_file() and not marker.is_symlink():

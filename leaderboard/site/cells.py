@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import NamedTuple
 
 from leaderboard.boards import Score
-from leaderboard.render.cells import NONE as NONE
-from leaderboard.render.cells import percent as percent
+from leaderboard.render.cells import percent
 
 WIDTH, MARGIN = 168, 6
-"""Of a drawing, in pixels: its width, and what is left free at each side for a whisker's end."""
-
-
-def beneath(score: Score) -> str:
-    """What is printed beneath a score: its interval, or its deviation over runs; nothing where it does not vary."""
-    if score.deviation is not None:
-        return f"± {100 * score.deviation:.1f}"
-    if score.ci95 is None:
-        return ""
-    low, high = map(percent, score.ci95)
-    return "" if low == high else f"{low}–{high}"
+"""Width of a drawing and the free space at each side, in pixels."""
 
 
 def amount(number: int | None) -> str:
@@ -40,46 +29,40 @@ def amount(number: int | None) -> str:
 
 
 class Drawn(NamedTuple):
-    """A point and its whisker, in pixels from the left; ``said``: the same in words."""
+    """A point and its whisker, in pixels from the left; ``label``: the same in words."""
 
     point: str
     low: str | None
     high: str | None
-    said: str
+    label: str
 
 
 @dataclass(frozen=True)
 class Axis:
-    """From ``low`` to ``high``, in %; ``ticks`` are round numbers between, the first and the last at the ends."""
+    """An axis in %, from the first to the last of its ``ticks``, which are round numbers."""
 
-    low: float
-    high: float
     ticks: tuple[str, ...]
 
     @property
     def lines(self) -> str:
-        """A path through all ticks."""
-        return "".join(f"M{place} 0V20" for place, _ in self.places)
-
-    @property
-    def places(self) -> list[tuple[str, str]]:
-        """Each tick's place and text."""
-        return [(self.place(float(tick)), tick) for tick in self.ticks]
+        """An SVG path through all ticks."""
+        return "".join(f"M{self.place(float(tick))} 0V20" for tick in self.ticks)
 
     def place(self, value: float) -> str:
         """Where a score, in %, is drawn."""
-        return f"{MARGIN + (WIDTH - 2 * MARGIN) * (value - self.low) / (self.high - self.low):.1f}"
+        low, high = float(self.ticks[0]), float(self.ticks[-1])
+        return f"{MARGIN + (WIDTH - 2 * MARGIN) * (value - low) / (high - low):.1f}"
 
     def draw(self, score: Score) -> Drawn | None:
-        """A score, nothing where there is none."""
+        """A drawn score, None where there is none."""
         if score.score is None:
             return None
         point = self.place(100 * score.score)
         if score.ci95 is None:
             return Drawn(point, None, None, f"{percent(score.score)}, no interval")
         low, high = score.ci95
-        said = f"{percent(score.score)}, 95 % interval {percent(low)} to {percent(high)}"
-        return Drawn(point, self.place(100 * low), self.place(100 * high), said)
+        label = f"{percent(score.score)}, 95 % interval {percent(low)} to {percent(high)}"
+        return Drawn(point, self.place(100 * low), self.place(100 * high), label)
 
 
 def axis_of(scores: Iterable[Score]) -> Axis | None:
@@ -99,9 +82,5 @@ def axis_of(scores: Iterable[Score]) -> Axis | None:
             break
     if last - first < 2:
         first, last = (first, first + 2) if (first + 2) * step <= 100 else (last - 2, last)
-    return _axis([number * step for number in range(first, last + 1)])
-
-
-def _axis(ticks: Sequence[float]) -> Axis:
-    digits = 0 if all(tick == int(tick) for tick in ticks) else 1
-    return Axis(ticks[0], ticks[-1], tuple(f"{tick:.{digits}f}" for tick in ticks))
+    digits = 0 if step == int(step) else 1
+    return Axis(tuple(f"{number * step:.{digits}f}" for number in range(first, last + 1)))

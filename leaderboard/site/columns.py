@@ -1,4 +1,4 @@
-"""The columns of a board's table beside rank and model: what each prints, and the number that it is sorted by."""
+"""The columns of a board's table after rank and model: the text of each cell and the number it is sorted by."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from fsbench.scoring.scenes import FALSE_ALARMS
 from fsbench.tables.scene_table import HEADS, must_find
 from leaderboard.boards import Board, Row, Score
-from leaderboard.render.cells import NONE, percent, seen_text
-from leaderboard.site.cells import amount, beneath
+from leaderboard.render.cells import NONE, below, percent, seen_text
+from leaderboard.site.cells import amount
 from leaderboard.tables import evidence, hardware, ms_per_episode, training_data
 
 GROUPS = {
@@ -25,12 +25,12 @@ GROUPS = {
 """Groups of columns that a reader shows or hides."""
 
 Cell = tuple[str, str, str | None]
-"""The text, small text beneath it, and what it is sorted by (None: by the text; empty: missing, always last)."""
+"""The text, small text below it, and the key it is sorted by (None: the text; empty: missing, always last)."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """``css``: classes of its cells; ``down``: whether the largest comes first when it is sorted."""
+    """``down``: whether sorting puts the largest first; ``about``: small text below the head."""
 
     head: str
     group: str
@@ -42,20 +42,20 @@ class Column:
 
     @property
     def css(self) -> str:
-        """Its group, whether numbers stand in it, and its width in long tables."""
+        """The classes of its cells: group, numbers, width in long tables."""
         return f"g-{self.group}" + (" n" if self.number else "") + (" w" if self.wide else "")
 
 
 def columns_of(board: Board) -> tuple[Column, ...]:
-    """The columns of a board: mIoU, scores by fold, FB-IoU, other scores, then what a person chooses by."""
-    folds = board.folds if len(board.folds) > 1 else ()
+    """The columns of a board: mIoU, folds, FB-IoU, other scores, then ``CHOSEN_BY``."""
     columns = [_score("mIoU", "miou", lambda row: row.miou)]
-    columns += [_score(f"Fold {fold}", "folds", _fold(fold)) for fold in folds]
+    if len(board.folds) > 1:
+        columns += [_score(f"Fold {fold}", "folds", _fold(fold)) for fold in board.folds]
     if any(row.fb_iou.score is not None for row in board.rows):
         columns.append(_score("FB-IoU", "fb", lambda row: row.fb_iou))
     names = dict.fromkeys(name for row in board.rows for name in row.other)
-    ordered = [name for name in HEADS if name in names] + [name for name in names if name not in HEADS]
-    columns += [_score(score_head(name), "other", _other(name), bracketed=name in FALSE_ALARMS) for name in ordered]
+    for name in [*(name for name in HEADS if name in names), *(name for name in names if name not in HEADS)]:
+        columns.append(_score(score_head(name), "other", _other(name), bracketed=name in FALSE_ALARMS))
     return (*columns, *CHOSEN_BY)
 
 
@@ -70,9 +70,8 @@ OTHER_HEADS: Mapping[str, str] = {
 
 def score_head(name: str) -> str:
     """The head of a score's column."""
-    said = HEADS.get(name) or OTHER_HEADS.get(name) or name.replace("_", " ")
-    said = " ".join(said.split())
-    return said[:1].upper() + said[1:]
+    head = " ".join((HEADS.get(name) or OTHER_HEADS.get(name) or name.replace("_", " ")).split())
+    return head[:1].upper() + head[1:]
 
 
 def _fold(fold: str) -> Callable[[Row], Score]:
@@ -86,58 +85,41 @@ def _other(name: str) -> Callable[[Row], Score]:
 def _score(head: str, group: str, score: Callable[[Row], Score], *, bracketed: bool = False) -> Column:
     def cell(row: Row) -> Cell:
         found = score(row)
-        said = percent(found.score)
-        said = f"({said})" if bracketed and must_find(row.record) else said
-        return said, beneath(found), _sorted_by(found.score)
+        text = percent(found.score)
+        text = f"({text})" if bracketed and must_find(row.record) else text
+        return text, below(found), _sort_key(found.score)
 
     return Column(head, group, cell, number=True, down=True)
 
 
-def _sorted_by(value: float | None) -> str:
+def _sort_key(value: float | None) -> str:
     return "" if value is None else f"{value:.9g}"
 
 
-def _number(text: Callable[[Any], str], value: Callable[[Row], float | None]) -> Callable[[Row], Cell]:
-    def cell(row: Row) -> Cell:
-        found = value(row)
-        return text(found), "", _sorted_by(found)
-
-    return cell
+def _number(
+    head: str, group: str, text: Callable[[Any], str], value: Callable[[Row], float | None], about: str = ""
+) -> Column:
+    return Column(head, group, lambda row: (text(value(row)), "", _sort_key(value(row))), number=True, about=about)
 
 
-def _text(value: Callable[[Row], str]) -> Callable[[Row], Cell]:
-    return lambda row: (value(row), "", None)
+def _text(head: str, group: str, text: Callable[[Row], str], *, wide: bool = False, about: str = "") -> Column:
+    return Column(head, group, lambda row: (text(row), "", None), wide=wide, about=about)
 
 
 def _milliseconds(value: float | None) -> str:
     return NONE if value is None else f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
 
 
-def _licence(row: Row) -> str:
-    return row.record.model.licence or "unknown"
-
-
 CHOSEN_BY = (
-    Column("Prompts", "needs", _text(lambda row: row.record.model.prompts)),
-    Column("Shots", "needs", _number(str, lambda row: row.record.shots), number=True),
-    Column(
-        "Trained",
-        "cost",
-        _number(amount, lambda row: row.record.model.trained_parameters),
-        number=True,
-        about="parameters",
-    ),
-    Column(
-        "Total",
-        "cost",
-        _number(amount, lambda row: row.record.model.total_parameters),
-        number=True,
-        about="parameters",
-    ),
-    Column("ms", "cost", _number(_milliseconds, ms_per_episode), number=True, about="an episode"),
-    Column("Hardware", "cost", _text(lambda row: hardware(row.record)), wide=True),
-    Column("Training data", "training", _text(lambda row: training_data(row.record)), wide=True),
-    Column("Seen", "training", _text(seen_text), wide=True, about="of the test"),
-    Column("Licence", "licence", _text(_licence), wide=True),
-    Column("Evidence", "licence", lambda row: (evidence(row), "", None)),
+    _text("Prompts", "needs", lambda row: row.record.model.prompts),
+    _number("Shots", "needs", str, lambda row: row.record.shots),
+    _number("Trained", "cost", amount, lambda row: row.record.model.trained_parameters, "parameters"),
+    _number("Total", "cost", amount, lambda row: row.record.model.total_parameters, "parameters"),
+    _number("ms", "cost", _milliseconds, ms_per_episode, "an episode"),
+    _text("Hardware", "cost", lambda row: hardware(row.record), wide=True),
+    _text("Training data", "training", lambda row: training_data(row.record), wide=True),
+    _text("Seen", "training", seen_text, wide=True, about="of the test"),
+    _text("Licence", "licence", lambda row: row.record.model.licence or "unknown", wide=True),
+    _text("Evidence", "licence", evidence),
 )
+"""The columns that a person chooses a model by."""

@@ -1,9 +1,9 @@
 """Two models of one board side by side: their paired difference with its interval, per fold and per class.
 
-Any two rows may be chosen, so that no pair can be computed beforehand. Each row's replicates of the mIoU stand in a
-script of its own, loaded when it is chosen (scripts load from a disk too, where other files may not be read), and the
-browser subtracts. They are kept as whole numbers of 16 bits between the smallest and the largest: off by at most
-1/131068 of that span, far below what is printed. Without JavaScript the best rows of each board stand in a matrix.
+Any two rows can be selected, so pairs are not computed beforehand. Each row has a script with its replicates of the
+mIoU, loaded when the row is selected (unlike other files, scripts can be loaded from the disk), and the browser
+subtracts. Replicates are 16-bit codes between the smallest and the largest: off by at most 1/131068 of that span, far
+below what is printed. Without JavaScript there is a matrix of the best rows of each board.
 """
 
 from __future__ import annotations
@@ -11,57 +11,29 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fsbench.scoring.intervals import FloatArray, paired_interval
 from leaderboard.boards import Board, Row
-from leaderboard.site.cells import percent
-from leaderboard.site.links import COMPARE, comparable, row_id, row_path
-from leaderboard.site.model_on_board import Standing
-from leaderboard.site.pages import Page, Site
+from leaderboard.render.cells import percent
+from leaderboard.site.model_on_board import folds, rank_sentence, score_lines
+from leaderboard.site.pages import COMPARE, Page, Site, comparable, model_path, row_id
 from leaderboard.site.rerun import command_of, record_at
 from leaderboard.text import visible
 
 IN_MATRIX = 8
-"""At most so many rows of a board stand in its matrix."""
+"""The most rows of a matrix."""
 
 LEVELS = 65534
 """The largest code of a replicate; the next one, 65535, is no number."""
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A row minus a column: difference and interval as printed, and whether the interval leaves 0 out."""
-
-    difference: str
-    ci95: str
-    separable: bool | None
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A board's matrix. ``cells``: for each of ``rows``, those against the rows before it."""
-
-    board: Board
-    rows: tuple[Row, ...]
-    cells: tuple[tuple[Cell, ...], ...]
-    command: str | None
-
-
 def pages(site: Site) -> Iterator[Page]:
     """The one page."""
-    boards = [_compared(board) for board in sorted(site.boards, key=lambda board: bool(board.off)) if comparable(board)]
-    values = {
-        "page": COMPARE,
-        "heading": "Compare two models",
-        "boards": boards,
-        "path_of": row_path,
-        "percent": percent,
-    }
-    yield Page(COMPARE, "compare.html", values)
+    boards = [_matrix(board) for board in sorted(site.boards, key=lambda board: bool(board.off)) if comparable(board)]
+    yield Page(COMPARE, "compare.html", {"page": COMPARE, "heading": "Compare two models", "boards": boards})
 
 
 def assets(site: Site) -> Iterator[tuple[str, bytes]]:
@@ -76,8 +48,8 @@ def assets(site: Site) -> Iterator[tuple[str, bytes]]:
 def row_label(row: Row) -> str:
     """A row in a list: its model, and its marks."""
     model = row.record.model
-    said = f"{model.name} · {model.revision} · {model.config8}"
-    return visible(said + (f" ({'; '.join(row.marks)})" if row.marks else ""))
+    marks = f" ({'; '.join(row.marks)})" if row.marks else ""
+    return visible(f"{model.name} · {model.revision} · {model.config8}{marks}")
 
 
 def packed(draws: FloatArray) -> dict[str, Any]:
@@ -90,28 +62,27 @@ def packed(draws: FloatArray) -> dict[str, Any]:
     return {"low": low, "step": step, "codes": b64encode(codes.tobytes()).decode("ascii")}
 
 
-def _compared(board: Board) -> Compared:
+def _matrix(board: Board) -> dict[str, Any]:
+    """A board's best rows; ``cells``: for each row, its comparisons with the rows before it."""
     rows = board.rows[:IN_MATRIX]
-    return Compared(
-        board,
-        rows,
-        tuple(tuple(_cell(row, before) for before in rows[:place]) for place, row in enumerate(rows)),
-        command_of("fsbench", "compare", *(record_at(row.entries[0].place) for row in rows[:2])),
-    )
+    return {
+        "board": board,
+        "rows": rows,
+        "cells": [[_cell(row, other) for other in rows[:place]] for place, row in enumerate(rows)],
+        "command": command_of("fsbench", "compare", *(record_at(row.entries[0].place) for row in rows[:2])),
+    }
 
 
-def _cell(a: Row, b: Row) -> Cell:
+def _cell(a: Row, b: Row) -> tuple[str, str, bool]:
+    """Row ``a`` minus row ``b``: difference and interval as printed, and whether the interval excludes 0."""
     if a.miou.score is None or b.miou.score is None:
-        return Cell("–", "", None)
-    found = None
-    if len(a.entries) == len(b.entries) == 1:
-        (of_a,), (of_b,) = a.entries, b.entries
-        if of_a.draws is not None and of_b.draws is not None:
-            found = paired_interval(of_a.draws, of_b.draws)
-    said = points(a.miou.score - b.miou.score)
+        return "–", "", False
+    of_a, of_b = (row.entries[0].draws if len(row.entries) == 1 else None for row in (a, b))
+    found = None if of_a is None or of_b is None else paired_interval(of_a, of_b)
+    difference = points(a.miou.score - b.miou.score)
     if found is None:
-        return Cell(said, "", None)
-    return Cell(said, " to ".join(map(points, found)), not found[0] <= 0 <= found[1])
+        return difference, "", False
+    return difference, " to ".join(map(points, found)), not found[0] <= 0 <= found[1]
 
 
 def points(difference: float) -> str:
@@ -120,8 +91,8 @@ def points(difference: float) -> str:
     >>> points(0.0123), points(-0.5), points(-0.00001)
     ('+1.23', '−50.00', '0.00')
     """
-    said = f"{100 * difference:.2f}"
-    return "0.00" if float(said) == 0 else f"−{said[1:]}" if said.startswith("-") else f"+{said}"
+    text = f"{100 * difference:+.2f}"
+    return "0.00" if float(text) == 0 else text.replace("-", "−")
 
 
 def _board_data(board: Board) -> dict[str, Any]:
@@ -133,7 +104,6 @@ def _board_data(board: Board) -> dict[str, Any]:
 
 def _row_data(board: Board, row: Row) -> dict[str, Any]:
     """Scores in the page's order, classes fold by fold; fractions, rounded far below what is printed."""
-    standing = Standing(board, row)
     several = len(board.folds) > 1
     draws = row.entries[0].draws if len(row.entries) == 1 else None
     place = row.entries[0].place
@@ -142,15 +112,15 @@ def _row_data(board: Board, row: Row) -> dict[str, Any]:
         "id": row_id(row),
         "model": visible(row.record.model.name),
         "about": visible(f"revision {row.record.model.revision}, configuration {row.record.model.config8}"),
-        "page": row_path(row),
-        "standing": visible(standing.said),
+        "page": model_path(row),
+        "standing": visible(rank_sentence(board, row)),
         "marks": [visible(mark) for mark in row.marks],
         "record": None if command_of(place) is None else command_of(record_at(place)),
         "miou": _rounded(row.miou.score),
-        "scores": [[line.name, line.score, line.ci95, _rounded(score)] for line, score in standing.scored],
+        "scores": [[line.name, line.score, line.ci95, _rounded(score)] for line, score in score_lines(board, row)],
         "classes": [
             [visible(f"{bar.key} (fold {fold.name})" if several else bar.key), _rounded(bar.iou), bar.episodes]
-            for fold in standing.folds
+            for fold in folds(board, row)
             for bar in fold.classes
         ],
         "draws": None if draws is None else packed(draws),

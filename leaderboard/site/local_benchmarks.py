@@ -1,8 +1,8 @@
-"""The benchmarks at hand, for what records alone do not hold: the photographs of a gallery, the sizes of supports."""
+"""Local benchmarks, for what records do not hold: the photographs of a gallery and the sizes of supports."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fsbench.errors import FsbenchError
@@ -15,8 +15,8 @@ from leaderboard.support_sizes import SupportSizes, support_sizes
 from leaderboard.text import visible
 
 
-class AtHand:
-    """``benchmarks``: opened; ``remarks``: (name, masks digest) -> why one that is built could not be opened."""
+class LocalBenchmarks:
+    """Opened benchmarks; ``remarks``: (name, masks digest) -> why another could not be opened."""
 
     def __init__(
         self, benchmarks: Sequence[Benchmark] = (), remarks: Mapping[tuple[str, str], str] | None = None
@@ -26,16 +26,16 @@ class AtHand:
         self._supports: dict[str, SupportSizes | None] = {}
 
     def benchmark(self, record: Record) -> Benchmark | None:
-        """The benchmark of a record, None where it is not at hand."""
+        """The benchmark of a record, None where it is not available."""
         found = self._benchmarks.get(_key(record))
         return found if found is not None and found.digests.lists == record.benchmark.lists_sha256 else None
 
-    def missing(self, record: Record) -> str:
-        """Why there is none: what was said when it was opened, or that it is not at hand."""
+    def why_missing(self, record: Record) -> str:
+        """Why the benchmark of a record is not available."""
         return self._remarks.get(_key(record), "the benchmark is not at hand where the site was built")
 
     def supports(self, record: Record) -> SupportSizes | None:
-        """The sizes of queries against supports, worked out once for the same questions."""
+        """The sizes of queries against supports, computed once for the same questions."""
         benchmark = self.benchmark(record)
         if benchmark is None:
             return None
@@ -45,33 +45,28 @@ class AtHand:
         return self._supports[key]
 
 
-def find_benchmarks(site: Site, given: Sequence[str] = (), root: Path | None = None) -> AtHand:
-    """Those given, by folder or name, and those under ``FSBENCH_HOME`` that a record was made on.
+def find_benchmarks(site: Site, given: Sequence[str] = (), root: Path | None = None) -> LocalBenchmarks:
+    """The benchmarks in ``given``, by folder or name, and those under ``FSBENCH_HOME`` that a record was made on.
 
-    Raises FsbenchError where a given one cannot be opened; ``root``: where the raw data of the given ones lies now.
+    ``root``: the new location of the raw data of the given ones. Raises FsbenchError where one cannot be opened.
     """
     wanted = {_key(entry.record) for entry in site.results.entries}
     opened = [open_benchmark(name, root=root) for name in given]
     there = {(b.lists.name, b.digests.masks) for b in opened}
     remarks = {}
-    for key, folder in _built():
+    for folder in built_benchmarks().values():
+        try:
+            index = read_index(folder, Index)
+        except FsbenchError:
+            continue
+        key = index.name, index.digests.masks
         if key in wanted - there:
             try:
                 opened.append(open_benchmark(folder))
             except FsbenchError as error:
                 remarks[key] = visible(error).replace(f"{folder.parent}/", "")
-    return AtHand(opened, remarks)
+    return LocalBenchmarks(opened, remarks)
 
 
 def _key(record: Record) -> tuple[str, str]:
     return record.benchmark.name, record.benchmark.masks_sha256
-
-
-def _built() -> Iterator[tuple[tuple[str, str], Path]]:
-    """Name and masks digest of each benchmark under ``FSBENCH_HOME``, and its folder; what is none is passed over."""
-    for folder in built_benchmarks().values():
-        try:
-            said = read_index(folder, Index)
-        except FsbenchError:
-            continue
-        yield (said.name, said.digests.masks), folder

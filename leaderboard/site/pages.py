@@ -1,8 +1,7 @@
-"""What every page of the site shares: what it is made from, where pages lie, and the environment that escapes all text.
+"""What all pages share: the site they are made from, paths and links, and a Jinja environment that escapes all text.
 
-A page is a path, a template and its values; the modules beside this one yield pages, ``build`` writes them. All text of
-records goes through ``visible`` and then Jinja's autoescape, whatever a template does; nothing is marked safe but what
-a template itself wrote.
+A page is a path, a template and its values; the other modules yield pages, and ``build`` writes them. All text goes
+through ``visible`` and Jinja's autoescape, whatever a template does; only templates mark their own output as safe.
 """
 
 from __future__ import annotations
@@ -20,13 +19,18 @@ from markupsafe import Markup
 from fsbench.io.files import sha256_text
 from leaderboard.boards import Board, Row
 from leaderboard.published import PublishedRow, published_for, published_rows
+from leaderboard.render.cells import below, percent
 from leaderboard.results import Results
+from leaderboard.site.cells import amount
+from leaderboard.tables import evidence, training_data
 from leaderboard.text import visible, web_link
+
+COMPARE = "compare.html"
 
 
 @dataclass(frozen=True)
 class Page:
-    """One file of the site. ``path`` from its root, with ``/``; ``values``: what the template is given."""
+    """A page: ``path`` from the site's root, with ``/``; ``values`` of the template."""
 
     path: str
     template: str
@@ -35,7 +39,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Site:
-    """What the site is made from: ``boards`` as ``make_boards`` gives them."""
+    """What the site is made from; ``boards`` in the order of ``make_boards``."""
 
     results: Results
     boards: Sequence[Board]
@@ -53,7 +57,7 @@ class Site:
 
     @cached_property
     def models(self) -> dict[tuple[str, str, str], list[tuple[Board, Row]]]:
-        """(name, revision, config8) -> where the model stands, in the boards' order; models by name."""
+        """(name, revision, config8) -> the model's rows, in the boards' order; models by name."""
         found: dict[tuple[str, str, str], list[tuple[Board, Row]]] = {}
         for board in self.boards:
             for row in board.rows:
@@ -61,24 +65,39 @@ class Site:
         return dict(sorted(found.items()))
 
     def published(self, benchmark: str) -> list[PublishedRow]:
-        """The published rows that are shown on a benchmark's page."""
+        """The published rows on a benchmark's page."""
         return published_for(benchmark) if self.with_published else []
 
 
 def model_key(row: Row) -> tuple[str, str, str]:
-    """Name, revision and config8: what tells two models apart."""
+    """Name, revision and config8, which identify a model."""
     model = row.record.model
     return model.name, model.revision, model.config8
 
 
 def benchmark_path(name: str) -> str:
-    """Where the page of a benchmark lies."""
+    """The path of a benchmark's page."""
     return f"benchmark/{_slug(name)}.html"
 
 
-def model_path(key: tuple[str, str, str]) -> str:
-    """Where the page of a model lies."""
-    return f"model/{_slug(' '.join(key))}.html"
+def model_path(row: Row) -> str:
+    """The path of the page of a row's model."""
+    return f"model/{_slug(' '.join(model_key(row)))}.html"
+
+
+def row_id(row: Row) -> str:
+    """Hex digits that identify a row on its board, independent of where its record is."""
+    return sha256_text(" ".join([*model_key(row), *(entry.record.counts_sha256 for entry in row.entries)]))[:12]
+
+
+def comparable(board: Board) -> bool:
+    """Whether a board has two rows to compare."""
+    return len(board.rows) > 1
+
+
+def compare_link(board: Board, a: Row, b: Row | None = None) -> str:
+    """The compare page with a choice made; without ``b`` the best other row is chosen there."""
+    return f"{COMPARE}#board={board.key}&a={row_id(a)}" + ("" if b is None else f"&b={row_id(b)}")
 
 
 def _slug(text: str) -> str:
@@ -88,11 +107,8 @@ def _slug(text: str) -> str:
 
 
 def environment() -> Environment:
-    """Jinja as all pages use it: autoescape on, nothing undefined, every value made visible first.
-
-    Templates are given ``link(page, target)``, the way from one page to another, and ``web_link``.
-    """
-    made = Environment(
+    """Jinja for all pages: autoescape on, undefined values are errors, every value passes ``visible`` first."""
+    jinja = Environment(
         loader=PackageLoader("leaderboard.site"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -100,8 +116,9 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"link": link, "web_link": web_link}
-    return made
+    functions = (amount, below, evidence, link, model_path, percent, training_data, web_link)
+    jinja.globals |= {function.__name__: function for function in functions}
+    return jinja
 
 
 def _finalize(value: Any) -> Any:

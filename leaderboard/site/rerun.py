@@ -1,7 +1,7 @@
-"""How to run a record again: the exact command, built from what the record says and from nothing else.
+"""How to run a record again: the exact command, built from the record alone.
 
-Every word is a stranger's, so it is quoted for a POSIX shell, and a word that would not look as it is (control or
-bidirectional characters) makes no command at all. The options are read back by ``fsbench evaluate`` as they were given.
+Every word is untrusted, so it is quoted for a POSIX shell, and there is no command where a word has characters that
+cannot be seen (control or bidirectional ones). ``fsbench evaluate`` reads the options back as they were given.
 """
 
 from __future__ import annotations

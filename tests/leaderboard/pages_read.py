@@ -8,7 +8,7 @@ from pathlib import Path
 
 from leaderboard.site import model_page
 from leaderboard.site.build import shared
-from leaderboard.site.gallery_view import Galleries
+from leaderboard.site.galleries import Galleries
 from leaderboard.site.pages import Page, Site, environment
 from tests.leaderboard.built_site import site_of
 

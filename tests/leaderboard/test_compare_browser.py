@@ -16,7 +16,7 @@ from fsbench.scoring.intervals import paired_interval
 from leaderboard.boards import Board, Row
 from leaderboard.site import compare_page
 from leaderboard.site.compare_page import IN_MATRIX, packed, points
-from leaderboard.site.links import compare_link, row_id
+from leaderboard.site.pages import compare_link, row_id
 from tests.fsbench.results.saved_records import Episode, write_stored
 from tests.leaderboard.built_site import BuiltSite, build
 from tests.leaderboard.conftest import Open

@@ -25,7 +25,7 @@ from fsbench.io.palette import INK, WHITE, colour_of
 from fsbench.models.contract import Episode
 from fsbench.pictures.painted_labels import paint_answer
 from fsbench.records.counts import BACKGROUND, Row, SceneCounts
-from leaderboard.gallery import choose, pictures
+from leaderboard.gallery import make_gallery, ranked, spaced
 from mosaic4.benchmark import build
 from tests.fsbench.sample_models import Bright
 from tests.fsbench.small_benchmark import small_benchmark
@@ -39,27 +39,27 @@ def row(number: int, intersection: int, *, class_id: int = 0, scene: SceneCounts
 
 def test_the_best_the_worst_and_equal_distances_of_rank_between() -> None:
     rows = [row(number, number) for number in range(101)]
-    picks = choose(rows, 11)
+    picks = spaced(ranked(rows), 11)
     assert [(pick.number, pick.iou) for pick in picks] == [(n, n / (200 - n)) for n in range(100, -1, -10)]
-    assert choose(rows[::-1], 11) == picks
+    assert spaced(ranked(rows[::-1]), 11) == picks
     equal = [row(number, 50) for number in range(9)]
-    assert [pick.number for pick in choose(equal, 3)] == [0, 4, 8], "equal ones in the record's order"
+    assert [pick.number for pick in spaced(ranked(equal), 3)] == [0, 4, 8], "equal ones in the record's order"
     mostly_failed = [row(number, 90 if number % 10 == 0 else 0) for number in range(100)]
-    assert [pick.iou > 0 for pick in choose(mostly_failed, 10)] == [True] + [False] * 9
+    assert [pick.iou > 0 for pick in spaced(ranked(mostly_failed), 10)] == [True] + [False] * 9
 
 
 @pytest.mark.parametrize(("n", "numbers"), [(1, [2]), (2, [4, 0]), (5, [4, 3, 2, 1, 0]), (99, [4, 3, 2, 1, 0])])
 def test_few_pictures_and_few_episodes(n: int, numbers: list[int]) -> None:
-    assert [pick.number for pick in choose([row(number, number) for number in range(5)], n)] == numbers
+    assert [pick.number for pick in spaced(ranked([row(number, number) for number in range(5)]), n)] == numbers
 
 
 def test_which_rows_make_an_episode_with_an_iou() -> None:
     absent = row(0, 0, scene=SceneCounts(-1, (50,) * 4, (0,) * 4, (9,) * 4))
     nothing = Row("0", 1, "q", "q", 0, 0, 0, 0, 1000)
     background = row(2, 100, class_id=BACKGROUND)
-    assert choose([absent, nothing, background]) == []
+    assert ranked([absent, nothing, background]) == []
     several = [row(0, 100, class_id=BACKGROUND), row(0, 100, class_id=1), row(0, 0, class_id=2)]
-    (pick,) = choose(several)
+    (pick,) = ranked(several)
     assert (pick.iou, pick.rows) == (0.5, tuple(several))
 
 
@@ -104,12 +104,12 @@ def record(made: Path, tmp_path: Path) -> Path:
 
 
 def test_pictures_of_a_record(made: Path, small: Benchmark) -> None:
-    gallery = pictures(made, small, 8)
-    assert gallery == pictures(made, small, 8)
-    assert len(gallery.shown) == 8
+    gallery = make_gallery(made, small, 8)
+    assert gallery == make_gallery(made, small, 8)
+    assert len(gallery.pictures) == 8
     assert gallery.caption.startswith("8 of 80 episodes, by IoU: the best, the worst")
-    assert all(a.iou >= b.iou for a, b in pairwise(gallery.shown))
-    for shown in gallery.shown:
+    assert all(a.iou >= b.iou for a, b in pairwise(gallery.pictures))
+    for shown in gallery.pictures:
         query, class_id = small.lists.val[shown.fold][shown.number]
         with Image.open(made / "predictions" / f"fold{shown.fold}" / f"{shown.number:06d}.png") as png:
             answer = np.array(png)
@@ -123,16 +123,16 @@ def test_pictures_of_a_record(made: Path, small: Benchmark) -> None:
 
 def test_every_episode_of_a_trial(small: Benchmark, tmp_path: Path) -> None:
     made = fsbench.evaluate(Bright(), small, out=tmp_path, folds="1", limit=3, save_predictions=True)
-    gallery = pictures(tmp_path / made.folder(), small)
+    gallery = make_gallery(tmp_path / made.folder(), small)
     assert gallery.caption.startswith("Every episode, by IoU.")
-    assert sorted(shown.number for shown in gallery.shown) == [0, 1, 2]
+    assert sorted(shown.number for shown in gallery.pictures) == [0, 1, 2]
 
 
 def test_folds_without_masks_are_named(record: Path, small: Benchmark) -> None:
     for fold in "13":
         shutil.rmtree(record / "predictions" / f"fold{fold}")
-    gallery = pictures(record, small, 80)
-    assert {shown.fold for shown in gallery.shown} == {"0", "2"}
+    gallery = make_gallery(record, small, 80)
+    assert {shown.fold for shown in gallery.pictures} == {"0", "2"}
     assert "Masks were kept of folds 0, 2 alone." in gallery.caption
     shutil.rmtree(record / "predictions")
     assert "holds no predictions" in refusal(record, small)
@@ -143,11 +143,11 @@ def test_several_classes_at_once(tmp_path: Path) -> None:
     made = fsbench.evaluate(
         Halves(), benchmark, out=tmp_path, protocol="fsbench-multi-v1", shots=0, save_predictions=True
     )
-    gallery = pictures(tmp_path / made.folder(), benchmark)
+    gallery = make_gallery(tmp_path / made.folder(), benchmark)
     assert "Each class has a colour" in gallery.caption
     keys = [c.key for c in benchmark.lists.classes]
     colours = ["#d55e00", "#0072b2", "#f0e442"]
-    for shown in gallery.shown:
+    for shown in gallery.pictures:
         of_fold = dict(zip(keys[int(shown.fold) * 3 :], colours, strict=False))
         assert {key: of_fold[key] for key, _ in shown.classes} == dict(shown.classes)
         assert len(shown.classes) >= 2
@@ -157,8 +157,8 @@ def test_a_square_protocol(small: Benchmark, tmp_path: Path) -> None:
     benchmark = replace(small, lists=replace(small.lists, name="fss-1000"))
     asked: dict[str, Any] = {"protocol": "hsnet", "shots": 1, "draw_from": "present", "folds": "0", "limit": 3}
     made = fsbench.evaluate(Bright(), benchmark, out=tmp_path, save_predictions=True, **asked)
-    gallery = pictures(tmp_path / made.folder(), benchmark)
-    assert [(shown.width, shown.height) for shown in gallery.shown] == [(128, 96)] * 3
+    gallery = make_gallery(tmp_path / made.folder(), benchmark)
+    assert [(shown.width, shown.height) for shown in gallery.pictures] == [(128, 96)] * 3
 
 
 def test_mosaics(tmp_path: Path) -> None:
@@ -166,9 +166,9 @@ def test_mosaics(tmp_path: Path) -> None:
     benchmark = build(draw_folders(tmp_path / "folders"), tmp_path / "b", classes=tmp_path / "classes.txt")
     assert benchmark is not None
     made = fsbench.evaluate(Bright(), benchmark, out=tmp_path, limit=15, save_predictions=True)
-    gallery = pictures(tmp_path / made.folder(), benchmark)
-    assert [shown.number % 5 for shown in gallery.shown].count(4) == 0
-    assert len(gallery.shown) == 12
+    gallery = make_gallery(tmp_path / made.folder(), benchmark)
+    assert [shown.number % 5 for shown in gallery.pictures].count(4) == 0
+    assert len(gallery.pictures) == 12
     assert "absent class" in gallery.caption
 
 
@@ -186,7 +186,7 @@ class Halves(Bright):
 
 def refusal(record: Path, benchmark: Benchmark) -> str:
     with pytest.raises(FsbenchError) as caught:
-        pictures(record, benchmark, 80)
+        make_gallery(record, benchmark, 80)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -202,7 +202,7 @@ def test_masks_that_do_not_give_the_counts_are_not_shown(record: Path, small: Be
     mask[3, 4] ^= True
     Image.fromarray(mask).save(path)
     with pytest.raises(CheckFailedError, match=r"fold2/000007.png: counted again, it does not give the counts"):
-        pictures(record, small, 80)
+        make_gallery(record, small, 80)
 
 
 def test_masks_of_another_manifest_are_not_shown(record: Path, small: Benchmark) -> None:

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from fsbench.index.benchmark import Benchmark
-from leaderboard.site.gallery_view import Galleries
-from leaderboard.site.local_benchmarks import AtHand, find_benchmarks
+from leaderboard.site.galleries import Galleries
+from leaderboard.site.local_benchmarks import LocalBenchmarks, find_benchmarks
 from tests.fsbench.small_benchmark import small_benchmark
 from tests.leaderboard.built_site import site_of
 from tests.leaderboard.pages_read import pages_of
 
 
 def test_a_gallery_shows_the_masks_that_were_kept(small: Benchmark, with_masks: Path) -> None:
-    galleries = Galleries(AtHand([small]))
+    galleries = Galleries(LocalBenchmarks([small]))
     (page,) = pages_of(with_masks, galleries)
     images = page.find("div", "gallery")[0].find("img")
     files = dict(galleries.assets())
@@ -33,7 +33,7 @@ def test_the_reason_why_there_is_no_gallery(small: Benchmark, with_masks: Path, 
     (page,) = pages_of(tmp_path / "out")
     assert "No gallery: the benchmark is not " in page.words
     next((tmp_path / "out").rglob("*.png")).write_bytes(b"none")
-    (page,) = pages_of(tmp_path / "out", Galleries(AtHand([small])))
+    (page,) = pages_of(tmp_path / "out", Galleries(LocalBenchmarks([small])))
     assert "No gallery: " in page.words
     assert str(tmp_path) not in page.text
 
@@ -56,5 +56,5 @@ def test_benchmarks_under_the_home_are_found_by_their_digests(
     (tmp_path / "small" / "raw").rename(tmp_path / "gone")
     gone = find_benchmarks(site)
     assert gone.benchmark(record) is None
-    assert "mine" in gone.missing(record)
-    assert str(home) not in gone.missing(record)
+    assert "mine" in gone.why_missing(record)
+    assert str(home) not in gone.why_missing(record)

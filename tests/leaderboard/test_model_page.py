@@ -14,7 +14,7 @@ from fsbench.models.contract import ModelCard, TrainingCard
 from fsbench.records.record import read_record
 from leaderboard.breakdowns import read_breakdowns
 from leaderboard.site.card_view import FACTS
-from leaderboard.site.confusions import largest_confusions
+from leaderboard.site.model_on_board import largest_confusions
 from leaderboard.site.model_page import OPEN_CLASSES
 from leaderboard.text import visible, web_link
 from tests.fsbench.results.saved_records import Episode, write_stored
