@@ -1,7 +1,6 @@
-"""What a user is told when something is wrong: one line, and an exit code that a script can rely on.
+"""Errors: one line that names the file or value, what was expected, and what to do, and an exit code.
 
-Every error of fsbench names the file or value, what was expected, and what to do. The command line prints
-``str(error)`` and exits with ``error.exit_code``; Python callers catch the classes.
+The command line prints ``str(error)`` and exits with ``error.exit_code``; Python callers catch the classes.
 """
 
 from __future__ import annotations
@@ -20,4 +19,4 @@ class CheckFailedError(FsbenchError):
 
 
 class ModelError(FsbenchError):
-    """A model raised, or answered with something that is no prediction; names the model and the episode."""
+    """A model raised, or its answer is not a prediction; names the model and the episode."""

@@ -1,4 +1,4 @@
-"""Where benchmark folders lie: ``FSBENCH_HOME``, by default the user's cache folder."""
+"""The home of benchmark folders: ``FSBENCH_HOME``, by default the user's cache folder."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def built_benchmarks() -> dict[str, Path]:
 
 
 def benchmark_folder(name_or_folder: str) -> Path:
-    """The benchmark folder meant by a name or a path; raises FsbenchError, naming what there is, for neither."""
+    """The benchmark folder of a name or path; raises FsbenchError, naming the built ones, if there is none."""
     for folder in (Path(name_or_folder).expanduser(), home() / name_or_folder):
-        if os.path.lexists(folder / "benchmark.json"):  # what is no file there is refused when it is opened
+        if os.path.lexists(folder / "benchmark.json"):  # a special file is refused when it is opened
             return folder
     known = ", ".join(built_benchmarks()) or "none yet"
     raise FsbenchError(

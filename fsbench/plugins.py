@@ -1,7 +1,6 @@
-"""What is installed beside fsbench: models, benchmarks and commands that packages announce by entry points.
+"""Plugins: models, benchmarks, trainers and commands that packages (and fsbench) register as entry points.
 
-Ours are announced in the same way. Nothing is imported before it is asked for, and this module imports next to
-nothing, because every command starts here.
+Nothing is imported before it is used, and this module imports next to nothing, because every command starts here.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ def registered(group: str) -> dict[str, EntryPoint]:
 
 
 def load(point: EntryPoint) -> Any:
-    """What an entry point announces; raises FsbenchError where its package does not import."""
+    """The object of an entry point; raises FsbenchError if its package does not import."""
     try:
         return point.load()
     except Exception as error:
-        said = " ".join(str(error).split())[:200]
-        raise FsbenchError(f"{point.name}: {point.value} does not import ({said}): reinstall its package") from error
+        reason = " ".join(str(error).split())[:200]
+        raise FsbenchError(f"{point.name}: {point.value} does not import ({reason}): reinstall its package") from error

@@ -1,4 +1,4 @@
-"""One progress bar for everything that takes more than a moment; silent where standard error is no terminal."""
+"""The progress bar, silent if standard error is not a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error; gives a function that moves it on by n."""
+    """Show a bar on standard error; gives a function that advances it by n."""
     if not sys.stderr.isatty():
         yield lambda n: None
         return

@@ -20,7 +20,7 @@ from fsbench.index.benchmark import Benchmark
 from fsbench.models.contract import Model
 from fsbench.progress import progress
 from fsbench.records.counts import CountLog, read_counts, rows_digest, write_counts
-from fsbench.records.environment import environment, joined, peak_memory_mib
+from fsbench.records.environment import environment, joined, joined_timings, peak_memory_mib, timings
 from fsbench.records.folder import (
     RECORD,
     clear,
@@ -33,7 +33,6 @@ from fsbench.records.folder import (
 )
 from fsbench.records.record import Environment, Record, Timings, joined_model, read_record, same_model, write_record
 from fsbench.records.remarks import ScoreWatch, remarks_on, with_remarks
-from fsbench.records.timings import joined_timings, timings
 from fsbench.scoring.scores import compute_scores, confused_of, write_replicates
 
 IfExists = Literal["resume", "error", "replace"]

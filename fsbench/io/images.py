@@ -7,10 +7,12 @@ stored pixels. Thread-safe; Pillow releases the GIL while it decodes.
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -94,6 +96,25 @@ def read_file(path: Path) -> bytes:
         raise FsbenchError(f"{path}: is not there: put the file back or build again") from error
     except OSError as error:
         raise FsbenchError(f"{path}: cannot be read ({error.strerror}): mend its permissions or disk") from error
+
+
+class Photograph(NamedTuple):
+    """Size in pixels and SHA-256 (hex) of the file's bytes."""
+
+    height: int
+    width: int
+    sha256: str
+
+
+def read_photograph(path: Path) -> Photograph:
+    """Size and hash of a photograph, which is decoded only if a JPEG's end marker is not found.
+
+    Raises FsbenchError if it is missing, broken, cut off, or not 8-bit.
+    """
+    data = read_file(path)
+    if not jpeg_is_whole(data):
+        read_image(path, data)
+    return Photograph(*image_size(path, data), hashlib.sha256(data).hexdigest())
 
 
 @contextmanager

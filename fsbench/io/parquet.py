@@ -2,8 +2,8 @@
 
 A few kilobytes can declare ten billion rows, or hold a page that inflates to gigabytes, a string that a dictionary
 repeats a million times, or a list of a billion numbers in one row. A footer may lie, so the header of every page is
-read as well (``page_headers.py``). Encodings are those of our own files; strings stay dictionaries until the longest is
-known. Our own files have a checksum per page, which pyarrow checks.
+read as well (``parquet_headers.py``). Encodings are those of our own files; strings stay dictionaries until the longest
+is known. Our own files have a checksum per page, which pyarrow checks.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ import pyarrow.parquet as pq
 
 from fsbench.errors import FsbenchError
 from fsbench.io.files import atomic_write
-from fsbench.io.page_headers import Page, read_pages
-from fsbench.io.parquet_footer import check_footer
+from fsbench.io.parquet_headers import Page, check_footer, read_pages
 from fsbench.io.untrusted import open_regular, plain
 
 LARGEST_FILE = 512 * 2**20

@@ -1,4 +1,4 @@
-"""What a model is to fsbench: what it is shown, what it answers, and what it says about itself.
+"""The contract of a model: the episodes it gets, its answers, and its card.
 
 There is no base class. Any object with a ``card`` and a ``segment`` method is a model::
 
@@ -32,7 +32,7 @@ Line = Annotated[str, Field(max_length=400)]
 
 @dataclass(frozen=True)
 class Prompt:
-    """One class that is asked for: its name, and k support photographs with their masks.
+    """One class: its name, and k support photographs with their masks.
 
     ``support_images``: uint8 3xHxW RGB each; ``support_masks``: uint8 HxW in {0, 1, 255 = void}. Both have k entries,
     none at 0 shots.
@@ -56,7 +56,7 @@ class Episode:
 
 
 class TrainingCard(BaseModel):
-    """What a checkpoint has seen. ``unknown`` is printed as unknown, never as clean."""
+    """The data a checkpoint has seen. ``unknown`` is printed as unknown, never as clean."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -84,16 +84,16 @@ UNTRAINED = TrainingCard(
     threshold_selected_by="nothing to select",
     novel_images_dropped="no",
 )
-"""Of a model that has learnt nothing at all."""
+"""The training card of a model that has learnt nothing."""
 
 
 class ModelCard(BaseModel):
-    """What a model says about itself; it stands in every record made with it.
+    """A model's description of itself, part of every record made with it.
 
-    ``prompts`` is what the model needs to answer: ``text`` (the class name), ``mask`` (supports, so 1 shot or
-    more), ``both``, or ``none``. ``training`` holds one entry per fold where there is a checkpoint per fold, or one
-    under ``*`` for all folds. ``weights_sha256`` tells weights apart that share a name and a revision. ``example``:
-    made to show that all works where nothing can be downloaded, and so kept off every main ranking.
+    ``prompts``: the model needs ``text`` (the class name), ``mask`` (supports, so 1 shot or more), ``both``, or
+    ``none``. ``training``: one entry per fold if there is a checkpoint per fold, or one under ``*``.
+    ``weights_sha256`` tells weights of one name and revision apart. ``example``: shows that all works where nothing can
+    be downloaded; kept off every main ranking.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

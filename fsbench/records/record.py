@@ -64,6 +64,15 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class _Sparse(_Strict):
+    """Earlier versions had no ``without_mask`` and ``remarks``, which are not written if empty."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = serialize(self)
+        return {name: value for name, value in values.items() if value or name not in ("without_mask", "remarks")}
+
+
 class RecordedModel(ModelCard):
     """The model's card and its configuration. ``config8``: the hash in the record's path; ``spec``: the ``--model``,
     null for a model made in Python.
@@ -86,10 +95,10 @@ class RecordedModel(ModelCard):
         return self
 
 
-class RecordedBenchmark(_Strict):
+class RecordedBenchmark(_Sparse):
     """The benchmark. ``present`` of ``total`` val samples were there; ``folds``: all it has.
 
-    ``without_mask``: as in ``FoldLists``; not written if empty.
+    ``without_mask``: as in ``FoldLists``.
     """
 
     name: FolderName
@@ -106,13 +115,6 @@ class RecordedBenchmark(_Strict):
     folds: Annotated[tuple[FoldName, ...], Field(min_length=1, max_length=MOST_FOLDS)]
     builder_version: Text
     without_mask: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
-
-    @model_serializer(mode="wrap")
-    def _leave_out_no_samples(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        values: dict[str, Any] = serialize(self)
-        if not self.without_mask:
-            values.pop("without_mask", None)
-        return values
 
 
 class ClassRecord(_Strict):
@@ -149,11 +151,11 @@ class Confusion(_Strict):
         return self
 
 
-class FoldRecord(_Strict):
+class FoldRecord(_Sparse):
     """One fold. ``drawn``: episodes before those with missing files were dropped; ``asked``: those the model answered;
     ``episodes``: those counted. ``left_out``: classes with no sample. ``vanished_replicates``: bootstrap replicates in
     which a class lost its last sample. ``other``: further scores. Of multi-class episodes, ``others`` are the classes
-    outside the fold and the background, and ``confusion`` counts all. ``remarks``: not written if empty.
+    outside the fold and the background, and ``confusion`` counts all.
     """
 
     miou: Fraction | None
@@ -170,13 +172,6 @@ class FoldRecord(_Strict):
     others: dict[Text, ClassRecord] = Field(default_factory=dict, max_length=MOST_LABELS)
     confusion: Confusion | None = None
     remarks: Annotated[tuple[Remark, ...], Field(max_length=1)] = ()
-
-    @model_serializer(mode="wrap")
-    def _leave_out_no_remarks(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        values: dict[str, Any] = serialize(self)
-        if not self.remarks:
-            values.pop("remarks", None)
-        return values
 
 
 class Environment(_Strict):

@@ -14,10 +14,9 @@ from typing import Any
 
 from fsbench.errors import FsbenchError
 from fsbench.records.counts import rows_digest, write_counts
-from fsbench.records.environment import joined
+from fsbench.records.environment import joined, joined_timings
 from fsbench.records.folder import RECORD, record_locked, tidy
 from fsbench.records.record import OtherScore, Record, joined_model, read_record, same_model, write_record
-from fsbench.records.timings import joined_timings
 from fsbench.results.read_back import Stored, read_replicates, read_stored
 from fsbench.scoring.intervals import Replicates
 from fsbench.scoring.scores import IMAGEWISE, Scores, write_replicates

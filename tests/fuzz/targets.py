@@ -26,9 +26,8 @@ from fsbench.index.benchmark import Benchmark, Sample, open_benchmark, write_ben
 from fsbench.index.fold_lists import ClassName, FoldLists
 from fsbench.index.rle_masks import MaskRow, rows_digest
 from fsbench.io.files import sha256_file
-from fsbench.io.images import read_grey, read_image, read_indices
+from fsbench.io.images import read_grey, read_image, read_indices, read_photograph
 from fsbench.io.label_maps import read_label_areas
-from fsbench.io.photographs import read_photograph
 from fsbench.models.contract import ModelCard
 from fsbench.records.counts import Confused, CountLog, DoneBatch, Row
 from fsbench.records.score_stats import ScoreStats

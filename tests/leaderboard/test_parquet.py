@@ -9,9 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fsbench.io.page_headers import read_pages
 from fsbench.io.parquet import read_table
-from fsbench.io.parquet_footer import check_footer
+from fsbench.io.parquet_headers import check_footer, read_pages
 from fsbench.records.counts import SCENE_SCHEMA, SCHEMA, read_counts
 
 ROWS = 50_000

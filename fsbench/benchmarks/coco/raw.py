@@ -24,7 +24,7 @@ from fsbench.index.benchmark import Sample
 from fsbench.index.fold_lists import Pair
 from fsbench.index.rle_masks import MaskRow
 from fsbench.io.files import sha256_file
-from fsbench.io.photographs import read_photograph
+from fsbench.io.images import read_photograph
 from fsbench.parallel import in_threads, processors
 from fsbench.progress import progress
 

@@ -22,8 +22,7 @@ from fsbench.benchmarks.verification import Check, check
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark, Sample
 from fsbench.index.fold_lists import check_sample_id
-from fsbench.io.images import read_file, read_grey
-from fsbench.io.photographs import read_photograph
+from fsbench.io.images import read_file, read_grey, read_photograph
 from fsbench.io.resize import resize_nearest
 
 PER_CLASS = 10

@@ -19,8 +19,7 @@ from fsbench.index.benchmark import Sample
 from fsbench.index.fold_lists import check_sample_id
 from fsbench.index.truths import VOID
 from fsbench.io.files import sha256_file
-from fsbench.io.images import read_indices
-from fsbench.io.photographs import read_photograph
+from fsbench.io.images import read_indices, read_photograph
 
 PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 MASKS = (".png",)

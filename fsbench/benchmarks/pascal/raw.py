@@ -16,9 +16,9 @@ from fsbench.home import home
 from fsbench.index.benchmark import Benchmark, Sample, write_benchmark
 from fsbench.index.fold_lists import FoldLists
 from fsbench.io.files import sha256_file
+from fsbench.io.images import read_photograph
 from fsbench.io.label_maps import read_label_areas
 from fsbench.io.locks import building
-from fsbench.io.photographs import read_photograph
 from fsbench.parallel import in_threads
 
 NAMED = 3

@@ -1,7 +1,4 @@
-"""The draws against digests of the original code, and against second implementations that are written naively.
-
-The digests of ``hsnet`` and ``lseg`` are of episode lists that the published code of HSNet and LSeg produced.
-"""
+"""The draws against second implementations that are written naively, and what becomes of missing samples."""
 
 from __future__ import annotations
 
@@ -28,8 +25,6 @@ from fsbench.index.fold_lists import ClassName, FoldLists, Pair
 PASCAL = published_lists()
 FOLDS = tuple(PASCAL.folds)
 PAIRS = {"0": 346, "1": 451, "2": 725, "3": 346}
-HSNET_FOLD0 = "73b99911505d5585d492389718ba11accfd8268c9cd3c5c9db115e6662711310"
-LSEG_FOLD0 = "65047a4687c589088e69308933d77629901d8dde53fc6c8189ed7d6034ff0df0"
 OURS = {
     "0": "5adfe6131bf1fdb05a88431d438e894160211f7fe4338ab77432b6f6485b4864",
     "1": "8fce8dd5248dc3d213ac269d9ec6273f807e147e14fe1bc26557a3b04319b6ed",
@@ -116,20 +111,6 @@ def naive_ours(name: str, fold: str, pairs: tuple[Pair, ...], shots: int, seed: 
             t += 1
         episodes += line + "\n"
     return episodes
-
-
-@pytest.mark.parametrize(
-    ("protocol", "shots", "first", "last", "digest"),
-    [
-        ("hsnet", 1, "2007_000033 0 2010_001174", "2011_000185 2 2007_007084", HSNET_FOLD0),
-        ("lseg", 0, "2007_000033 0", "2011_000185 2", LSEG_FOLD0),
-    ],
-)
-def test_the_episodes_of_the_original_code(protocol: str, shots: int, first: str, last: str, digest: str) -> None:
-    manifest = asked(protocol, "0", shots)
-    lines = manifest.text().splitlines()
-    assert (len(lines), lines[0], lines[-1]) == (1000, first, last)
-    assert manifest.sha256 == digest
 
 
 @pytest.mark.parametrize(("fold", "shots", "seed"), [("0", 1, 2**32 - 1), ("1", 5, 0), ("2", 1, 0), ("3", 2, 7)])
@@ -300,11 +281,6 @@ def test_no_draw_touches_a_global_generator_or_depends_on_one() -> None:
 
     before = drawn()
     with global_generator(123):
-        numpys, pythons = np.random.get_state(legacy=False), random.getstate()  # noqa: NPY002
+        states = repr(np.random.get_state()), random.getstate()  # noqa: NPY002
         assert drawn() == before
-        after = np.random.get_state(legacy=False)  # noqa: NPY002
-        assert isinstance(numpys, dict)
-        assert isinstance(after, dict)
-        assert after["state"]["pos"] == numpys["state"]["pos"]
-        assert np.array_equal(after["state"]["key"], numpys["state"]["key"])
-        assert random.getstate() == pythons
+        assert (repr(np.random.get_state()), random.getstate()) == states  # noqa: NPY002

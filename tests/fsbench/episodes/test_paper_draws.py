@@ -1,4 +1,4 @@
-"""The papers' draws on COCO-20i and FSS-1000, and the ones of which only the rule can be had.
+"""The papers' draws against the original code, and the ones of which only the rule can be had.
 
 The digests are of episode lists that the published code of HSNet and LSeg produced; the naive replays are written after
 that code and use numpy's global generator, as it does.
@@ -24,6 +24,8 @@ from fsbench.models.registry import published_lists
 from tests.fsbench.episodes.test_draws import global_generator
 
 REFERENCE = {
+    ("hsnet", "pascal-5i", "0", 1): "73b99911505d5585d492389718ba11accfd8268c9cd3c5c9db115e6662711310",
+    ("lseg", "pascal-5i", "0", 0): "65047a4687c589088e69308933d77629901d8dde53fc6c8189ed7d6034ff0df0",
     ("hsnet", "coco-20i", "0", 1): "53ae0dc7abf01220db425a39eb15a4f7da2caf02f28c1dcadc69ed5d9e263b3e",
     ("hsnet", "fss-1000", "test", 1): "82980416a1bebee4e506e90eee18b80e890c608cfab12f8cf2dac8c7208f3e49",
     ("lseg", "coco-20i", "0", 0): "387b087d8cb7f9e8f5821d48e287c8b6f9d6af0d1f4c2dba1bee4fa3b2a70b61",

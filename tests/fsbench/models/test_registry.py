@@ -13,9 +13,8 @@ import pytest
 
 from fsbench import plugins
 from fsbench.errors import FsbenchError, ModelError
-from fsbench.index.fold_lists import FoldLists
 from fsbench.models.contract import ModelCard
-from fsbench.models.registry import check_model, described, load_model, published_lists
+from fsbench.models.registry import check_model, load_model, published_lists
 from fsbench.plugins import registered
 
 MODELS = """
@@ -69,19 +68,11 @@ def unresolved(size: Decimal = 0) -> Made:
     return Made()
 
 
-class Opaque:
-    pass
-
-
-def opaque(size: Opaque = None) -> Made:
-    return Made()
-
-
 half = functools.partial(function, size=7)
 
 
 def broken(size: int = 1) -> Made:
-    raise RuntimeError("no checkpoint\\n  at hand\\n")
+    raise RuntimeError("no checkpoint\\n  here\\n" + "x" * 1000)
 
 
 def refused() -> Made:
@@ -187,9 +178,10 @@ def test_an_unknown_option_names_those_that_are_accepted() -> None:
 
 def test_a_factory_that_raises_is_reported_with_its_line() -> None:
     line = next(n for n, text in enumerate(MODELS.splitlines(), 1) if "raise RuntimeError" in text)
-    assert refusal("usersmodels:broken", ModelError, size="2") == (
-        f"model usersmodels:broken: its factory raised RuntimeError: no checkpoint at hand (usersmodels.py line {line})"
-    )
+    message = refusal("usersmodels:broken", ModelError, size="2")
+    assert message.startswith("model usersmodels:broken: its factory raised RuntimeError: no checkpoint here xxx")
+    assert message.endswith(f"xxx (usersmodels.py line {line})")
+    assert len(message) < 400
     message = refusal("usersmodels:required", ModelError)
     assert "TypeError" in message
     assert "'size'" in message
@@ -239,9 +231,8 @@ def test_a_module_that_does_not_import(folder: Path, code: str, expected: str) -
 
 
 def test_annotations_that_cannot_be_resolved_only_matter_where_they_are_needed() -> None:
-    assert got("usersmodels:unresolved") == got("usersmodels:opaque") == DEFAULTS
-    for factory in ("unresolved", "opaque"):
-        assert f"model usersmodels:{factory}: option size=1: " in refusal(f"usersmodels:{factory}", size="1")
+    assert got("usersmodels:unresolved") == DEFAULTS
+    assert "model usersmodels:unresolved: option size=1: " in refusal("usersmodels:unresolved", size="1")
 
 
 def entry_points(monkeypatch: pytest.MonkeyPatch, **points: str) -> None:
@@ -251,6 +242,7 @@ def entry_points(monkeypatch: pytest.MonkeyPatch, **points: str) -> None:
 
 def test_registered_names_are_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"pascal-5i", "toy"} <= set(registered("benchmarks"))
+    assert published_lists("nobody") is None
     message = refusal("usersmodels")
     assert message.startswith(f"no model 'usersmodels': choose one of {', '.join(registered('models'))}, or give ")
     entry_points(monkeypatch, zebra="a:a", ant="z:z", moth="m:m")
@@ -275,20 +267,3 @@ def test_a_registered_model_whose_package_is_broken(folder: Path, monkeypatch: p
     entry_points(monkeypatch, gone="nosuchpackage:made", less="usersmodels:less", failing="failing:made")
     for name in ("gone", "less", "failing"):
         assert refusal(name).startswith(f"model {name}: its package does not import (")
-
-
-def test_an_exception_is_described_in_one_short_line() -> None:
-    with pytest.raises(ValueError) as caught:
-        raise ValueError("a\n b   c" * 200)
-    line = described(caught.value)
-    assert "\n" not in line
-    assert line.startswith("ValueError: a b ca b c")
-    assert "(test_registry.py line " in line
-    assert len(line) < 400
-
-
-def test_published_lists_are_known_with_no_data() -> None:
-    lists = published_lists("pascal-5i")
-    assert isinstance(lists, FoldLists)
-    assert lists.name == "pascal-5i"
-    assert published_lists("nobody") is None

@@ -1,13 +1,16 @@
-"""The headers of a Parquet file's pages, read without inflating a page: how large each becomes and how it is encoded.
+"""Checks a Parquet file's footer and page headers before pyarrow reads it.
 
-A page header is a struct in Thrift's compact protocol before each page
-(https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift, ``PageHeader``). Readers allocate
-the size given there, whatever the footer declares, so it has to be bounded; pyarrow gives no access to it.
+Column metadata of a damaged footer can end the process inside pyarrow (seen with 26.0.1), so they are compared with the
+column types first. Readers allocate the size in a page's header, whatever the footer declares, so it has to be bounded;
+pyarrow gives no access to it. Both are structs in Thrift's compact protocol
+(https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift, ``FileMetaData``, ``PageHeader``).
 """
 
 from __future__ import annotations
 
 from typing import BinaryIO, NamedTuple
+
+import pyarrow.parquet as pq
 
 DATA, INDEX, DICTIONARY, DATA_V2 = range(4)
 _BODY = {DATA: 5, DICTIONARY: 7, DATA_V2: 8}
@@ -17,6 +20,10 @@ _ENCODING = {DATA: 2, DICTIONARY: 2, DATA_V2: 4}
 LONGEST_HEADER = 2**16
 MOST_PAGES = 100_000
 _DEEPEST = 8
+LARGEST_FOOTER = 16 * 2**20
+_MAGIC = b"PAR1"
+_ROW_GROUPS, _COLUMNS, _CRYPTO, _METADATA, _SIZES = 4, 1, 8, 3, 16  # numbers of fields, from the outermost inwards
+_UNENCODED, _REPETITION, _DEFINITION = 1, 2, 3
 
 Fields = dict[int, object]
 """Field number -> int, struct, list, or None for a value that is skipped."""
@@ -53,11 +60,6 @@ def read_pages(file: BinaryIO, file_size: int, start: int, length: int) -> list[
     if start != end:
         raise ValueError(f"a page reaches beyond its column, to byte {start} of {end}")
     return pages
-
-
-def read_struct(data: bytes) -> Fields:
-    """The struct of the compact protocol at the beginning of ``data``; raises ValueError for an invalid one."""
-    return _Reader(data).struct(0)
 
 
 def _number(fields: Fields, number: int) -> int:
@@ -131,3 +133,41 @@ class _Reader:
     def _zigzag(self) -> int:
         value = self._varint()
         return (value >> 1) ^ -(value & 1)
+
+
+def check_footer(file: BinaryIO, file_size: int, schema: pq.ParquetSchema) -> None:
+    """Raise ValueError for a footer that does not fit ``schema``, which is the one that pyarrow reads from it."""
+    file.seek(max(0, file_size - 8))
+    end = file.read(8)
+    length = int.from_bytes(end[:4], "little")
+    if end[4:] != _MAGIC or not 0 < length <= min(LARGEST_FOOTER, file_size - 8):
+        raise ValueError("its footer is cut off, encrypted or too long")
+    file.seek(file_size - 8 - length)
+    for group in _structs(_Reader(file.read(length)).struct(0), _ROW_GROUPS):
+        columns = _structs(group, _COLUMNS)
+        if len(columns) != len(schema):
+            raise ValueError(f"a row group has {len(columns)} columns, expected {len(schema)}")
+        for place, column in enumerate(columns):
+            metadata = column.get(_METADATA)
+            if _CRYPTO in column or not isinstance(metadata, dict):
+                raise ValueError(f"column {place} is encrypted, or has no metadata")
+            _check_sizes(metadata.get(_SIZES, {}), schema.column(place))
+
+
+def _check_sizes(sizes: object, column: pq.ColumnSchema) -> None:
+    """Raise ValueError unless the size statistics of a column are those of its type."""
+    if not isinstance(sizes, dict):
+        raise ValueError(f"size statistics of {column.path} are none")
+    for field, most in ((_REPETITION, column.max_repetition_level), (_DEFINITION, column.max_definition_level)):
+        levels = sizes.get(field, [])
+        if not isinstance(levels, list) or len(levels) not in (0, most + 1):
+            raise ValueError(f"size statistics of {column.path} do not fit its type")
+    if _UNENCODED in sizes and column.physical_type != "BYTE_ARRAY":
+        raise ValueError(f"size statistics of {column.path} do not fit its type")
+
+
+def _structs(fields: Fields, number: int) -> list[Fields]:
+    values = fields.get(number)
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise ValueError(f"its footer lacks field {number}")
+    return values
