@@ -16,7 +16,7 @@ from fsbench.benchmarks.coco.masks import ImageMasks
 from fsbench.benchmarks.coco.shapes import compressed_runs
 from fsbench.episodes.protocols import FILLPOLY, UNION
 from fsbench.errors import FsbenchError
-from tests.fsbench.benchmarks.small_coco import IDS, SIZE, content, file, masks, save, small_coco
+from tests.fsbench.benchmarks.small_coco import IDS, SIZE, content, file, masks, save
 
 RULES = (UNION, FILLPOLY)
 HEIGHT, WIDTH = SIZE
@@ -27,18 +27,6 @@ TRIANGLE = [10, 12.5, 70.2, 12, 41, 80.9]
 BAR = [5, 60, 110, 62, 110, 66, 5, 66]
 NUMBER_918 = [16.65, 38.33, 16.65, 38.33, 17.68, 38.33, 17.68, 38.33]
 """Annotation 918 of instances_train2017.json (cocoapi issue 355), moved into a small image: four points, no area."""
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_coco(tmp_path_factory.mktemp("shapes") / "coco")
-
-
-@pytest.fixture(autouse=True)
-def as_before(root: Path) -> Any:
-    before = file(root).read_bytes()
-    yield
-    file(root).write_bytes(before)
 
 
 def cats(root: Path, *segmentations: Any, iscrowd: Any = 0) -> None:

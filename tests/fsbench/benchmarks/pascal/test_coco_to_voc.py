@@ -70,7 +70,10 @@ def test_every_class_of_voc_is_known_by_its_name_in_coco() -> None:
     assert {len(of_coco) for of_coco in met.values()} == {1}
 
 
-def test_only_val_is_indexed(built: Benchmark) -> None:
+def test_only_val_is_indexed_and_evaluated_in_the_folds_of_coco(built: Benchmark, tmp_path: Path) -> None:
+    record = fsbench.evaluate("foreground", built, shots=1, limit=5, out=tmp_path)
+    assert list(record.folds) == ["0", "1", "2", "3"]
+    assert (record.benchmark.name, record.benchmark.partition) == ("coco-20i-to-pascal-voc", "COCO-20i's class % 4")
     assert built.counts == {"val_present": len(VAL), "val_total": 1449}
     assert built.title == f"COCO-20i to PASCAL VOC [partial {len(VAL)}/1449]"
     assert built.lists == coco_to_voc.published_lists()
@@ -108,12 +111,6 @@ def test_vocs_own_masks_serve_as_well(built: Benchmark, tmp_path: Path) -> None:
     assert plain.digests.lists == built.digests.lists
     assert list(with_sbd.roots) == ["root"]
     assert all(check.passed for check in verify_benchmark(with_sbd))
-
-
-def test_evaluation_names_the_folds_of_coco(built: Benchmark, tmp_path: Path) -> None:
-    record = fsbench.evaluate("foreground", built, shots=1, limit=5, out=tmp_path)
-    assert list(record.folds) == ["0", "1", "2", "3"]
-    assert (record.benchmark.name, record.benchmark.partition) == ("coco-20i-to-pascal-voc", "COCO-20i's class % 4")
 
 
 def test_refusals(raw: Path, tmp_path: Path) -> None:

@@ -80,11 +80,6 @@ def test_areas_are_a_histogram(label_map: LabelMap, data: st.DataObject) -> None
     assert label_areas(np.asfortranarray(label_map)) == areas
 
 
-def test_areas_of_maps_without_background_and_of_none() -> None:
-    assert label_areas(np.full((7, 9), 20, dtype=np.uint8)) == {20: 63}
-    assert label_areas(np.zeros((0, 5), dtype=np.uint8)) == {}
-
-
 def test_points_lie_inside_and_two_cells_are_too_few() -> None:
     height, width = 375, 500
     assert grid_size(height, width) == (13, 17)

@@ -158,20 +158,3 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FsbenchError, match=r"file/out.*--out"):
         pascal5i.build(root, tmp_path / "file" / "out", partial=True)
-
-
-@pytest.mark.parametrize(
-    ("name", "damage"),
-    [
-        ("benchmark.json", b"{"),
-        ("benchmark.json", b"{}"),
-        ("benchmark.json", b'{"schema": "fsbench-benchmark/9"}'),
-        ("benchmark.json", b'{"schema": "fsbench-benchmark/1"}'),
-        ("pairs.parquet", b"PAR1"),
-    ],
-)
-def test_a_damaged_benchmark_folder(built: Benchmark, tmp_path: Path, name: str, damage: bytes) -> None:
-    folder = shutil.copytree(built.folder, tmp_path / "copy")
-    (folder / name).write_bytes(damage)
-    with pytest.raises(FsbenchError, match=rf"{name}: .*: build it again"):
-        open_benchmark(folder)

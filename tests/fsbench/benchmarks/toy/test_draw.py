@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ast
-import math
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
@@ -23,7 +21,7 @@ from fsbench.benchmarks.toy.classes import CLASS_NAMES, FOLDS, SAMPLES_PER_CLASS
 from fsbench.benchmarks.toy.draw import draw, write_sample
 from fsbench.benchmarks.toy.ground import GROUNDS, ground_kind
 from fsbench.benchmarks.toy.paint import COLOURS as PAINTS
-from fsbench.benchmarks.toy.raster import ONE, SIDE, SINE, SUB, TURN, fill, hashed, noise, pick, shuffled, wound_right
+from fsbench.benchmarks.toy.raster import SIDE, SUB, fill, wound_right
 from fsbench.benchmarks.toy.scene import FINE, Placed
 from fsbench.benchmarks.toy.scene import scene as plan_scene
 from fsbench.index.benchmark import Benchmark
@@ -93,25 +91,6 @@ def test_no_word_of_a_class_can_be_left_out() -> None:
     for name in CLASS_NAMES:
         changed = [[a != b for a, b in zip(split_name(name), split_name(twin), strict=True)] for twin in twins(name)]
         assert sorted(changed) == [[False, False, True], [False, True, False], [True, False, False]]
-
-
-def test_sine_table() -> None:
-    assert SINE.tolist() == [round(ONE * math.sin(2 * math.pi * step / TURN)) for step in range(TURN)]
-
-
-def test_chance_is_a_function_of_the_key() -> None:
-    assert pick("a", 0, 10**6) == int.from_bytes(sha256(b"a").digest()[:8], "big") % (10**6 + 1)
-    assert {pick(f"a|{i}", -2, 2) for i in range(200)} == {-2, -1, 0, 1, 2}
-    assert sorted(shuffled("a", range(50))) == list(range(50)) != shuffled("a", range(50))
-    assert hashed("a", 5, 40).ravel()[:32].tolist() == list(sha256(b"a|0").digest())
-
-
-@pytest.mark.parametrize("cells", [(2, 2), (3, 7), (56, 28), (112, 5)])
-def test_noise_meets_its_lattice_and_its_range(cells: tuple[int, int]) -> None:
-    values = noise("a", *cells)
-    assert values.shape == (SIDE, SIDE)
-    assert 0 <= values.min() < values.max() <= 255
-    assert abs(values[0, 0] - hashed("a", cells[0] + 1, cells[1] + 1)[0, 0]) <= 1
 
 
 corners = st.tuples(st.integers(-40, 300), st.integers(-40, 300))
@@ -254,13 +233,3 @@ def test_files_are_read_back_as_drawn(tmp_path: Path, drawn: Drawn, toy: Benchma
     with Image.open(folder / "3.png") as truth:
         assert (truth.format, truth.mode) == ("PNG", "L")
         assert np.array_equal(np.asarray(truth), mask)
-
-
-def test_a_killed_writer_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Image.Image, "save", fail)
-    with pytest.raises(KeyboardInterrupt):
-        write_sample(tmp_path, "plain_yellow_moon", 10)
-    assert list((tmp_path / "plain_yellow_moon").iterdir()) == []
