@@ -19,7 +19,7 @@ LARGEST = 1_000_000
 def read_lines(path: Path, what: str) -> list[tuple[str, str]]:
     """(place, line) of every line that is not blank, without the white space around it; place: ``file line n``.
 
-    ``what`` stands in messages: "class file". Raises FsbenchError for a file that is missing, too large, not UTF-8, or
+    ``what`` is for messages: "class file". Raises FsbenchError for a file that is missing, too large, not UTF-8, or
     has no line.
     """
     try:
@@ -29,8 +29,8 @@ def read_lines(path: Path, what: str) -> list[tuple[str, str]]:
     try:
         text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
-        said = f"{path}: is not UTF-8 (byte {error.start} is 0x{data[error.start]:02x})"
-        raise FsbenchError(f"{said}: save the {what} as UTF-8") from error
+        where = f"byte {error.start} is 0x{data[error.start]:02x}"
+        raise FsbenchError(f"{path}: is not UTF-8 ({where}): save the {what} as UTF-8") from error
     numbered = enumerate(text.replace("\r\n", "\n").split("\n"), start=1)
     lines = [(f"{path} line {number}", line.strip(" \t\r")) for number, line in numbered]
     named = [(place, line) for place, line in lines if line]
@@ -40,9 +40,9 @@ def read_lines(path: Path, what: str) -> list[tuple[str, str]]:
 
 
 def check_name(place: str, name: str) -> str:
-    """``name`` itself; raises FsbenchError for one that cannot stand in a table: unprintable, with ``|``, too long."""
+    """``name`` itself; raises FsbenchError for one that does not fit in a table: unprintable, with ``|``, too long."""
     if not name.isprintable() or "|" in name or not name.replace("_", " ").strip():
-        raise FsbenchError(f"{place}: {name!r} is no name: use printable words without '|'")
+        raise FsbenchError(f"{place}: {name!r} is not a name: use printable words without '|'")
     if len(name) > LONGEST:
         raise FsbenchError(f"{place}: {name[:20]!r}… has {len(name)} characters, expected at most {LONGEST}")
     return name
@@ -52,25 +52,25 @@ def check_folder_name(place: str, name: str) -> str:
     """``name`` itself; raises FsbenchError for one that cannot be a class folder of the layout of FSS-1000."""
     check_name(place, name)
     if "/" in name or "\\" in name or name.startswith("."):
-        raise FsbenchError(f"{place}: {name!r} is no name of a class folder: give the bare name, without a path")
+        raise FsbenchError(f"{place}: {name!r} is not a class folder's name: give the bare name, without a path")
     if len(name.encode("utf-8", "replace")) > LONGEST_ID - len("/10"):
         raise FsbenchError(f"{place}: {name[:20]!r}… is too long for a folder: use at most {LONGEST_ID - 3} bytes")
     try:
         check_sample_id(f"{name}/1")
     except FsbenchError as error:
         raise FsbenchError(
-            f"{place}: {name!r} must not hold ',', white space or '..', since it stands in sample ids: rename the "
+            f"{place}: {name!r} must not hold ',', white space or '..', since it is part of sample ids: rename the "
             "folder, with _ for spaces"
         ) from error
     return name
 
 
 def read_names(path: Path, what: str, check: Callable[[str, str], str]) -> list[str]:
-    """The lines of a file, each checked by ``check(place, name)``; raises FsbenchError for one that stands twice."""
+    """The lines of a file, each checked by ``check(place, name)``; raises FsbenchError for one that is there twice."""
     found: dict[str, str] = {}
     for place, line in read_lines(path, what):
         name = check(place, line)
         if name in found:
-            raise FsbenchError(f"{place}: {name!r} stands on {found[name]} already: name it once")
+            raise FsbenchError(f"{place}: {name!r} is on {found[name]} already: name it once")
         found[name] = place.removeprefix(f"{path} ")
     return list(found)

@@ -11,15 +11,13 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from fsbench.benchmarks.verification import Check, areas_check, check
+from fsbench.benchmarks.verification import NAMED_FAULTS, Check, areas_check, check
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark, Sample
 from fsbench.index.fold_lists import Pair
 from fsbench.parallel import in_threads
 
 Item = TypeVar("Item")
-NAMED_FAULTS = 5
-"""Faults that an error names; it counts the others."""
 
 
 class ReadSample(NamedTuple):

@@ -1,6 +1,6 @@
 """Proves a benchmark folder against the raw data: what is checked for every benchmark.
 
-A check is a name, whether it passed, and one line that says what was found. What only one benchmark can prove, such
+A check is a name, whether it passed, and one line about what was found. What only one benchmark can prove, such
 as rebuilding its published lists, is in its builder's ``verify``.
 """
 
@@ -19,7 +19,7 @@ from fsbench.parallel import in_threads
 from fsbench.plugins import load, registered
 
 SHOTS = 5
-SHOWN = 5
+NAMED_FAULTS = 5
 """Faults that are named in a check's one line; all of them are in ``Check.faults``."""
 
 
@@ -37,8 +37,8 @@ def check(name: str, faults: Sequence[str], fine: str) -> Check:
     """A check that passed if there are no faults, with the first of them named otherwise."""
     if not faults:
         return Check(name, True, fine)
-    more = f" and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-    return Check(name, False, "; ".join(faults[:SHOWN]) + more, tuple(faults))
+    more = f" and {len(faults) - NAMED_FAULTS} more" if len(faults) > NAMED_FAULTS else ""
+    return Check(name, False, "; ".join(faults[:NAMED_FAULTS]) + more, tuple(faults))
 
 
 def verify_benchmark(benchmark: Benchmark, workers: int | None = None) -> list[Check]:
@@ -74,7 +74,7 @@ def _sources(benchmark: Benchmark, workers: int | None) -> Check:
         except FsbenchError as error:
             return str(error)
 
-    faults = [said for said in in_threads(fault, wanted, workers, "sources") if said]
+    faults = [line for line in in_threads(fault, wanted, workers, "sources") if line]
     if not faults and sources_digest(list(benchmark.samples.values())) != benchmark.digests.sources:
         faults = ["samples.parquet does not give the sources digest of benchmark.json"]
     return check("sources", faults, f"{len(wanted)} raw files unchanged, digest {benchmark.digests.sources[:12]}…")
@@ -83,9 +83,8 @@ def _sources(benchmark: Benchmark, workers: int | None) -> Check:
 def _lists_digest(benchmark: Benchmark) -> Check:
     """The lists in the folder give the digest it names."""
     digest = benchmark.lists.digest()
-    faults = (
-        [] if digest == benchmark.digests.lists else [f"lists give {digest[:12]}…, not {benchmark.digests.lists[:12]}…"]
-    )
+    built = benchmark.digests.lists
+    faults = [] if digest == built else [f"lists give {digest[:12]}…, not {built[:12]}…"]
     return check("lists digest", faults, f"{digest[:12]}… as built")
 
 
@@ -96,7 +95,7 @@ def _no_overlap(benchmark: Benchmark) -> Check:
         val = {sample for pairs in benchmark.lists.val.values() for sample, _ in pairs}
         for variant, folds in benchmark.lists.train.items():
             both = val & {sample for pairs in folds.values() for sample, _ in pairs}
-            faults += [f"{sample} stands in val and in train ({variant})" for sample in sorted(both)]
+            faults += [f"{sample} is in val and in train ({variant})" for sample in sorted(both)]
     for fold, ids in benchmark.lists.folds.items():
         others = {c for other, of_other in benchmark.lists.folds.items() if other != fold for c in of_other}
         faults += [f"class {c} is in fold {fold} and another" for c in sorted(set(ids) & others)]
@@ -117,8 +116,8 @@ def _supports(benchmark: Benchmark) -> Check:
         for question in questions:
             query = benchmark.samples[question.query]
             for support in question.supports[0]:
-                shown = benchmark.samples[support].image_sha256
-                if support == query.id or (shown is not None and shown == query.image_sha256):
+                photograph = benchmark.samples[support].image_sha256
+                if support == query.id or (photograph is not None and photograph == query.image_sha256):
                     faults.append(f"fold {fold}: support {support} shows the photograph of query {query.id}")
     return check("supports show no query", faults, f"{episodes} episodes of {protocol.id} at up to {SHOTS} shots")
 

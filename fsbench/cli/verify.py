@@ -21,7 +21,7 @@ def verify(
     import json
     from dataclasses import asdict
 
-    from fsbench.benchmarks.verification import SHOWN, verify_benchmark
+    from fsbench.benchmarks.verification import NAMED_FAULTS, verify_benchmark
     from fsbench.errors import CheckFailedError
     from fsbench.index.benchmark import open_benchmark
 
@@ -32,7 +32,7 @@ def verify(
     else:
         for check in checks:
             typer.echo(f"{'ok    ' if check.passed else 'FAILED'}  {check.name}: {check.said}")
-            for fault in check.faults[SHOWN:]:
+            for fault in check.faults[NAMED_FAULTS:]:
                 typer.echo(f"          {fault}")
     if failed:
         raise CheckFailedError(f"{benchmark}: {len(failed)} of {len(checks)} checks failed")

@@ -92,7 +92,7 @@ def test_several_classes_at_once(capsys: pytest.CaptureFixture[str], mosaic: Mos
         (("--root", ".", "--grid", "5"), "--grid"),
         (("--root", ".", "--format", "webp"), "webp"),
         (("--recipe-only", "--grid", "2", "--classes", "three.txt"), "class 'abacus' has 10 of 30 samples"),
-        (("--recipe-only", "--classes", "twice.txt"), "stands on line 2 already"),
+        (("--recipe-only", "--classes", "twice.txt"), "is on line 2 already"),
         (("--recipe-only", "--classes", "gone.txt"), "gone.txt"),
         (("--recipe-only", "--root", "."), "--recipe-only reads and writes nothing"),
         (("--recipe-only", "--format", "png"), "--recipe-only reads and writes nothing"),

@@ -162,7 +162,7 @@ def _decoded(path: Path, data: bytes) -> _File:
                 [_entry(path, "categories", n, raw, _Category) for n, raw in enumerate(entries.categories)],
             )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise FsbenchError(f"{path}: is no whole COCO annotation file ({error}): fetch it again") from error
+        raise FsbenchError(f"{path}: is not a complete COCO annotation file ({error}): fetch it again") from error
 
 
 def _entry(path: Path, kind: str, place: int, raw: msgspec.Raw, of: type[Entry]) -> Entry:

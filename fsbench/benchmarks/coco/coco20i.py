@@ -1,4 +1,4 @@
-"""COCO-20i from COCO's annotations: published lists, masks as RLE by the chosen rule, and the proof of both.
+"""COCO-20i from COCO's annotations: published lists, masks as RLE by a mask rule, and the proof of both.
 
 Interleaved: 0-based class c is in fold c % 4 (HSNet, PFENet, LSeg, Fusioner, VAT, BAM). Contiguous: c // 20 (PANet,
 SSP's second table), under the name ``coco-20i-contiguous``. The same method differs by points between the two.

@@ -15,7 +15,7 @@ BROKEN_COPY = "old archives of train2014 hold a broken copy of this photograph, 
 
 
 class Unreadable(NamedTuple):
-    """A photograph that is there but cannot be read, by its sample's name of 2014."""
+    """A photograph that exists but cannot be read, by its sample's name of 2014."""
 
     sample: str
     path: Path

@@ -31,7 +31,7 @@ _RLE_KEYS = ("size", "counts")
 class Shape:
     """An instance's polygons, as x, y, x, y, …, or the mask of its RLE, uint8 H x W; neither where it has no area.
 
-    ``short``: a polygon of fewer than three points was skipped, or there was none at all.
+    ``short``: a polygon of fewer than three points was skipped, or there was no polygon at all.
     """
 
     instance: Instance
@@ -41,12 +41,12 @@ class Shape:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is left of it, so that it counts as not annotated."""
+        """Whether it has no area, so that it counts as not annotated."""
         return not self.polygons and self.mask is None
 
 
 def read_shape(image: CocoImage, instance: Instance) -> Shape:
-    """The shape of one annotation; raises FsbenchError that names file, annotation and value for one that is none."""
+    """The shape of one annotation; raises FsbenchError that names file, annotation and value where it is invalid."""
     try:
         return _read(image, instance)
     except ValueError as error:
@@ -73,7 +73,7 @@ def _read(image: CocoImage, instance: Instance) -> Shape:
 
 
 def _decoded(raw: bytes, kind: Any) -> Any:
-    """JSON of a kind; raises ValueError that says which value is none."""
+    """JSON of a kind; raises ValueError that names the value that does not fit."""
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:

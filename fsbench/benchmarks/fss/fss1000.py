@@ -105,7 +105,7 @@ def build(
 ) -> Benchmark:
     """Build FSS-1000 from its class folders: the 240 test classes, and those of the 760 others that are present.
 
-    All ten samples of every tested class must be there (unless ``partial``). Another class may be missing as a whole:
+    All ten samples of every tested class must be present (unless ``partial``). Another class may be missing as a whole:
     it is only trained on. Raises one FsbenchError for all that is missing and for every fault that ``class_folders``
     knows.
     """
@@ -134,7 +134,7 @@ def build(
         tree.check(root, remedy, missing=missing)
         test = [sample for sample in tree.samples if sample.split == "val"]
         if not any(sample.present for sample in test):
-            raise FsbenchError(f"{root}: not one sample of the {len(tested)} tested classes is there: check --root")
+            raise FsbenchError(f"{root}: not one sample of the {len(tested)} tested classes is present: check --root")
         return write_benchmark(
             out,
             lists=lists,

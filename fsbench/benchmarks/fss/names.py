@@ -35,7 +35,7 @@ MENDED = {
 
 
 def plain_name(key: str) -> str:
-    """What stands in a text prompt for the class ``key``.
+    """The words for the class ``key`` in a text prompt.
 
     >>> plain_name("abe's_flyingfish"), plain_name("assult_rifle")
     ("abe's flyingfish", 'assault rifle')

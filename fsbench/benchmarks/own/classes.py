@@ -1,7 +1,7 @@
 """The classes and folds of a user's own benchmark, as two small text files name them.
 
 The class file has a class a line, in the order of the label values: the first is 1. Its text prompt is the line with
-underscores as spaces, or what stands after a tab. The fold file has a line ``class<TAB>fold`` for every class.
+underscores as spaces, or the text after a tab. The fold file has a line ``class<TAB>fold`` for every class.
 """
 
 from __future__ import annotations

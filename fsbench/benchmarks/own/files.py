@@ -76,7 +76,7 @@ def read_samples(
 ) -> ReadSamples:
     """Read the photographs and label maps of ``samples``, in order, and fill in their sizes and hashes.
 
-    ``locate``: reference -> file; ``classes``: how many there are. Two samples with one photograph are a fault.
+    ``locate``: reference -> file; ``classes``: their number. Two samples with one photograph are a fault.
     """
     known = np.zeros(256, bool)
     known[[*range(classes + 1), VOID]] = True

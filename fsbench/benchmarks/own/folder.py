@@ -1,6 +1,6 @@
 """A benchmark of a user's own photographs and label maps, asked and counted as the published ones are.
 
-Every (photograph, class) pair with a pixel of the class is a query. The folds are the user's; where there are several,
+Every (photograph, class) pair with a pixel of the class is a query. The folds are the user's; with several,
 a fold's train list is its val list, so that a model for fold f can be trained on the classes of the others.
 """
 
@@ -71,7 +71,7 @@ def build(
         if few:
             raise FsbenchError(
                 f"{classes}: {len(few)} of {len(named)} classes have fewer than 2 photographs, first {few[0].key!r} "
-                f"(label value {few[0].id + 1}, {photographs[few[0].id]}): 1-shot needs another one beside the query: "
+                f"(label value {few[0].id + 1}, {photographs[few[0].id]}): 1-shot needs another one besides the query: "
                 "add photographs, or take the class out of file and masks"
             )
         return write_benchmark(
@@ -140,7 +140,9 @@ def _checked_name(name: str) -> str:
 
 
 def _check_apart(images: Path, masks: Path) -> None:
-    """Raise FsbenchError where one folder lies in the other: a mask would be taken for a photograph."""
+    """Raise FsbenchError where one folder contains the other: a mask would be taken for a photograph."""
     one, other = images.resolve(), masks.resolve()
     if one == other or one in other.parents or other in one.parents:
-        raise FsbenchError(f"{masks}: --masks and --images must lie beside one another, not one in the other: move one")
+        raise FsbenchError(
+            f"{masks}: --masks and --images must be separate folders, not one inside the other: move one"
+        )

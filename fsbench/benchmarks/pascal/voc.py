@@ -1,9 +1,9 @@
-"""Raw PASCAL VOC 2012 on disk: where it lies and which file is a sample's mask.
+"""Raw PASCAL VOC 2012 on disk: its folder, and which file is a sample's mask.
 
 The masks of the field's papers, ``SegmentationClassAug``, are VOC's own where VOC has one and SBD's elsewhere. That
 can be seen in the 12031 files: each of the 2913 images that VOC annotates (1464 train, 1449 val) has void pixels (255),
 which VOC draws around every object and SBD never, and none of the 9118 others has a single one. So where that folder
-is not at hand, the same masks are read from VOC's ``SegmentationClass`` and the official ``.mat`` files of SBD.
+is missing, the same masks are read from VOC's ``SegmentationClass`` and the official ``.mat`` files of SBD.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fsbench.errors import FsbenchError
 
 @dataclass(frozen=True)
 class MaskFolders:
-    """Where masks lie: ``png`` is SegmentationClassAug where ``sbd`` is None, else VOC's own SegmentationClass.
+    """Mask folders: ``png`` is SegmentationClassAug where ``sbd`` is None, else VOC's own SegmentationClass.
 
     ``sbd``: the folder of SBD's ``NAME.mat``, for the samples that VOC does not annotate.
     """
@@ -26,7 +26,7 @@ class MaskFolders:
     sbd: Path | None = None
 
     def mask_path(self, sample: str) -> Path:
-        """The file that is the sample's mask, whether it is there or not.
+        """The file that is the sample's mask, whether it exists or not.
 
         A sample that VOC annotates never gets SBD's mask, even where VOC's is missing: they differ.
         """
@@ -59,7 +59,7 @@ def find_masks(voc: Path, sbd: Path | None = None) -> MaskFolders:
     if sbd is None:
         if not (voc / "SegmentationClassAug").is_dir():
             raise FsbenchError(
-                f"{voc}: has no folder SegmentationClassAug: put it there, or give the Semantic Boundaries "
+                f"{voc}: has no folder SegmentationClassAug: add it, or give the Semantic Boundaries "
                 "Dataset (benchmark_RELEASE) with --sbd to make the same masks from"
             )
         return MaskFolders(voc / "SegmentationClassAug")

@@ -54,7 +54,7 @@ def write_sample(folder: Path, class_name: str, n: int) -> None:
 
 
 def _scatter(canvas: Ints, key: str) -> None:
-    """Pebbles, scraps of paper and scribbles on ``canvas``; of one kind mostly, as things lie in the world."""
+    """Pebbles, scraps of paper and scribbles on ``canvas``; of one kind mostly, as in the world."""
     usual = pick(f"{key}|usual", 0, 2)
     for i in range(pick(f"{key}|count", 5, 13)):
         kind = usual if pick(f"{key}|{i}|kind", 0, 3) else pick(f"{key}|{i}|other", 0, 2)

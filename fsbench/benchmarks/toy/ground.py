@@ -1,4 +1,4 @@
-"""Backgrounds and clutter of ``toy``: nine kinds of quiet places where an object may lie.
+"""Backgrounds and clutter of ``toy``: nine kinds of quiet places for an object.
 
 They are muted where objects are saturated, vary from image to image independently of the class, and carry neutral
 clutter, so that "what is not background" is no answer either.

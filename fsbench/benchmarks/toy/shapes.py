@@ -1,7 +1,7 @@
 """The twelve shapes of ``toy`` as outlines in whole numbers: what an arrow, a fish, an umbrella look like.
 
-A shape is a list of parts, painted in order. It lies around (0, 0) within about 1000 units to every side, x to the
-right and y down, and stands upright. ``draw`` turns, scales and paints it.
+A shape is a list of parts, painted in order, around (0, 0) within about 1000 units to every side, x to the
+right and y down, upright. ``draw`` turns, scales and paints it.
 """
 
 from __future__ import annotations

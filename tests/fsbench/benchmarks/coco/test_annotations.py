@@ -65,7 +65,7 @@ def test_an_entry_that_is_not_an_object_is_named(root: Path) -> None:
     with pytest.raises(FsbenchError, match=r"instances_val2014\.json: annotations\[2\] is 7, expected an object"):
         read_annotations(root)
     save(root, {**value, "images": 7})
-    with pytest.raises(FsbenchError, match=r"instances_val2014\.json: is no whole COCO annotation file"):
+    with pytest.raises(FsbenchError, match=r"instances_val2014\.json: is not a complete COCO annotation file"):
         read_annotations(root)
 
 

@@ -96,7 +96,7 @@ def test_verify_names_an_altered_photograph_annotation_and_mask_file(root: Path,
     assert "areas" in failed
     file(root).write_text("{")
     failed = {c.name: c.said for c in verify_benchmark(open_benchmark(folder), 1) if not c.passed}
-    assert "is no whole COCO annotation file" in failed["annotations readable"]
+    assert "is not a complete COCO annotation file" in failed["annotations readable"]
 
 
 def without_first(kind: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -126,7 +126,7 @@ def first_image_twice(value: dict[str, Any]) -> dict[str, Any]:
             without_first("annotations"),
             r"do not give the published lists \(1 pairs differ, first: val-fold\d: val2014/",
         ),
-        (None, r"instances_val2014\.json: is no whole COCO annotation file"),
+        (None, r"instances_val2014\.json: is not a complete COCO annotation file"),
     ],
 )
 def test_annotations_that_are_refused(

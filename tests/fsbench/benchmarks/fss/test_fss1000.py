@@ -109,7 +109,7 @@ def test_partial_and_every_fault_of_a_tree(raw: Path, tmp_path: Path) -> None:
     )
     (root / "bus").rename(root / "abacus")
     shutil.rmtree(root / "zebra")
-    assert "not one sample of the 240 tested classes" in refusal(root, tmp_path / "none", partial=True)
+    assert "not one sample of the 240 tested classes is present" in refusal(root, tmp_path / "none", partial=True)
 
 
 def test_own_classes_have_a_name_and_a_title_of_their_own(own: Path, tmp_path: Path) -> None:
@@ -155,15 +155,15 @@ def test_own_classes_may_be_partial(own: Path, tmp_path: Path) -> None:
     [
         (b"bus\nB\xe4r\n", "is not UTF-8 (byte 5 is 0xe4): save the class file as UTF-8"),
         (b"\n  \n", "names nothing, expected a class file with a name a line"),
-        (b"bus\n\nbus\n", "line 3: 'bus' stands on line 1 already: name it once"),
-        (b"a/bus\n", "line 1: 'a/bus' is no name of a class folder: give the bare name, without a path"),
-        (b"..\n", "line 1: '..' is no name of a class folder"),
+        (b"bus\n\nbus\n", "line 3: 'bus' is on line 1 already: name it once"),
+        (b"a/bus\n", "line 1: 'a/bus' is not a class folder's name: give the bare name, without a path"),
+        (b"..\n", "line 1: '..' is not a class folder's name"),
         (b"a..b\n", "line 1: 'a..b' must not hold ',', white space or '..'"),
-        (b"red bus\n", "line 1: 'red bus' must not hold ',', white space or '..', since it stands in sample ids"),
+        (b"red bus\n", "line 1: 'red bus' must not hold ',', white space or '..', since it is part of sample ids"),
         (b"bus,car\n", "line 1: 'bus,car' must not hold ','"),
-        (b"bus|car\n", "line 1: 'bus|car' is no name: use printable words without '|'"),
-        (b"bus\x00\n", "line 1: 'bus\\x00' is no name"),
-        (b"___\n", "line 1: '___' is no name"),
+        (b"bus|car\n", "line 1: 'bus|car' is not a name: use printable words without '|'"),
+        (b"bus\x00\n", "line 1: 'bus\\x00' is not a name"),
+        (b"___\n", "line 1: '___' is not a name"),
         (b"x" * 101, "has 101 characters, expected at most 100"),
         (b"x" * 1_000_001, "is larger than 1000000 bytes"),
         (None, "cannot be read (No such file or directory)"),

@@ -241,8 +241,8 @@ def test_a_class_needs_a_second_photograph(own: Own) -> None:
         ("classes", b"cat\nB\xe4r\n", "is not UTF-8 (byte 5 is 0xe4): save the class file as UTF-8"),
         ("classes", b"", "names nothing, expected a class file with a name a line"),
         ("classes", b"cat\ndog\ncat\n", "line 3: class 'cat' is named twice: a class has one label value"),
-        ("classes", b"c|at\n", "line 1: 'c|at' is no name: use printable words without '|'"),
-        ("classes", b"cat\ta\tb\n", "line 1: 'a\\tb' is no name"),
+        ("classes", b"c|at\n", "line 1: 'c|at' is not a name: use printable words without '|'"),
+        ("classes", b"cat\ta\tb\n", "line 1: 'a\\tb' is not a name"),
         ("classes", b"\n".join(b"c%d" % n for n in range(255)), "names 255 classes, expected at most 254: values are"),
         ("folds", b"cat\ta\nyak\tb\n", "line 2: class 'yak' is not in the class file: name its classes alone"),
         ("folds", b"cat\ta\nwild_boar\tb\n", "1 classes have no fold, first 'pottedplant': add a line for each"),
@@ -290,7 +290,7 @@ def test_folders_that_cannot_be_used(own: Own, tmp_path: Path) -> None:
     assert refusal(own._replace(masks=tmp_path / "gone")).endswith("--masks")
     assert "holds no photograph" in refusal(own._replace(images=tmp_path / "empty", masks=tmp_path / "empty2"))
     for masks in (own.images, own.images / "sub"):
-        assert "must lie beside one another" in refusal(own._replace(masks=masks))
+        assert "must be separate folders" in refusal(own._replace(masks=masks))
 
 
 def test_the_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
