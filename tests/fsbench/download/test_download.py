@@ -15,12 +15,11 @@ from filelock import FileLock
 
 from fsbench.benchmarks.pascal import lists as pascal_lists
 from fsbench.benchmarks.pascal import pascal5i
-from fsbench.cli.download import What
-from fsbench.cli.download import download as command
 from fsbench.download.place import WORK
 from fsbench.download.run import download
 from fsbench.download.sources import Source, sources
 from fsbench.errors import FsbenchError
+from tests import command
 from tests.fsbench.benchmarks.synthetic_voc import write_sbd, write_voc
 from tests.fsbench.download.download_server import (
     EXPECTED,
@@ -171,17 +170,15 @@ def test_killed_runs_end_with_the_same_tree(server: Server, tmp_path: Path, mome
 
 
 @pytest.mark.parametrize("what", ["voc", "sbd", "coco2014"])
-def test_the_command_prints_terms_and_sizes_before_it_fails(
-    what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_prints_terms_and_sizes_before_it_fails(what: str, tmp_path: Path) -> None:
     with serving({}) as nothing:
-        with pytest.raises(FsbenchError, match="answers 404 Not Found"):
-            command(What(what), tmp_path, mirror=nothing.url)
+        done = command.run("download", what, "--root", tmp_path, "--mirror", nothing.url)
         assert len(nothing.asked) == 1
-    printed = capsys.readouterr().out
-    assert printed.startswith(sources()[what].title)
-    assert "https://www.flickr.com/help/terms" in printed
-    assert all(f"{nothing.url}/{archive.name}" in printed for archive in sources()[what].archives)
+    assert done.code == 2
+    assert "answers 404 Not Found" in done.err
+    assert done.out.startswith(sources()[what].title)
+    assert "https://www.flickr.com/help/terms" in done.out
+    assert all(f"{nothing.url}/{archive.name}" in done.out for archive in sources()[what].archives)
     assert tree(tmp_path) == {}
 
 
