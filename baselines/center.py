@@ -1,28 +1,18 @@
-"""Answers the largest disc that fits in the photograph: what is gained by knowing that photographers aim at things.
+"""Predicts the largest disc that fits in the photograph: the gain of knowing that photographers aim at things.
 
-The disc's centre is the photograph's, its diameter the shorter side; a pixel is inside if its own centre is. There
-is nothing to choose, so nothing was chosen by looking at a score.
+The disc is centred in the photograph and its diameter is the shorter side; a pixel is inside if its centre is. It has
+no parameter to choose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fsbench.models.contract import UNTRAINED, Episode, ModelCard
+from baselines.guess import Guess
+from fsbench.models.contract import Episode
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-card = ModelCard(
-    name="center",
-    prompts="none",
-    description="the largest disc that fits in the photograph is foreground",
-    trained_parameters=0,
-    total_parameters=0,
-    licence="Apache-2.0",
-    training={"*": UNTRAINED},
-)
 
 
 def disc(height: int, width: int) -> Tensor:
@@ -38,16 +28,11 @@ def disc(height: int, width: int) -> Tensor:
     return down[:, None] ** 2 + across[None, :] ** 2 <= min(height, width) ** 2
 
 
-class Center:
-    """A centred disc is foreground."""
-
-    card = card
-
-    def segment(self, episodes: Sequence[Episode]) -> list[Tensor]:
-        """One bool mask per episode, K x H x W."""
-        return [disc(*e.image.shape[1:]).repeat(len(e.prompts), 1, 1) for e in episodes]
+def masks(episode: Episode) -> Tensor:
+    """Bool K x H x W."""
+    return disc(*episode.image.shape[1:]).repeat(len(episode.prompts), 1, 1)
 
 
-def build() -> Center:
+def build() -> Guess:
     """The model; it takes no option."""
-    return Center()
+    return Guess("center", "the largest disc that fits in the photograph is foreground", masks)

@@ -1,7 +1,4 @@
-"""The frozen encoder behind ``prototype``: EfficientNet-Lite2, and a cache of its features.
-
-Supports come back again and again, so the features of the last photographs are kept.
-"""
+"""The frozen encoder of ``prototype``: EfficientNet-Lite2 with a cache of its features, as supports recur."""
 
 from __future__ import annotations
 
@@ -27,14 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["LICENCE", "PARAMETERS", "WEIGHTS_SHA256", "Encoder", "weights_file"]
 
 CACHED_BYTES = 512 * 2**20
-"""Memory for the features of photographs already seen: about 600 of 500 x 375."""
+"""Memory of the cache: the features of about 600 photographs of 500 x 375."""
 
 
 class Encoder:
-    """Photographs one by one to feature maps: what is beside a photograph in a batch cannot change its features.
-
-    Keeps the maps of the last photographs it saw, by a digest of their pixels: supports come back again and again.
-    """
+    """Encodes photographs one by one, so that batch-mates cannot change a feature; caches them by pixel digest."""
 
     def __init__(self) -> None:
         import torch
@@ -45,7 +39,7 @@ class Encoder:
         self._kept_bytes = 0
 
     def to(self, device: str) -> None:
-        """Works on ``device`` from here on; features already computed there are kept."""
+        """Move the network to ``device``; another device clears the cache."""
         if device == self._device:
             return
         self._net.to(device)
@@ -54,9 +48,9 @@ class Encoder:
         self._kept_bytes = 0
 
     def encode(self, image: Tensor, longest: int) -> tuple[Tensor, ...]:
-        """``image`` (uint8 3xHxW) to the three float maps of ``feature_maps``, C x ceil(H / stride) x ceil(W / stride).
+        """The three float maps of ``feature_maps``, C x ceil(H / stride) x ceil(W / stride), of a uint8 3xHxW image.
 
-        A photograph whose longer side exceeds ``longest`` pixels is shrunk to it before.
+        An image whose longer side exceeds ``longest`` pixels is first shrunk to it.
         """
         pixels = image.cpu().contiguous().numpy()
         key = hashlib.sha256(f"{longest} {tuple(image.shape)} ".encode() + pixels.tobytes()).hexdigest()

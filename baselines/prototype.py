@@ -1,16 +1,16 @@
-"""The one baseline that looks: cosine similarity to prototypes of foreground and background, with nothing trained.
+"""Cosine similarity to prototypes of foreground and background; nothing is trained.
 
 After PANet (Wang et al., ICCV 2019): a prototype is the masked average of a frozen encoder's features over the
-supports, and a pixel is foreground if it is nearer, by cosine, to the prototype of the foreground than to that of the
-background. Here the average is taken anew for every place of the query, over the support cells weighted by the softmax
-of their similarity to that place divided by ``temperature``: a horse's leg is compared with legs and grass with grass.
+supports, and a pixel is foreground if its cosine to the foreground's prototype is larger than to the background's.
+Here every place of the query has its own average, over the support cells weighted by the softmax of their similarity
+to that place divided by ``temperature``: a horse's leg is compared with legs and grass with grass.
 ``temperature=inf`` weights all cells alike, which is PANet's prototype.
 
-A cell counts for the foreground and for the background by the share of its pixels that the mask gives to each, so an
-object smaller than a cell is still seen, and void pixels are neither. Shots are pooled, cell by cell.
+A cell counts for foreground and background by the share of its pixels in each, so an object smaller than a cell still
+counts, and void pixels are neither. Shots are pooled, cell by cell.
 
-How it was chosen: on PASCAL-5i's *train* lists (HSNet's), on the photographs of them at hand (650 images, 1059
-episodes), supports drawn as fsbench-v1 does, 1 shot. mIoU of folds 0 to 3 and their mean:
+Settings were chosen on PASCAL-5i's *train* lists (HSNet's), on the photographs available locally (650 images, 1059
+episodes), supports drawn as in fsbench-v1, 1 shot. mIoU of folds 0 to 3 and their mean:
 
 | layers (channels)       | stride | temperature |                         | mean  |
 |-------------------------|--------|-------------|-------------------------|-------|
@@ -23,11 +23,11 @@ episodes), supports drawn as fsbench-v1 does, 1 shot. mIoU of folds 0 to 3 and t
 | 208                     | 16     | 0.1         | 0.445 0.453 0.487 0.435 | 0.455 |
 | 352                     | 16     | 0.1         | 0.362 0.419 0.394 0.424 | 0.400 |
 
-Among these rows the first is also the best on the mean of any three folds, so it is what one would choose for a fold
-having seen masks of the other folds' classes alone. A temperature of 0.13 does as well, to 0.001. The threshold is 0
-and the layers weigh the same by construction. Tried and left: centred features, linear discriminants and self-support
-(worse), photographs enlarged by 1.5 (+0.003 for 2.3 times the work), kernel densities with a threshold or a prior
-fitted to the share of foreground (up to +0.025, but a parameter that depends on the data).
+The first row is also the best on the mean of any three folds, so it would be chosen for a fold from the other folds'
+classes alone. A temperature of 0.13 does as well, to 0.001. The threshold is 0 and the layers weigh the same by
+construction. Tried and dropped: centred features, linear discriminants and self-support (worse), photographs enlarged
+by 1.5 (+0.003 for 2.3 times the work), kernel densities with a threshold or a prior fitted to the share of foreground
+(up to +0.025, but a parameter that depends on the data).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ card = ModelCard(
 )
 STRIDES = (16, 32)
 ABSENT = -1.0
-"""The cosine to a prototype of nothing, where a mask has no foreground (or no background): as unlike as can be."""
+"""The cosine to a missing prototype, where a mask has no foreground (or no background): the least possible."""
 
 
 class Prototype:
@@ -82,24 +82,22 @@ class Prototype:
         self._encoder = Encoder()
 
     def to(self, device: str) -> None:
-        """Works on ``device`` from here on."""
+        """Move the encoder to ``device``."""
         self._encoder.to(device)
 
     def segment(self, episodes: Sequence[Episode]) -> list[Tensor]:
         """One score map per episode, each computed alone."""
         import torch
 
+        answers = []
         with torch.inference_mode():
-            return [self._answer(episode) for episode in episodes]
-
-    def _answer(self, episode: Episode) -> Tensor:
-        import torch
-
-        query = self._features(episode.image)
-        return torch.stack([self._scores(query, prompt) for prompt in episode.prompts])
+            for episode in episodes:
+                query = self._features(episode.image)
+                answers.append(torch.stack([self._scores(query, prompt) for prompt in episode.prompts]))
+        return answers
 
     def _features(self, image: Tensor) -> Tensor:
-        """``image`` to unit vectors C x h x w: every layer of unit length, on one grid, one after another."""
+        """Unit vectors C x h x w of ``image``: the layers, each of unit length, concatenated on one grid."""
         import torch
         from torch.nn.functional import adaptive_avg_pool2d, interpolate, normalize
 
@@ -115,7 +113,7 @@ class Prototype:
         return normalize(torch.cat(layers), dim=0)
 
     def _scores(self, query: Tensor, prompt: Prompt) -> Tensor:
-        """Float h x w: how much more each place of ``query`` (C x h x w) is like the foreground than the background."""
+        """Float h x w: each place of ``query`` (C x h x w) compared with the foreground, minus with the background."""
         import torch
         from torch.nn.functional import adaptive_avg_pool2d
 
@@ -149,10 +147,10 @@ class Prototype:
 
 
 def build(*, stride: int = 16, size: int = 512, temperature: float = 0.1) -> Prototype:
-    """The model. Raises FsbenchError, before anything else is read, where the encoder's weights are missing.
+    """The model. Raises FsbenchError for other options, and at once where the encoder's weights are missing.
 
-    ``stride``: pixels between compared places, 16 or 32 (a quarter of the places). ``size``: photographs with a longer
-    side than this many pixels, 32 to 1024, are shrunk to it. ``temperature``: at least 0.001; ``inf`` is PANet's.
+    ``stride``: pixels between compared places, 16 or 32 (a quarter of the places). ``size``: the longer side, 32 to
+    1024 pixels, to which larger photographs are shrunk. ``temperature``: at least 0.001; ``inf`` is PANet's.
     """
     if stride not in STRIDES:
         raise FsbenchError(f"stride={stride}: choose 16 or 32")

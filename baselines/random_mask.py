@@ -1,29 +1,19 @@
-"""Answers a coin toss per pixel: half of the foreground is found, and half of the background is taken for it.
+"""Tosses a coin per pixel: half of the foreground is found, and half of the background is taken for foreground.
 
-The tosses of a question are the bits of SHAKE-256 over a spelled-out text of what is asked, so neither the order of
-the questions nor the size of a batch matters, and a program in any language can toss the same.
+The tosses for a prompt are the bits of SHAKE-256 over a text that describes it, so neither the order of episodes nor
+the batch size matters, and a program in any language can repeat them.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fsbench.models.contract import UNTRAINED, Episode, ModelCard, Prompt
+from baselines.guess import Guess
+from fsbench.models.contract import Episode, Prompt
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-card = ModelCard(
-    name="random",
-    prompts="none",
-    description="each pixel is foreground with probability 1/2",
-    trained_parameters=0,
-    total_parameters=0,
-    licence="Apache-2.0",
-    training={"*": UNTRAINED},
-)
 
 
 def tosses(seed: int, image_id: str, prompt: Prompt, height: int, width: int) -> Tensor:
@@ -42,23 +32,13 @@ def tosses(seed: int, image_id: str, prompt: Prompt, height: int, width: int) ->
     return torch.from_numpy(bits.reshape(height, width)).bool()
 
 
-class Random:
-    """Each pixel is foreground with probability 1/2."""
+def build(*, seed: int = 0) -> Guess:
+    """The model; another ``seed`` gives other tosses."""
 
-    card = card
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    def segment(self, episodes: Sequence[Episode]) -> list[Tensor]:
-        """One bool mask per episode, K x H x W."""
+    def masks(episode: Episode) -> Tensor:
         import torch
 
-        return [
-            torch.stack([tosses(self.seed, e.image_id, p, *e.image.shape[1:]) for p in e.prompts]) for e in episodes
-        ]
+        size = episode.image.shape[1:]
+        return torch.stack([tosses(seed, episode.image_id, prompt, *size) for prompt in episode.prompts])
 
-
-def build(*, seed: int = 0) -> Random:
-    """The model; ``seed`` gives other tosses."""
-    return Random(seed)
+    return Guess("random", "each pixel is foreground with probability 1/2", masks)

@@ -1,7 +1,7 @@
-"""Mosaic-4 as a benchmark of fsbench: what ``fsbench build|verify|episodes|evaluate|show mosaic4`` work with.
+"""Mosaic-4 as a benchmark: what ``fsbench build|verify|episodes|evaluate|show mosaic4`` use.
 
 The folder holds the dataset (``mosaic4.json``, ``recipe.parquet``, ``croissant.json``) and ``benchmark.json``, which
-says where the class folders lie on this machine. Mosaics are composed from them as they are read.
+names the class folders on this machine. Mosaics are composed from them as they are read.
 """
 
 from __future__ import annotations
@@ -46,10 +46,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class MosaicBenchmark(Benchmark):
-    """A benchmark whose queries are the mosaics of ``dataset``; its other samples are the photographs they are made of.
-
-    Supports are shown as photographs, at their own size.
-    """
+    """A benchmark whose queries are the mosaics of ``dataset``; supports are photographs of any size."""
 
     dataset: Dataset
 
@@ -59,19 +56,19 @@ class MosaicBenchmark(Benchmark):
         return self.dataset.mosaics(self.roots["root"])
 
     def image(self, sample: str) -> Pixels:
-        """As ``Benchmark.image``, of a mosaic or of a photograph."""
+        """The image of a mosaic or a photograph, as in ``Benchmark.image``."""
         return self.mosaics.image(int(sample)) if sample in self._classes else super().image(sample)
 
     def objects(self, query: str) -> Pixels:
-        """Where a mosaic's objects are: uint8 H x W, p + 1 at position p, else 0."""
+        """The mask of a mosaic's objects: uint8 H x W, p + 1 at position p, else 0."""
         return self.mosaics.mask(int(query))
 
     def truth(self, sample: str, class_id: int) -> Pixels:
-        """As ``Benchmark.truth``, of a mosaic or of a photograph."""
+        """The truth for a mosaic or a photograph, as in ``Benchmark.truth``."""
         return self.labels(sample, (class_id,)) if sample in self._classes else super().truth(sample, class_id)
 
     def labels(self, sample: str, class_ids: Sequence[int]) -> Pixels:
-        """As ``Benchmark.labels``, of a mosaic or of a photograph."""
+        """The labels of a mosaic or a photograph, as in ``Benchmark.labels``."""
         if sample not in self._classes:
             return super().labels(sample, class_ids)
         places = [class_ids.index(c) + 1 if c in class_ids else 0 for c in self._classes[sample]]
@@ -88,13 +85,10 @@ class MosaicBenchmark(Benchmark):
 
 
 def mosaic_lists(recipe: Recipe) -> FoldLists:
-    """Classes, pairs and scenes of a recipe; with classes of one's own it has a name and a title of its own."""
-    official = recipe.samples == _official_samples()
-    tiles = recipe.grid**2
-    own = "" if official else f" layout [{len(recipe.classes)} own classes]"
+    """Classes, pairs and scenes of a recipe."""
     return FoldLists(
-        name=f"mosaic{tiles}" + ("" if official else "-classes"),
-        title=f"Mosaic-{tiles}{own}" + (f" (seed {recipe.seed})" if recipe.seed else ""),
+        name=f"mosaic{recipe.grid**2}" + ("" if is_official(recipe) else "-classes"),
+        title=title_of(recipe),
         partition=f"{recipe.name}, recipe seed {recipe.seed}",
         mask_rule=TILE_FORMAT,
         classes=tuple(ClassName(class_id, key, plain_name(key)) for class_id, key in enumerate(recipe.classes)),
@@ -110,13 +104,24 @@ def mosaic_lists(recipe: Recipe) -> FoldLists:
     )
 
 
+def title_of(recipe: Recipe) -> str:
+    """The title of a recipe; it says whether its classes are not the official ones."""
+    own = "" if is_official(recipe) else f" layout [{len(recipe.classes)} own classes]"
+    return f"Mosaic-{recipe.grid**2}{own}" + (f" (seed {recipe.seed})" if recipe.seed else "")
+
+
+def is_official(recipe: Recipe) -> bool:
+    """Whether a recipe has the samples of the 240 official test classes."""
+    return recipe.samples == _official_samples()
+
+
 @cache
 def _official_samples() -> tuple[str, ...]:
     return recipe_of_classes().samples
 
 
 def published_lists() -> FoldLists:
-    """The lists of the official Mosaic-4 with seed 0, known with no data."""
+    """The lists of the official Mosaic-4 with seed 0; no data is needed."""
     return mosaic_lists(recipe_of_classes())
 
 
@@ -141,22 +146,25 @@ def build(
 ) -> Benchmark | None:
     """Build Mosaic-4 from FSS-1000: mosaics of 2 x 2 samples of different classes, the same everywhere.
 
-    Raises one FsbenchError for everything that is wrong with the class folders, before anything is written.
+    Raises one FsbenchError that lists all faults of the class folders, before anything is written.
     """
+    if not recipe_only:
+        if root is None:
+            raise FsbenchError("--root is missing: give the folder of FSS-1000 that holds abacus, or use --recipe-only")
+        root = find_root(root)
     keys = None if classes is None else read_names(classes, "class file", check_folder_name)
     recipe = recipe_of_classes(keys, seed, grid)
-    if recipe_only:
+    if root is None or recipe_only:
         if root is not None or out is not None or form != "recipe":
             raise FsbenchError("--recipe-only reads and writes nothing: leave --root, --out and --format out")
-        for what, value in _recipe_facts(recipe).items():
-            typer.echo(f"{what}: {value}")
+        typer.echo(
+            f"recipe: {recipe.name}\nseed: {recipe.seed_used}\nclasses: {len(recipe.classes)}\n"
+            f"mosaics: {len(recipe.mosaics)}\nrecipe digest: {recipe.digest}"
+        )
         return None
-    if root is None:
-        raise FsbenchError("--root is missing: give the folder of FSS-1000 in which abacus lies, or --recipe-only")
     lists = mosaic_lists(recipe)
     if out is None:
         out = home() / (lists.name + (f"-seed{seed}" if seed else ""))
-    root = find_root(root)
     index = {
         "name": lists.name,
         "title": lists.title,
@@ -168,18 +176,8 @@ def build(
     return _benchmark(out, {"root": root}, dataset, lists)
 
 
-def _recipe_facts(recipe: Recipe) -> dict[str, object]:
-    return {
-        "recipe": recipe.name,
-        "seed": recipe.seed_used,
-        "classes": len(recipe.classes),
-        "mosaics": len(recipe.mosaics),
-        "recipe digest": recipe.digest,
-    }
-
-
 def open_folder(folder: Path, roots: Mapping[str, Path]) -> MosaicBenchmark:
-    """Open a built Mosaic-4; raises FsbenchError where its files do not make one."""
+    """Open a built Mosaic-4; raises FsbenchError where its files are not one."""
     dataset = read_dataset(folder)
     return _benchmark(folder, roots, dataset, mosaic_lists(dataset.recipe))
 
@@ -210,12 +208,8 @@ def _benchmark(folder: Path, roots: Mapping[str, Path], dataset: Dataset, lists:
 
 
 def verify_whole(benchmark: Benchmark, workers: int | None = None) -> list[Check]:
-    """All checks: those of the dataset, and that no support stands in its mosaic."""
+    """All checks: those of the dataset, and that no mosaic holds one of its supports."""
     checks = verify_dataset(benchmark.folder, benchmark.roots["root"], workers)
-    return [*checks, _supports(benchmark)]
-
-
-def _supports(benchmark: Benchmark) -> Check:
     scenes = benchmark.lists.scenes
     assert scenes is not None
     protocol = protocol_named(scenes.protocol)
@@ -224,9 +218,10 @@ def _supports(benchmark: Benchmark) -> Check:
     for question in draw(benchmark.lists, FOLD, protocol, shots, 0).questions:
         shown = {benchmark.samples[tile].image_sha256 for tile in scenes.tiles[question.query]}
         faults += [
-            f"support {support} stands in its mosaic {question.query}"
+            f"support {support} is in its mosaic {question.query}"
             for support in question.supports[0]
             if benchmark.samples[support].image_sha256 in shown
         ]
     asked = 5 * len(scenes.tiles)
-    return check("supports stand in no query", faults, f"{asked} episodes of {protocol.id} at {shots} shots")
+    what = f"{asked} episodes of {protocol.id} at {shots} shots"
+    return [*checks, check("supports stand in no query", faults, what)]

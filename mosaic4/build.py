@@ -21,13 +21,13 @@ from mosaic4.digests import PixelHashes, all_digests, dataset_digest, decoder, s
 from mosaic4.parquet_shards import write_parquet_shards
 from mosaic4.png_folder import write_png_folder
 from mosaic4.recipe import Recipe
-from mosaic4.sources import Sources, read_sources
+from mosaic4.sources import read_sources
 
 
 def recipe_of_classes(classes: Iterable[str] | None = None, seed: int = 0, grid: int = 2) -> Recipe:
     """The recipe of all samples of each class, by default of the 240 official test classes; no data is needed.
 
-    Raises FsbenchError where there is none.
+    Raises FsbenchError where no recipe exists.
     """
     keys = class_keys("test") if classes is None else classes
     return recipe_for((sample for key in keys for sample in sample_ids(key)), seed, grid)
@@ -42,47 +42,41 @@ def build(
     workers: int | None = None,
     index: Mapping[str, Any] | None = None,
 ) -> Dataset:
-    """Build ``recipe`` from the class folders in ``root`` into the folder ``out``, and give what was built.
+    """Build ``recipe`` from the class folders in ``root`` into the folder ``out``, and return what was built.
 
     ``form``: ``recipe`` (``mosaic4.json``, ``recipe.parquet`` and ``croissant.json`` alone), ``png`` or ``parquet``.
-    ``index``: the values of a ``benchmark.json`` to write with them. The files are the same for any number of
-    ``workers``; ``mosaic4.json`` is written last, and the same build resumes a killed one. Raises FsbenchError for
-    faults in the class folders, all in one, before anything is written, for an ``out`` that cannot be written to or is
-    not ours, and where another build is at work there.
+    ``index``: the values of a ``benchmark.json`` to write as well. The files are the same for any number of
+    ``workers``; ``mosaic4.json`` is written last, and the same build resumes a killed one. Raises one FsbenchError
+    that lists all faults of the class folders, before anything is written; and for an ``out`` that cannot be written
+    to, holds other files, or is in use by another build.
     """
     if form not in FORMS:
         raise FsbenchError(f"form {form!r}: expected one of {', '.join(FORMS)}")
     sources = read_sources(root, recipe, workers)
     with building(out):
-        return _write(out, recipe, sources, form, workers, index)
-
-
-def _write(
-    out: Path, recipe: Recipe, sources: Sources, form: Form, workers: int | None, index: Mapping[str, Any] | None
-) -> Dataset:
-    mosaics, hashes = Mosaics(recipe, sources.tiles), sources.hashes
-    digest = dataset_digest(recipe, sources_digest(recipe, hashes))
-    identity = {"form": form, "dataset": digest, "decoder": decoder(), "written_with": libraries()}
-    with out_folder.begin(out, json.dumps(identity, sort_keys=True)) as written:
-        if form == "png":
-            pixels = write_png_folder(out, mosaics, written, workers)
-        elif form == "parquet":
-            pixels = write_parquet_shards(out, mosaics, written, workers)
-        else:
-            pixels = hash_mosaics(mosaics, workers)
-    digests = all_digests(recipe, hashes, pixels)
-    dataset = Dataset(recipe, hashes, form, digests, decoder(), libraries(), sources.sizes)
-    write_recipe(out, dataset)
-    write_text(out / croissant.FILE, croissant.croissant_text(out, dataset))
-    if index is not None:
-        write_index(out, BuilderIndex, index)
-    write_json(out, dataset)
-    out_folder.finish(out)
-    return dataset
+        mosaics, hashes = Mosaics(recipe, sources.tiles), sources.hashes
+        digest = dataset_digest(recipe, sources_digest(recipe, hashes))
+        identity = {"form": form, "dataset": digest, "decoder": decoder(), "written_with": libraries()}
+        with out_folder.begin(out, json.dumps(identity, sort_keys=True)) as log:
+            if form == "png":
+                pixels = write_png_folder(out, mosaics, log, workers)
+            elif form == "parquet":
+                pixels = write_parquet_shards(out, mosaics, log, workers)
+            else:
+                pixels = hash_mosaics(mosaics, workers)
+        digests = all_digests(recipe, hashes, pixels)
+        dataset = Dataset(recipe, hashes, form, digests, decoder(), libraries(), sources.sizes)
+        write_recipe(out, dataset)
+        write_text(out / croissant.FILE, croissant.croissant_text(out, dataset))
+        if index is not None:
+            write_index(out, BuilderIndex, index)
+        write_json(out, dataset)
+        (out / out_folder.MARKER).unlink(missing_ok=True)
+        return dataset
 
 
 def hash_mosaics(mosaics: Mosaics, workers: int | None = None) -> PixelHashes:
-    """Compose every mosaic and keep nothing but the hashes."""
+    """The hashes of all mosaics, composed one by one."""
     hashes = PixelHashes()
     for image, mask in in_threads(mosaics.__getitem__, range(len(mosaics)), workers, "mosaics"):
         hashes.update(image, mask)

@@ -1,7 +1,7 @@
 """The dataset card (``README.md``) of a Mosaic-4 on the Hugging Face hub.
 
-Its front matter tells the hub the licence and which files ``datasets.load_dataset`` reads as split ``test``; its text
-says what the dataset is, its digests, and how anyone makes it again.
+Its front matter gives the hub the licence and the files that ``datasets.load_dataset`` reads as split ``test``; its
+text explains the dataset, its digests, and how to build it again.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from mosaic4.benchmark import mosaic_lists
+from mosaic4.benchmark import is_official, title_of
 from mosaic4.dataset import PARQUET, Dataset, Form
 from mosaic4.png_folder import METADATA
 
 FILE = "README.md"
 
-# Paths on the hub per form; the first configuration is what load_dataset gives without a name. All of a repository are
-# read by one loader, so that the recipe, which is Parquet, is none beside PNG files.
+# Paths on the hub per form; the first configuration is the default of load_dataset. A repository has one loader, so a
+# recipe, which is Parquet, is no configuration of a repository of PNG files.
 _CONFIGURATIONS: dict[Form, dict[str, tuple[str, ...]]] = {
     "recipe": {"recipe": (PARQUET,)},
     "png": {"mosaics": (METADATA, "images/*.png", "masks/*.png")},
@@ -27,54 +27,43 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
 
 
 def licence_of(dataset: Dataset) -> str:
-    """The card's ``license``: a recipe is ours to give, pixels are not."""
+    """The card's ``license``: the recipe is ours, pixels are not."""
     return "apache-2.0" if dataset.form == "recipe" else "other"
 
 
 def card_text(dataset: Dataset, repo: str) -> str:
     """The card of ``dataset`` in the hub's dataset repository ``repo``."""
-    title = mosaic_lists(dataset.recipe).title
+    title = title_of(dataset.recipe)
     return f"---\n{_front_matter(dataset, title)}---\n\n# {title}\n\n" + "\n\n".join(_body(dataset, repo)) + "\n"
 
 
 def _front_matter(dataset: Dataset, title: str) -> str:
     """YAML, every value written as JSON, which is YAML too."""
     mosaics = len(dataset.recipe.mosaics)
-    said: dict[str, Any] = {"license": licence_of(dataset)}
+    values: dict[str, Any] = {"license": licence_of(dataset)}
     if dataset.form != "recipe":
-        said |= {"license_name": "as-fss-1000"}
-    said |= {
+        values |= {"license_name": "as-fss-1000"}
+    values |= {
         "pretty_name": title,
         "task_categories": ["image-segmentation"],
         "tags": ["few-shot-segmentation", "zero-shot-segmentation", dataset.recipe.name, "fsbench"],
         "size_categories": [next((name for most, name in _SIZES if mosaics < most), "100K<n<1M")],
         "configs": [
-            {
-                "config_name": name,
-                "default": place == 0,
-                "data_files": [{"split": "test", "path": list(paths)}],
-            }
+            {"config_name": name, "default": place == 0, "data_files": [{"split": "test", "path": list(paths)}]}
             for place, (name, paths) in enumerate(_CONFIGURATIONS[dataset.form].items())
         ],
     }
-    return "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in said.items())
+    return "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
 
 
 def _body(dataset: Dataset, repo: str) -> list[str]:
     recipe = dataset.recipe
-    official = mosaic_lists(recipe).name == f"mosaic{recipe.grid**2}"
+    official = is_official(recipe)
     classes = (
         "the 240 official test classes" if official else f"{len(recipe.classes)} classes of the author's own choice"
     )
-    options = "".join(
-        said
-        for said, needed in (
-            (f" --grid {recipe.grid}", recipe.grid != 2),
-            (f" --seed {recipe.seed}", recipe.seed != 0),
-            (" --classes classes.txt", not official),
-        )
-        if needed
-    )
+    options = f" --grid {recipe.grid}" * (recipe.grid != 2) + f" --seed {recipe.seed}" * (recipe.seed != 0)
+    options += " --classes classes.txt" * (not official)
     what = {
         "recipe": (
             "This repository holds no pixels: the recipe is the dataset. It says which sample stands where, with the "

@@ -1,8 +1,4 @@
-"""The pixels of a mosaic: tiles are copied, never blended.
-
-``join_images`` and ``join_masks`` put tiles side by side. ``Mosaics`` does it for the mosaics of a recipe, as they are
-asked for.
-"""
+"""The pixels of a mosaic: tiles are copied, never blended."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from mosaic4.tiles import Tile, TileReader
 
 
 def join_images(images: Sequence[Pixels]) -> Pixels:
-    """g x g tiles, row by row from the top left: uint8 224g x 224g x 3 of uint8 224 x 224 x 3.
+    """g x g tiles (uint8 224 x 224 x 3), row by row from the top left, joined to uint8 224g x 224g x 3.
 
     Raises FsbenchError for a number of tiles that is no square, and for a tile of another shape.
     """
@@ -30,7 +26,7 @@ def join_images(images: Sequence[Pixels]) -> Pixels:
 
 
 def join_masks(masks: Sequence[Pixels]) -> Pixels:
-    """g x g masks, uint8 224 x 224 of 0 and 1, as uint8 224g x 224g: p + 1 where that at position p is 1, else 0.
+    """g x g masks (uint8 224 x 224 of 0 and 1) joined to uint8 224g x 224g: p + 1 for 1 at position p, else 0.
 
     Raises FsbenchError as ``join_images`` does.
     """
@@ -42,9 +38,9 @@ def join_masks(masks: Sequence[Pixels]) -> Pixels:
 
 
 class Mosaics:
-    """The mosaics of a recipe, composed as they are read: ``mosaics[i]`` is image and mask, as they are joined above.
+    """The mosaics of a recipe, composed on access: ``mosaics[i]`` is an image and a mask, as joined above.
 
-    Raises FsbenchError where ``tiles`` cannot read one. Safe in many threads.
+    Raises FsbenchError where ``tiles`` cannot read a tile. Thread-safe.
     """
 
     def __init__(self, recipe: Recipe, tiles: TileReader) -> None:

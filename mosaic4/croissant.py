@@ -1,7 +1,7 @@
 """``croissant.json``: the dataset described in MLCommons Croissant 1.0, for catalogues and loaders.
 
-It stands beside the data and names files relative to itself, each with its SHA-256, and the digests that make the
-dataset what it is. Written after what it describes but for ``mosaic4.json``, whose text is known before.
+It names the files of its folder with their SHA-256, and the digests of the dataset. It is written after the files that
+it describes, except ``mosaic4.json``, whose text is known in advance.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from fsbench.version import __version__
-from mosaic4.build_settings import FILE as FILE
-from mosaic4.dataset import JSON, PARQUET, Dataset, dataset_json
+from mosaic4.croissant_hashes import FILE as FILE
+from mosaic4.dataset import COLUMNS, JSON, PARQUET, Dataset, dataset_json
 from mosaic4.parquet_shards import shard_paths
 from mosaic4.png_folder import METADATA
 
 SPECIFIED = "2026-11-24"
-"""When mosaic4-v1 was specified; a description holds no time of building, so that it is equal for all."""
+"""When mosaic4-v1 was specified; a description holds no time of building, so that equal datasets have equal ones."""
 
 _ALIASES = (
     "citeAs column equivalentProperty extract field fileProperty fileObject fileSet format includes isLiveDataset "
@@ -41,10 +43,10 @@ _CONTEXT: dict[str, Any] = {
 
 
 def croissant_text(out: Path, dataset: Dataset) -> str:
-    """The text of ``croissant.json`` for the files that are in ``out``."""
+    """The text of ``croissant.json`` for the files in ``out``."""
     recipe, digests = dataset.recipe, dataset.digests
     tiles = recipe.grid * recipe.grid
-    said: dict[str, Any] = {
+    described: dict[str, Any] = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
@@ -75,22 +77,17 @@ def croissant_text(out: Path, dataset: Dataset) -> str:
                 "description": "Which sample stands where; the hashes are those of the sample's files.",
                 "key": [{"@id": "tiles/mosaic"}, {"@id": "tiles/position"}],
                 "field": [
-                    _column("tiles", PARQUET, "fileObject", name, kind)
-                    for name, kind in (
-                        ("mosaic", "sc:Integer"),
-                        ("position", "sc:Integer"),
-                        ("sample", "sc:Text"),
-                        ("class", "sc:Text"),
-                        ("image_sha256", "sc:Text"),
-                        ("mask_sha256", "sc:Text"),
+                    _column(
+                        "tiles", PARQUET, "fileObject", name, "sc:Integer" if field.type == pa.int32() else "sc:Text"
                     )
+                    for name, field in zip(COLUMNS.names, COLUMNS, strict=True)
                 ],
             },
-            *(_png_records() if dataset.form == "png" else []),
-            *(_shard_records() if dataset.form == "parquet" else []),
+            *([_png_records()] if dataset.form == "png" else []),
+            *([_shard_records()] if dataset.form == "parquet" else []),
         ],
     }
-    return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(described, indent=1, ensure_ascii=False) + "\n"
 
 
 def _file(name: str, data: bytes, encoding: str) -> dict[str, Any]:
@@ -126,31 +123,24 @@ def _shards(out: Path, mosaics: int) -> list[dict[str, Any]]:
 
 def _column(records: str, source: str, kind_of_source: str, name: str, kind: str, **more: Any) -> dict[str, Any]:
     extract = {kind_of_source: {"@id": source}, "extract": {"column": name}}
-    return {
-        "@type": "cr:Field",
-        "@id": f"{records}/{name}",
-        "name": name,
-        "dataType": kind,
-        "source": extract,
-        **more,
-    }
+    field = {"@type": "cr:Field", "@id": f"{records}/{name}", "name": name, "dataType": kind, "source": extract}
+    return field | more
 
 
-def _png_records() -> list[dict[str, Any]]:
-    columns = [("mosaic", "sc:Integer"), ("file_name", "sc:Text"), ("mask_file_name", "sc:Text")]
-    fields = [_column("mosaics", METADATA, "fileObject", name, kind) for name, kind in columns]
-    return [_mosaics(fields, METADATA, "fileObject")]
+def _png_records() -> dict[str, Any]:
+    return _mosaics(METADATA, "fileObject", {"file_name": "sc:Text", "mask_file_name": "sc:Text"})
 
 
-def _shard_records() -> list[dict[str, Any]]:
-    columns = [("mosaic", "sc:Integer"), ("image", "sc:ImageObject"), ("mask", "sc:ImageObject")]
-    fields = [_column("mosaics", "shards", "fileSet", name, kind) for name, kind in columns]
-    for field in fields[1:]:
+def _shard_records() -> dict[str, Any]:
+    records = _mosaics("shards", "fileSet", {"image": "sc:ImageObject", "mask": "sc:ImageObject"})
+    for field in records["field"][1:3]:
         field["source"]["transform"] = {"jsonPath": "bytes"}
-    return [_mosaics(fields, "shards", "fileSet")]
+    return records
 
 
-def _mosaics(fields: list[dict[str, Any]], source: str, kind_of_source: str) -> dict[str, Any]:
+def _mosaics(source: str, kind_of_source: str, images: dict[str, str]) -> dict[str, Any]:
+    columns = {"mosaic": "sc:Integer", **images}
+    fields = [_column("mosaics", source, kind_of_source, name, kind) for name, kind in columns.items()]
     lists = [_column("mosaics", source, kind_of_source, n, "sc:Text", repeated=True) for n in ("classes", "samples")]
     return {
         "@type": "cr:RecordSet",

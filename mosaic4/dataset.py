@@ -1,7 +1,7 @@
-"""``mosaic4.json`` and ``recipe.parquet``: the dataset itself, with no pixels, in two files that can be shared.
+"""``mosaic4.json`` and ``recipe.parquet``: the dataset without pixels, in two files that can be shared.
 
 ``recipe.parquet`` has a row per tile in order: mosaic, position, sample, class, and the SHA-256 of the sample's
-photograph and mask. ``mosaic4.json`` says name, seed, sizes, classes and digests. No path of a machine is in either,
+photograph and mask. ``mosaic4.json`` holds name, seed, sizes, classes and digests. Neither holds a path of a machine,
 so equal datasets built with equal library versions have equal files.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,8 +25,8 @@ from fsbench.io.parquet import PARQUET_ERRORS, read_table
 from fsbench.io.typed_json import read_typed
 from fsbench.io.untrusted import plain
 from fsbench.version import __version__
-from mosaic4.build_settings import check_described
 from mosaic4.compose import Mosaics
+from mosaic4.croissant_hashes import check_described
 from mosaic4.digests import Digests
 from mosaic4.recipe import NoRecipeError, Recipe, class_of, in_sample_order, make_recipe
 from mosaic4.resample import LARGEST, SIDE, SMALLEST
@@ -53,8 +53,8 @@ class Dataset:
     """A built Mosaic-4: ``hashes`` are sample id -> SHA-256 of photograph and mask.
 
     ``sizes``: sample id -> height and width of its photograph where that is not 224 x 224, in sample order.
-    ``decoder``: what decoded the photographs for the ``pixels`` digest. ``written_with``: library -> version, which
-    decide the bytes of written files.
+    ``decoder``: what decoded the photographs for the ``pixels`` digest. ``written_with``: library -> version; they
+    determine the bytes of written files.
     """
 
     recipe: Recipe
@@ -66,7 +66,7 @@ class Dataset:
     sizes: Mapping[str, Size]
 
     def mosaics(self, root: Path) -> Mosaics:
-        """The mosaics, composed from the class folders in ``root``, of which no file may be altered."""
+        """The mosaics, composed from the class folders in ``root``; an altered file is refused."""
         return Mosaics(self.recipe, TileReader(root, self.hashes))
 
 
@@ -79,14 +79,14 @@ def recipe_for(sample_ids: Iterable[str], seed: int = 0, grid: int = 2) -> Recip
 
 
 def libraries() -> dict[str, str]:
-    """What decides the bytes of written files, with versions."""
+    """The libraries that determine the bytes of written files, with versions."""
     return {"fsbench": __version__, "pyarrow": pa.__version__, "deflate": version("deflate")}
 
 
 def dataset_json(dataset: Dataset) -> str:
     """The text of ``mosaic4.json``."""
     recipe = dataset.recipe
-    said = {
+    values = {
         "schema": SCHEMA,
         "name": recipe.name,
         "form": dataset.form,
@@ -94,11 +94,7 @@ def dataset_json(dataset: Dataset) -> str:
         "seed": recipe.seed,
         "seed_used": recipe.seed_used,
         "order": recipe.order_string,
-        "counts": {
-            "classes": len(recipe.classes),
-            "samples": len(recipe.samples),
-            "mosaics": len(recipe.mosaics),
-        },
+        "counts": {name: len(getattr(recipe, name)) for name in ("classes", "samples", "mosaics")},
         "tile": [SIDE, SIDE],
         "size": [recipe.grid * SIDE, recipe.grid * SIDE],
         "resized": dataset.sizes,
@@ -107,41 +103,37 @@ def dataset_json(dataset: Dataset) -> str:
         "decoder": dataset.decoder,
         "written_with": dataset.written_with,
     }
-    return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
+    return _json_text(values)
+
+
+def _json_text(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
 
 
 def recipe_table(recipe: Recipe, hashes: Hashes) -> pa.Table:
     """The table of ``recipe.parquet``."""
-    tiles = [(i, p, sample) for i, samples in enumerate(recipe.mosaics) for p, sample in enumerate(samples)]
-    columns = {
-        "mosaic": [i for i, _, _ in tiles],
-        "position": [p for _, p, _ in tiles],
-        "sample": [sample for _, _, sample in tiles],
-        "class": [class_of(sample) for _, _, sample in tiles],
-        "image_sha256": [hashes[sample][0] for _, _, sample in tiles],
-        "mask_sha256": [hashes[sample][1] for _, _, sample in tiles],
-    }
-    return pa.table(columns, schema=COLUMNS)
+    rows = [
+        (mosaic, position, sample, class_of(sample), *hashes[sample])
+        for mosaic, samples in enumerate(recipe.mosaics)
+        for position, sample in enumerate(samples)
+    ]
+    return pa.table(dict(zip(COLUMNS.names, zip(*rows, strict=True), strict=True)), schema=COLUMNS)
 
 
 def write_table(table: pa.Table, sink: Path | pa.BufferOutputStream) -> None:
-    """``recipe.parquet`` as it is written, and as ``verification`` compares it."""
+    """Write ``recipe.parquet``; ``metadata_check`` compares its bytes."""
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
 
 
 def write_recipe(folder: Path, dataset: Dataset) -> None:
-    """Write ``recipe.parquet``, whole or not at all."""
+    """Write ``recipe.parquet`` atomically."""
     with atomic_write(folder / PARQUET) as temporary:
         write_table(recipe_table(dataset.recipe, dataset.hashes), temporary)
 
 
 def write_json(folder: Path, dataset: Dataset) -> None:
-    """Write ``mosaic4.json``, whole or not at all; with it the folder is finished, so it comes last."""
+    """Write ``mosaic4.json`` atomically; it completes the folder, so it comes last."""
     write_text(folder / JSON, dataset_json(dataset))
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 _Text = Annotated[str, Field(max_length=400)]
@@ -149,22 +141,10 @@ _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Side = Annotated[int, Field(ge=SMALLEST, le=LARGEST)]
 
 
-class _Counts(_Strict):
-    classes: int
-    samples: int
-    mosaics: int
+class _Json(BaseModel):
+    """``mosaic4.json``; ``_dataset`` compares its values with the recipe."""
 
-
-class _Digests(_Strict):
-    recipe: _Sha256
-    sources: _Sha256
-    dataset: _Sha256
-    masks: _Sha256
-    pixels: _Sha256
-
-
-class _Said(_Strict):
-    """``mosaic4.json``."""
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_: Literal["mosaic4/1"] = Field(alias="schema")
     name: _Text
@@ -173,18 +153,18 @@ class _Said(_Strict):
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     seed_used: _Text
     order: _Text
-    counts: _Counts
+    counts: dict[_Text, int]
     tile: tuple[int, int]
     size: tuple[int, int]
     resized: dict[_Text, tuple[_Side, _Side]]
     classes: tuple[_Text, ...]
-    digests: _Digests
+    digests: dict[_Text, _Sha256]
     decoder: _Text
     written_with: dict[_Text, _Text]
 
 
 def read_dataset(folder: Path) -> Dataset:
-    """The dataset in a folder, whose files must have the hashes that ``croissant.json`` says.
+    """The dataset in a folder, whose files must have the hashes in ``croissant.json``.
 
     Raises CheckFailedError for one that was altered, FsbenchError for one that is missing or does not fit the others.
     """
@@ -194,15 +174,15 @@ def read_dataset(folder: Path) -> Dataset:
 
 
 def read_unchecked(folder: Path) -> Dataset:
-    """As ``read_dataset``, with no hash compared: for ``verify``, which lists everything that was altered."""
-    said = read_typed(folder / JSON, _Said, "a Mosaic-4", "build it again")
+    """``read_dataset`` without comparing hashes, for ``verify``, which lists everything that was altered."""
+    values = read_typed(folder / JSON, _Json, "a Mosaic-4", "build it again")
     try:
         table = read_table(folder / PARQUET, [COLUMNS], MOST_ROWS)
     except PARQUET_ERRORS as error:
         raise FsbenchError(f"{folder / PARQUET}: cannot be read ({_one_line(error)}): build it again") from error
     try:
-        dataset = _dataset(said, table)
-    except (ValueError, FsbenchError) as error:
+        dataset = _dataset(values, table)
+    except (ValueError, TypeError, FsbenchError) as error:
         raise FsbenchError(f"{folder / JSON}: does not fit {PARQUET} ({_one_line(error)}): build it again") from error
     if dataset.recipe.digest != dataset.digests.recipe:
         raise FsbenchError(
@@ -212,9 +192,9 @@ def read_unchecked(folder: Path) -> Dataset:
     return dataset
 
 
-def _dataset(said: _Said, table: pa.Table) -> Dataset:
-    """Raises ValueError or FsbenchError where the two do not fit together."""
-    grid = said.grid
+def _dataset(values: _Json, table: pa.Table) -> Dataset:
+    """Raises ValueError, TypeError or FsbenchError where the two do not fit together."""
+    grid = values.grid
     tiles = table["sample"].to_pylist()
     numbers = list(zip(table["mosaic"].to_pylist(), table["position"].to_pylist(), strict=True))
     if numbers != [divmod(row, grid**2) for row in range(len(tiles))] or len(tiles) % grid**2:
@@ -226,18 +206,18 @@ def _dataset(said: _Said, table: pa.Table) -> Dataset:
     classes = tuple(dict.fromkeys(map(class_of, samples)))
     for key in classes:
         check_folder_name(PARQUET, key)  # it becomes a path under the root
-    recipe = Recipe(grid, said.seed, said.seed_used, classes, samples, mosaics)
+    recipe = Recipe(grid, values.seed, values.seed_used, classes, samples, mosaics)
     pairs = zip(table["image_sha256"].to_pylist(), table["mask_sha256"].to_pylist(), strict=True)
     dataset = Dataset(
         recipe=recipe,
         hashes=dict(zip(tiles, pairs, strict=True)),
-        form=said.form,
-        digests=Digests(**said.digests.model_dump()),
-        decoder=said.decoder,
-        written_with=dict(said.written_with),
-        sizes={sample: size for sample, size in said.resized.items() if sample in set(samples)},
+        form=values.form,
+        digests=Digests(**values.digests),
+        decoder=values.decoder,
+        written_with=dict(values.written_with),
+        sizes={sample: size for sample, size in values.resized.items() if sample in set(samples)},
     )
-    if dataset_json(dataset) != json.dumps(said.model_dump(by_alias=True), indent=1, ensure_ascii=False) + "\n":
+    if dataset_json(dataset) != _json_text(values.model_dump(by_alias=True)):
         raise ValueError("its name, order, counts, sizes or classes are not those of the recipe")
     return dataset
 

@@ -1,4 +1,4 @@
-"""The digests that make a Mosaic-4 one dataset everywhere; none is over the bytes of a file that we write."""
+"""The digests that identify a Mosaic-4 everywhere; none depends on the bytes of a file that we write."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Digests:
 
 
 class PixelHashes:
-    """Hashes mosaics one after the other, in their order."""
+    """Hashes mosaics in order."""
 
     def __init__(self) -> None:
         self._masks, self._pixels = hashlib.sha256(), hashlib.sha256()
@@ -57,7 +57,7 @@ class PixelHashes:
 
 
 def all_digests(recipe: Recipe, hashes: Hashes, pixels: PixelHashes) -> Digests:
-    """The five of a whole data set; ``pixels`` has seen all of its mosaics."""
+    """The digests of a dataset; ``pixels`` has seen all of its mosaics."""
     sources = sources_digest(recipe, hashes)
     return Digests(recipe.digest, sources, dataset_digest(recipe, sources), pixels.masks, pixels.pixels)
 
@@ -73,5 +73,5 @@ def dataset_digest(recipe: Recipe, sources: str) -> str:
 
 
 def decoder() -> str:
-    """What decodes JPEG here, with versions: recorded beside ``pixels``."""
+    """The JPEG decoder in use, with versions: recorded with ``pixels``."""
     return f"Pillow {PIL.__version__}, libjpeg-turbo {features.version_feature('libjpeg_turbo') or 'not used'}"

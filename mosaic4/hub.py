@@ -1,7 +1,7 @@
-"""Puts files into a dataset repository of the Hugging Face hub: one commit, so that it is whole or as it was.
+"""Uploads files to a dataset repository of the Hugging Face hub in one commit.
 
-A repository that holds something else, or that would show more than was asked, is refused before anything is written.
-Whatever the hub or the network answers ends in one line that says what to do.
+A repository that holds something else, or is public where a private one was asked, is refused before anything is
+written. Every error of the hub or the network is one line that says what to do.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from mosaic4.out_folder import FILES, FOLDERS
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-LOGIN = "log in with 'hf auth login', or set HF_TOKEN, as someone who may write there"
+LOGIN = "log in with 'hf auth login', or set HF_TOKEN, as someone with write access"
 
 
 def check_repo_id(repo: str) -> str:
-    """``repo`` itself; raises FsbenchError for what the hub takes for no repository's name."""
+    """``repo`` itself; raises FsbenchError where the hub does not accept the name."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils._validators import validate_repo_id
 
@@ -41,24 +41,24 @@ def check_token() -> None:
     from huggingface_hub import get_token
 
     if get_token() is None:
-        raise FsbenchError(f"the hub lets nobody upload without a token: {LOGIN}")
+        raise FsbenchError(f"an upload to the hub needs a token: {LOGIN}")
 
 
 def upload(
     api: HfApi, repo: str, files: Mapping[str, Path | bytes], *, private: bool, revision: str | None, message: str
 ) -> str:
-    """Commit ``files`` (path on the hub -> file or bytes) and give the commit's address.
+    """Commit ``files`` (path on the hub -> file or bytes) and return the commit's URL.
 
-    The repository is made where there is none. Files of an earlier Mosaic-4 in it that are none of ``files`` are
-    removed in the same commit, other files are left. Raises FsbenchError for a repository that is none of datasets or
-    holds something else, for a public one where ``private`` was asked, without rights, and without a network.
+    A missing repository is created. The same commit removes files of an earlier Mosaic-4 that are not in ``files``;
+    other files stay. Raises FsbenchError for a repository that is not a dataset or holds something else, for a public
+    one where ``private`` was asked, without write access, and without a network.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    with _said_in_one_line(repo, api.endpoint):
+    with _one_line_errors(repo, api.endpoint):
         if api.repo_exists(repo, repo_type="dataset"):
             if private and api.dataset_info(repo).private is False:
-                raise FsbenchError(f"{repo}: is public on the hub: say --public, or choose another --repo")
+                raise FsbenchError(f"{repo}: is public on the hub: use --public, or choose another --repo")
         else:
             for other in ("model", "space"):
                 if api.repo_exists(repo, repo_type=other):
@@ -66,14 +66,16 @@ def upload(
             api.create_repo(repo, private=private, repo_type="dataset", exist_ok=True)
         if revision is not None and not revision.startswith("refs/"):
             api.create_branch(repo, branch=revision, repo_type="dataset", exist_ok=True)
-        there = set(api.list_repo_files(repo, repo_type="dataset", revision=revision)) - {".gitattributes"}
-        if there and JSON not in there:
-            raise FsbenchError(f"{repo}: holds {min(there)} and no {JSON}, so no Mosaic-4: choose another --repo")
+        present = set(api.list_repo_files(repo, repo_type="dataset", revision=revision)) - {".gitattributes"}
+        if present and JSON not in present:
+            raise FsbenchError(
+                f"{repo}: holds {min(present)} and no {JSON}, so it is no Mosaic-4: choose another --repo"
+            )
         commit = api.create_commit(
             repo,
             [
                 *(CommitOperationAdd(name, file) for name, file in files.items()),
-                *(CommitOperationDelete(name, is_folder=False) for name in sorted(filter(_ours, there - set(files)))),
+                *(CommitOperationDelete(name, is_folder=False) for name in sorted(filter(_ours, present - set(files)))),
             ],
             commit_message=message,
             repo_type="dataset",
@@ -89,7 +91,7 @@ def _ours(name: str) -> bool:
 
 
 @contextmanager
-def _said_in_one_line(repo: str, endpoint: str) -> Iterator[None]:
+def _one_line_errors(repo: str, endpoint: str) -> Iterator[None]:
     """Turn what huggingface_hub raises into FsbenchError."""
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -99,16 +101,16 @@ def _said_in_one_line(repo: str, endpoint: str) -> Iterator[None]:
         yield
     except HfHubHTTPError as error:
         status = getattr(error.response, "status_code", None)
-        said = f"{repo}: the hub refuses ({status or 'no status'}: {_one_line(error.server_message or error)})"
-        raise FsbenchError(f"{said}: {LOGIN if status in (401, 403, 404) else 'try again later'}") from error
+        answer = f"{repo}: the hub refuses ({status or 'no status'}: {_one_line(error.server_message or error)})"
+        raise FsbenchError(f"{answer}: {LOGIN if status in (401, 403, 404) else 'try again later'}") from error
     except (transport, OSError) as error:
         name = getattr(error, "filename", None)
         if name is not None:
             raise FsbenchError(f"{name}: cannot be read ({_one_line(error)}): build it again") from error
         raise FsbenchError(f"{endpoint}: cannot be reached ({_one_line(error)}): check the network") from error
     except (RuntimeError, ValueError) as error:  # what its uploads of large files raise
-        raise FsbenchError(f"{repo}: the upload failed ({_one_line(error)}): the same command goes on") from error
+        raise FsbenchError(f"{repo}: the upload failed ({_one_line(error)}): run the same command again") from error
 
 
-def _one_line(said: object) -> str:
-    return " ".join(str(said).split()).rstrip(".") or type(said).__name__
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split()).rstrip(".") or type(text).__name__

@@ -1,6 +1,6 @@
-"""Compares the files beside the mosaics with what the dataset says: JSON, recipe, metadata and Croissant description.
+"""Compares the other files of a dataset with what they must be: JSON, recipe, metadata and Croissant description.
 
-``croissant.json`` holds the hashes of the others, so that a byte altered in any of them is seen whatever it says.
+``croissant.json`` holds the hashes of the others, so that an altered byte in any of them is found.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from fsbench.errors import FsbenchError
 from fsbench.io.files import sha256_file
 from fsbench.version import __version__
 from mosaic4 import croissant, png_folder
-from mosaic4.build_settings import described_files
+from mosaic4.croissant_hashes import described_files
 from mosaic4.dataset import JSON, PARQUET, Dataset, dataset_json, libraries, recipe_table, write_table
 
 
-def files_beside_faults(folder: Path, dataset: Dataset, known: Sequence[str]) -> list[str]:
-    """A line per fault; a file that stands in a line of ``known`` is not named again."""
-    faults = [said for name, data in _expected(dataset).items() if (said := _difference(folder / name, data))]
-    faults += list(_metadata_faults(folder, dataset, known)) if dataset.form == "png" else []
+def metadata_faults(folder: Path, dataset: Dataset, known: Sequence[str]) -> list[str]:
+    """A line per fault; a file that ``known`` names is not named again."""
+    faults = [fault for name, data in _expected(dataset).items() if (fault := _difference(folder / name, data))]
+    faults += list(_png_faults(folder, dataset, known)) if dataset.form == "png" else []
     try:
         hashes = described_files(folder)
     except FsbenchError as error:
         return [*faults, str(error)]
     for name, digest in hashes.items():
         path = folder / name
-        if not any(str(path) in said for said in (*known, *faults)) and _sha256(path) != digest:
+        if not any(str(path) in fault for fault in (*known, *faults)) and _sha256(path) != digest:
             faults.append(f"{path} was altered, or its hash in {folder / croissant.FILE} was")
     if not faults and not known and dataset.written_with["fsbench"] == __version__:
-        said = _difference(folder / croissant.FILE, croissant.croissant_text(folder, dataset).encode())
-        faults += [said] if said else []
+        fault = _difference(folder / croissant.FILE, croissant.croissant_text(folder, dataset).encode())
+        faults += [fault] if fault else []
     return faults
 
 
@@ -47,8 +47,8 @@ def _expected(dataset: Dataset) -> dict[str, bytes]:
     return expected
 
 
-def _metadata_faults(folder: Path, dataset: Dataset, known: Sequence[str]) -> Iterator[str]:
-    """What is wrong with ``metadata.jsonl``, and the PNGs that do not have the hashes in it."""
+def _png_faults(folder: Path, dataset: Dataset, known: Sequence[str]) -> Iterator[str]:
+    """Faults of ``metadata.jsonl``, and PNGs that do not have the hashes in it."""
     mosaics = len(dataset.recipe.mosaics)
     try:
         hashes = png_folder.written_hashes(folder)
@@ -56,13 +56,13 @@ def _metadata_faults(folder: Path, dataset: Dataset, known: Sequence[str]) -> It
     except FsbenchError as error:
         yield str(error)
         return
-    said = _difference(folder / png_folder.METADATA, expected.encode())
-    if said:
-        yield said
+    fault = _difference(folder / png_folder.METADATA, expected.encode())
+    if fault:
+        yield fault
         return
     for mosaic, of_files in enumerate(hashes):
         for path, digest in zip(png_folder.png_paths(folder, mosaic), of_files, strict=True):
-            if not any(str(path) in fault for fault in known) and _sha256(path) != digest:
+            if not any(str(path) in line for line in known) and _sha256(path) != digest:
                 yield f"{path} was altered, or its hash in {folder / png_folder.METADATA} was"
 
 

@@ -18,7 +18,7 @@ from fsbench.io.files import atomic_write, sha256_file
 from fsbench.parallel import in_threads
 from mosaic4.compose import Mosaics
 from mosaic4.digests import PixelHashes
-from mosaic4.out_folder import WrittenFiles
+from mosaic4.out_folder import BuildLog
 from mosaic4.png import encode_png
 from mosaic4.queries import mosaic_id
 from mosaic4.recipe import Recipe, class_of
@@ -31,7 +31,7 @@ _FEATURES = {
     "mosaic": {"dtype": "int32", "_type": "Value"},
     "image": {"_type": "Image"},
     "mask": {"_type": "Image"},
-    "classes": {"feature": _TEXT, "_type": "Sequence"},  # the name that datasets of before version 4 know too
+    "classes": {"feature": _TEXT, "_type": "Sequence"},  # the name that versions of datasets before 4 know too
     "samples": {"feature": _TEXT, "_type": "Sequence"},
 }
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -66,20 +66,20 @@ def shard_row(recipe: Recipe, mosaic: int, image: Pixels, mask: Pixels) -> dict[
 
 
 def write_shard(rows: Sequence[dict[str, Any]], sink: Path | pa.BufferOutputStream) -> None:
-    """Write rows as they stand in a shard; PNG is packed already, so pages are not compressed."""
+    """Write the rows of a shard; PNG is compressed already, so pages are not."""
     table = pa.Table.from_pylist(list(rows), SCHEMA)
     pq.write_table(
         table, sink, compression="none", use_dictionary=False, write_statistics=False, write_page_checksum=True
     )
 
 
-def write_parquet_shards(out: Path, mosaics: Mosaics, written: WrittenFiles, workers: int | None = None) -> PixelHashes:
-    """Write all mosaics, but for shards that ``written`` keeps. Gives the hashes of all pixels.
+def write_parquet_shards(out: Path, mosaics: Mosaics, log: BuildLog, workers: int | None = None) -> PixelHashes:
+    """Write all shards that ``log`` does not keep; returns the hashes of all pixels.
 
-    Raises FsbenchError where a mosaic cannot be read or a file not be written.
+    Raises FsbenchError where a mosaic cannot be read or a file cannot be written.
     """
     paths = shard_paths(out, len(mosaics))
-    wanted = [written.kept(path) is None for path in paths]
+    wanted = [log.kept(path) is None for path in paths]
 
     def row(mosaic: int) -> tuple[Pixels, Pixels, dict[str, Any] | None]:
         image, mask = mosaics[mosaic]
@@ -95,6 +95,6 @@ def write_parquet_shards(out: Path, mosaics: Mosaics, written: WrittenFiles, wor
             path = paths[mosaic // PER_SHARD]
             with atomic_write(path) as temporary:
                 write_shard(rows, temporary)
-                written.add(path, sha256_file(temporary))
+                log.add(path, sha256_file(temporary))
             rows.clear()
     return hashes

@@ -1,8 +1,8 @@
-"""Compares written mosaics with their composition: what is wrong with a file is a line that names it.
+"""Compares written mosaics with their composition: every fault is a line that names the file.
 
-Stored PNGs are decoded and compared pixel by pixel. With ``exact`` (the library versions of the build are at hand)
-files must also have the bytes that would be written now, so that no altered byte goes unseen. A mosaic that cannot be
-composed, since its sources were altered, is a line as well.
+PNGs are decoded and compared pixel by pixel. With ``exact`` (the library versions of the build are installed) files
+must also have the bytes that would be written now, so that every altered byte is found. A mosaic that cannot be
+composed, since its sources were altered, is a fault as well.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LARGEST_SHARD = 2**30
 
 
 def mosaic_files(folder: Path, dataset: Dataset) -> set[Path]:
-    """The files that hold mosaics; none where they are not written out."""
+    """The files that hold mosaics; none in the form ``recipe``."""
     mosaics = len(dataset.recipe.mosaics)
     if dataset.form == "png":
         return {path for mosaic in range(mosaics) for path in png_paths(folder, mosaic)}
@@ -42,7 +42,7 @@ def mosaic_files(folder: Path, dataset: Dataset) -> set[Path]:
 def written_faults(
     folder: Path, dataset: Dataset, composed: Mosaics, workers: int | None, *, exact: bool, images: bool
 ) -> list[str]:
-    """A line per fault. ``images``: compare images too; without, masks alone are. ``composed``: the mosaics."""
+    """A line per fault. ``images``: compare images too, not only masks. ``composed``: the expected mosaics."""
     shards = shard_paths(folder, len(composed))
 
     def of_pngs(mosaic: int) -> list[str]:
@@ -51,9 +51,9 @@ def written_faults(
         except FsbenchError as error:
             return [_uncomposed(mosaic, error)]
         return [
-            f"{path} {said}"
+            f"{path} {fault}"
             for path, pixels in zip(png_paths(folder, mosaic), both, strict=True)
-            if (images or pixels.ndim == 2) and (said := _png_fault(_read(path), pixels, exact=exact))
+            if (images or pixels.ndim == 2) and (fault := _png_fault(_read(path), pixels, exact=exact))
         ]
 
     def of_shard(shard: int) -> list[str]:
@@ -65,7 +65,7 @@ def written_faults(
         found = in_threads(of_shard, range(len(shards)), workers, "shards")
     else:
         return []
-    return [said for faults in found for said in faults]
+    return [fault for faults in found for fault in faults]
 
 
 def written_images(folder: Path, dataset: Dataset) -> Iterator[Pixels | None]:
@@ -89,38 +89,38 @@ def _shard_faults(path: Path, shard: int, composed: Mosaics, *, exact: bool, ima
     if len(rows) != len(mosaics):
         yield f"{path} has {len(rows)} rows, not {len(mosaics)}"
         return
-    wanted, fine = [], True
+    expected, correct = [], True
     for mosaic, row in zip(mosaics, rows, strict=True):
         try:
             both = composed[mosaic]
         except FsbenchError as error:
-            fine = False
+            correct = False
             yield _uncomposed(mosaic, error)
             continue
-        wanted.append(shard_row(composed.recipe, mosaic, *both))
-        for said in _row_faults(row, wanted[-1], both, images=images):
-            fine = False
-            yield f"{path} row {mosaic - first} {said}"
-    if fine and exact:
+        expected.append(shard_row(composed.recipe, mosaic, *both))
+        for fault in _row_faults(row, expected[-1], both, images=images):
+            correct = False
+            yield f"{path} row {mosaic - first} {fault}"
+    if correct and exact:
         sink = pa.BufferOutputStream()
-        write_shard(wanted, sink)
+        write_shard(expected, sink)
         if sink.getvalue().to_pybytes() != _read(path):
             yield f"{path} was altered: it holds the right mosaics, but not the bytes that were written"
 
 
 def _row_faults(
-    row: dict[str, Any], wanted: dict[str, Any], both: tuple[Pixels, Pixels], *, images: bool
+    row: dict[str, Any], expected: dict[str, Any], both: tuple[Pixels, Pixels], *, images: bool
 ) -> Iterator[str]:
     for name, pixels in zip(("image", "mask"), both, strict=True):
-        if (images or name == "mask") and (said := _png_fault(row[name]["bytes"], pixels, exact=False)):
-            yield f"{name}: {said}"
+        if (images or name == "mask") and (fault := _png_fault(row[name]["bytes"], pixels, exact=False)):
+            yield f"{name}: {fault}"
     texts = ("mosaic", "classes", "samples")
-    if any(row[name] != wanted[name] for name in texts) or row["image"]["path"] != wanted["image"]["path"]:
-        yield f"is not that of mosaic {mosaic_id(wanted['mosaic'])}"
+    if any(row[name] != expected[name] for name in texts) or row["image"]["path"] != expected["image"]["path"]:
+        yield f"is not that of mosaic {mosaic_id(expected['mosaic'])}"
 
 
 def _rows(path: Path) -> list[dict[str, Any]] | str:
-    """The rows of a shard, or what is wrong with it."""
+    """The rows of a shard, or its fault."""
     try:
         with open_regular(path) as file:
             table = pq.read_table(file, page_checksum_verification=True)
@@ -135,17 +135,17 @@ def _rows(path: Path) -> list[dict[str, Any]] | str:
 
 
 def _png_fault(data: bytes | None, pixels: Pixels, *, exact: bool) -> str | None:
-    """What is wrong with a written PNG whose pixels should be ``pixels``."""
+    """The fault of a written PNG that should hold ``pixels``."""
     if data is None:
         return "is missing"
     if exact and data == encode_png(pixels):
         return None
-    stored = _decoded(data, "L" if pixels.ndim == 2 else "RGB")
-    if stored is None:
+    found = _decoded(data, "L" if pixels.ndim == 2 else "RGB")
+    if found is None:
         return "cannot be read"
-    if stored.shape != pixels.shape:
-        return f"is {stored.shape[0]} x {stored.shape[1]}, not {pixels.shape[0]} x {pixels.shape[1]}"
-    differs = stored != pixels
+    if found.shape != pixels.shape:
+        return f"is {found.shape[0]} x {found.shape[1]}, not {pixels.shape[0]} x {pixels.shape[1]}"
+    differs = found != pixels
     if differs.any():
         count = int(np.count_nonzero(differs.any(axis=2) if differs.ndim == 3 else differs))
         return f"differs from its composition in {count} pixels"

@@ -1,8 +1,7 @@
-"""Writes PNG fast: the Paeth filter on whole arrays, and libdeflate at its first level.
+"""Writes PNG fast: the Paeth filter on whole arrays, and libdeflate at level 1.
 
-Of the filters and compressors tried on mosaics of photographs this pair is several times as fast as Pillow's default,
-and within 3 % of its size. igzip is faster still, but its bytes depend on the processor; these depend on the pixels and
-on the version of libdeflate.
+On mosaics of photographs it is several times as fast as Pillow's default, and within 3 % of its size. igzip is faster
+still, but its bytes depend on the processor; these depend on the pixels and the version of libdeflate alone.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def encode_png(pixels: Pixels) -> bytes:
 
 
 def _filter(padded: Pixels, bands: int, filtered: Pixels) -> None:
-    """Rows minus their Paeth predictor, each behind its filter byte, into ``filtered``: H x (1 + W * bands).
+    """Write rows minus their Paeth predictor, each after its filter byte, to ``filtered``: H x (1 + W * bands).
 
     ``padded``: (H + 1) x (1 + W) * bands, the rows with the row before them and a pixel of 0 before each. The predictor
     (PNG specification, 9.4) is that of left a, above b and above left c which is nearest to a + b - c, the first of

@@ -1,4 +1,4 @@
-"""Writes the mosaics as a PNG folder that Hugging Face ``imagefolder`` reads as it is.
+"""Writes the mosaics as a PNG folder that Hugging Face ``imagefolder`` reads.
 
 ``images/000123.png`` and ``masks/000123.png`` with ``metadata.jsonl``: a line per mosaic with ``file_name``,
 ``mask_file_name``, the mosaic's number, class and sample of each tile, and the SHA-256 of both files.
@@ -17,7 +17,7 @@ from fsbench.io.untrusted import read_bytes
 from fsbench.parallel import in_threads
 from mosaic4.compose import Mosaics
 from mosaic4.digests import PixelHashes
-from mosaic4.out_folder import WrittenFiles
+from mosaic4.out_folder import BuildLog
 from mosaic4.png import encode_png
 from mosaic4.queries import mosaic_id
 from mosaic4.recipe import Recipe, class_of
@@ -56,7 +56,7 @@ def metadata(recipe: Recipe, hashes: Sequence[Hashes]) -> str:
 
 
 def written_hashes(folder: Path) -> list[Hashes]:
-    """The hashes that ``metadata.jsonl`` in ``folder`` gives; raises FsbenchError where it cannot be read."""
+    """The hashes in ``metadata.jsonl`` of ``folder``; raises FsbenchError where it cannot be read."""
     path = folder / METADATA
     try:
         lines = [json.loads(line) for line in read_bytes(path, LARGEST_METADATA).splitlines()]
@@ -67,18 +67,15 @@ def written_hashes(folder: Path) -> list[Hashes]:
         raise FsbenchError(f"{path} was altered") from error
 
 
-def write_png_folder(out: Path, mosaics: Mosaics, written: WrittenFiles, workers: int | None = None) -> PixelHashes:
-    """Write all mosaics, then ``metadata.jsonl``, but for files that ``written`` keeps; the hashes of all pixels.
+def write_png_folder(out: Path, mosaics: Mosaics, log: BuildLog, workers: int | None = None) -> PixelHashes:
+    """Write all mosaics that ``log`` does not keep, then ``metadata.jsonl``; returns the hashes of all pixels.
 
-    Raises FsbenchError where a mosaic cannot be read or a file not be written.
+    Raises FsbenchError where a mosaic cannot be read or a file cannot be written.
     """
 
     def write(mosaic: int) -> tuple[Tile, Hashes]:
-        image, mask = mosaics[mosaic]
-        of_image, of_mask = (
-            _write(path, p, written) for path, p in zip(png_paths(out, mosaic), (image, mask), strict=True)
-        )
-        return (image, mask), (of_image, of_mask)
+        (image, mask), (image_path, mask_path) = mosaics[mosaic], png_paths(out, mosaic)
+        return (image, mask), (_write(image_path, image, log), _write(mask_path, mask, log))
 
     pixels = PixelHashes()
     hashes = []
@@ -89,14 +86,14 @@ def write_png_folder(out: Path, mosaics: Mosaics, written: WrittenFiles, workers
     return pixels
 
 
-def _write(path: Path, pixels: Pixels, written: WrittenFiles) -> str:
+def _write(path: Path, pixels: Pixels, log: BuildLog) -> str:
     """Write a PNG unless it is kept; its SHA-256."""
-    digest = written.kept(path)
+    digest = log.kept(path)
     if digest is not None:
         return digest
     data = encode_png(pixels)
     digest = hashlib.sha256(data).hexdigest()
     with atomic_write(path) as temporary:
         temporary.write_bytes(data)
-        written.add(path, digest)
+        log.add(path, digest)
     return digest

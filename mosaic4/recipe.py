@@ -1,8 +1,8 @@
-"""Which samples stand in which mosaic: a pure function of sample ids, seed and grid.
+"""Which samples make up which mosaic: a pure function of sample ids, seed and grid.
 
-Nothing but the standard library is used, so that this file alone, under any Python from 3.11 on, gives the recipe.
-The rule is in ``docs/mosaic4-v1.md``: samples are ordered per position by a SHA-256, dealt out one by one, repaired
-where a mosaic would hold a class twice, and dealt again under other strings where no repair helps.
+It uses only the standard library, so that this file alone, under any Python from 3.11 on, gives the recipe. The rule
+is in ``docs/mosaic4-v1.md``: samples are ordered per position by SHA-256, dealt out one by one, repaired where a mosaic
+would hold a class twice, and dealt again under other strings where no repair helps.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hashlib import sha256
 
 GRIDS = (2, 3, 4)
 NO_SAMPLES = ("peregine_falcon/8",)
-"""What is no sample in any copy: FSS-1000's only release has a photograph in the place of its mask."""
+"""Samples that no copy has: FSS-1000's only release holds a photograph in place of this one's mask."""
 RESTARTS = 99
 """How often a recipe starts again from position 0 before it fails."""
 
@@ -24,15 +24,15 @@ _SAMPLE = re.compile(r"([^|\s]+)/(0|[1-9][0-9]*)")
 
 
 class NoRecipeError(ValueError):
-    """There is no recipe for these samples, or they are no samples; the message is one line and says what to do."""
+    """No recipe exists for these samples, or they are invalid; the message is one line and says what to do."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """A recipe: ``mosaics[i][p]`` is the sample id at position p (row by row from the top left) of mosaic i.
 
-    ``classes`` in byte order; ``samples`` by class, then number. ``seed_used``: what stood for the seed in the strings
-    that ordered the samples: the seed's digits, or ``0+3`` where the recipe of seed 0 started again three times.
+    ``classes`` in byte order; ``samples`` by class, then number. ``seed_used``: the seed in the strings that ordered
+    the samples: its digits, or ``0+3`` where the recipe of seed 0 started again three times.
     """
 
     grid: int
@@ -44,16 +44,16 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        """``mosaic4-v1``, ``mosaic9-v1`` or ``mosaic16-v1``; it stands in every hashed string."""
+        """``mosaic4-v1``, ``mosaic9-v1`` or ``mosaic16-v1``; part of every hashed string."""
         return recipe_name(self.grid)
 
     @property
     def order_string(self) -> str:
-        """The string whose SHA-256 ordered the samples, with ``{p}`` and ``{sample_id}`` left open."""
+        """The string whose SHA-256 ordered the samples, with the fields ``{p}`` and ``{sample_id}``."""
         return f"{self.name}|{self.seed_used}|{{p}}|{{sample_id}}"
 
     def text(self) -> str:
-        """A line ``i s0 s1 …`` per mosaic: what the digest is over."""
+        """A line ``i s0 s1 …`` per mosaic: the text that is hashed."""
         return "".join(f"{i} {' '.join(samples)}\n" for i, samples in enumerate(self.mosaics))
 
     @cached_property
@@ -63,7 +63,7 @@ class Recipe:
 
 
 def recipe_name(grid: int) -> str:
-    """The name of the dataset with ``grid`` x ``grid`` tiles; raises NoRecipeError for a grid that has none.
+    """The name of the dataset with ``grid`` x ``grid`` tiles; raises NoRecipeError for an unknown grid.
 
     >>> recipe_name(2)
     'mosaic4-v1'
@@ -83,7 +83,7 @@ def class_of(sample: str) -> str:
 
 
 def in_sample_order(sample_ids: Iterable[str]) -> tuple[str, ...]:
-    """The ids by class (UTF-8 bytes), then number; raises NoRecipeError for ids that are none or stand twice.
+    """The ids by class (UTF-8 bytes), then number; raises NoRecipeError for invalid or repeated ids.
 
     >>> in_sample_order(["cow/10", "cow/9", "cat/1"])
     ('cat/1', 'cow/9', 'cow/10')
@@ -94,7 +94,7 @@ def in_sample_order(sample_ids: Iterable[str]) -> tuple[str, ...]:
         if match is None:
             raise NoRecipeError(f"sample id {sample!r}: expected class/n, n a number, without white space or '|'")
         if sample in keys:
-            raise NoRecipeError(f"sample id {sample!r} stands twice: give every sample once")
+            raise NoRecipeError(f"sample id {sample!r} is given twice: give every sample once")
         keys[sample] = (match[1].encode(), int(match[2]))
     if not keys:
         raise NoRecipeError("no samples are given, expected some of at least 4 classes")
@@ -104,8 +104,8 @@ def in_sample_order(sample_ids: Iterable[str]) -> tuple[str, ...]:
 def make_recipe(sample_ids: Iterable[str], seed: int = 0, grid: int = 2) -> Recipe:
     """The recipe for the samples ``class/n``, given in any order; ``NO_SAMPLES`` are left out.
 
-    Raises NoRecipeError for ids that are none or stand twice, for a class with more than N / grid^2 of the N samples,
-    and where every restart stops.
+    Raises NoRecipeError for invalid or repeated ids, for a class with more than N / grid^2 of the N samples, and where
+    every restart stops.
 
     >>> make_recipe(["cat/1", "dog/1", "cow/1", "hen/1"]).mosaics[0]
     ('dog/1', 'hen/1', 'cow/1', 'cat/1')
@@ -128,7 +128,7 @@ def make_recipe(sample_ids: Iterable[str], seed: int = 0, grid: int = 2) -> Reci
 
 
 def _check_shares(name: str, samples: Sequence[str], positions: int) -> None:
-    """No class may stand in more mosaics than there are: raises NoRecipeError naming the largest class that would."""
+    """Raise NoRecipeError, naming the largest class, where it would have to be in more mosaics than exist."""
     key, most = max(Counter(map(class_of, samples)).items(), key=lambda item: item[1])
     if most * positions > len(samples):
         raise NoRecipeError(
@@ -145,23 +145,23 @@ def _order(name: str, seed_used: str, position: int, samples: Sequence[str]) -> 
 def _deal(
     mosaics: list[list[str]], name: str, seed_used: str, samples: Sequence[str], positions: int
 ) -> tuple[int, int] | None:
-    """Fill ``mosaics``, which hold position 0; gives (mosaic, position) where it has to stop."""
+    """Fill ``mosaics``, which hold position 0; returns (mosaic, position) where it has to stop."""
     held = [{class_of(mosaic[0])} for mosaic in mosaics]
     for p in range(1, positions):
-        left = [(sample, class_of(sample)) for sample in _order(name, seed_used, p, samples)]
+        remaining = [(sample, class_of(sample)) for sample in _order(name, seed_used, p, samples)]
         for i, mosaic in enumerate(mosaics):
-            place = next((place for place, (_, its_class) in enumerate(left) if its_class not in held[i]), None)
+            place = next((place for place, (_, its_class) in enumerate(remaining) if its_class not in held[i]), None)
             if place is not None:
-                mosaic.append(left.pop(place)[0])
-            elif not _repair(mosaics, held, i, left):
+                mosaic.append(remaining.pop(place)[0])
+            elif not _repair(mosaics, held, i, remaining):
                 return i, p
         for mosaic, classes in zip(mosaics, held, strict=True):
             classes.add(class_of(mosaic[p]))
     return None
 
 
-def _repair(mosaics: list[list[str]], held: list[set[str]], i: int, left: list[tuple[str, str]]) -> bool:
-    """Take the first sample that fits mosaic i from an earlier one, j, to which a sample that is left can be given.
+def _repair(mosaics: list[list[str]], held: list[set[str]], i: int, remaining: list[tuple[str, str]]) -> bool:
+    """Give mosaic i the first sample that fits from an earlier mosaic j, and j a remaining sample instead.
 
     ``held``: the classes of each mosaic before this position.
     """
@@ -170,10 +170,10 @@ def _repair(mosaics: list[list[str]], held: list[set[str]], i: int, left: list[t
         sample = mosaics[j][position]
         if class_of(sample) in held[i]:
             continue
-        for place, (other, its_class) in enumerate(left):
+        for place, (other, its_class) in enumerate(remaining):
             if its_class not in held[j]:
                 mosaics[j][position] = other
                 mosaics[i].append(sample)
-                del left[place]
+                del remaining[place]
                 return True
     return False

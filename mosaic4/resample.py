@@ -1,4 +1,4 @@
-"""From a photograph of any size to a tile of 224 x 224, in whole numbers, so that every machine gets the same pixels.
+"""Resizes photographs of any size to tiles of 224 x 224 in integers, so that every machine gets the same pixels.
 
 The rule is in ``docs/mosaic4-v1.md``: photographs are averaged over areas, masks are read at the centres of a tile's
 pixels. Six samples of FSS-1000's test classes need it.
@@ -14,15 +14,15 @@ Pixels = npt.NDArray[np.uint8]
 SIDE = 224
 """Height and width of a tile, and of almost every photograph of FSS-1000."""
 SMALLEST, LARGEST = 112, 4096
-"""Sides that a photograph may have to become a tile."""
+"""The sides that a photograph may have."""
 
 
 def tile_of(image: Pixels) -> Pixels:
-    """A photograph, uint8 h x w x 3, as a tile, uint8 224 x 224 x 3; one of that size as it is.
+    """A photograph, uint8 h x w x 3, as a tile, uint8 224 x 224 x 3; one of that size is unchanged.
 
     Output pixel (r, c) of a channel is floor((2 S + h w) / (2 h w)): the mean over the area that it covers, rounded
     half up. S is the sum over input pixels (y, x) of a(r, y) b(c, x) value, where a(r, y) is how much of
-    [r h, (r + 1) h) lies in [224 y, 224 (y + 1)), and b likewise with w.
+    [r h, (r + 1) h) is in [224 y, 224 (y + 1)), and b likewise with w.
     """
     height, width = image.shape[:2]
     if (height, width) == (SIDE, SIDE):
@@ -33,7 +33,7 @@ def tile_of(image: Pixels) -> Pixels:
 
 
 def tile_mask_of(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """A mask, bool h x w, as that of a tile, bool 224 x 224.
+    """A mask, bool h x w, resized to a tile's, bool 224 x 224.
 
     Pixel (r, c) is that at row floor((2 r + 1) h / 448), column floor((2 c + 1) w / 448).
     """

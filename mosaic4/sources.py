@@ -1,4 +1,4 @@
-"""Reads what a recipe is made of: every photograph and mask, checked in full before anything is written."""
+"""Reads the samples of a recipe: every photograph and mask, all checked before anything is written."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Sources(NamedTuple):
 
 
 class _File(NamedTuple):
-    """What a file is, or what is wrong with it; ``pixels`` where it can be decoded."""
+    """The SHA-256 of a file and its pixels, or its fault."""
 
     sha256: str
     pixels: Pixels | None
@@ -44,9 +44,9 @@ class _File(NamedTuple):
 def read_sources(root: Path, recipe: Recipe, workers: int | None = None) -> Sources:
     """The samples of a recipe, all read and checked.
 
-    Raises one FsbenchError that lists every file which cannot be used: one that is missing or cannot be read, a
-    photograph with a side under 112 or over 4096, a mask of another size than its photograph, one with no foreground,
-    and one whose values are only 0 and 1.
+    Raises one FsbenchError that lists every unusable file: one that is missing or cannot be read, a photograph with a
+    side under 112 or over 4096, and a mask of another size than its photograph, with no foreground, or with values of
+    only 0 and 1.
     """
     hashes: dict[str, tuple[str, str]] = {}
     sizes: dict[str, Size] = {}
@@ -74,15 +74,14 @@ def read_sources(root: Path, recipe: Recipe, workers: int | None = None) -> Sour
 
 
 def _short(files: Sequence[str], recipe: Recipe) -> list[str]:
-    """The files, those of a class of which it is every one as ``class/*``."""
-    wanted = Counter(2 * [class_of(sample) for sample in recipe.samples])
-    there = Counter(map(class_of, files))
-    whole = {key for key, number in there.items() if number == wanted[key]}
+    """The files; all those of a class as ``class/*``."""
+    expected = Counter(2 * [class_of(sample) for sample in recipe.samples])
+    whole = {key for key, number in Counter(map(class_of, files)).items() if number == expected[key]}
     return list(dict.fromkeys(f"{class_of(f)}/*" if class_of(f) in whole else f for f in files))
 
 
 def _read_sample(root: Path, sample: str) -> tuple[_File, _File, Tile | None]:
-    """Photograph, mask, and the tile where they make one."""
+    """Photograph and mask, and their tile if both are usable."""
     paths = tile_paths(root, sample)
     image, mask = _read(paths[0], read_image), _read(paths[1], read_grey)
     if image.pixels is None or mask.pixels is None or image.size != mask.size or _image_faults(image):
@@ -98,16 +97,16 @@ def _read(path: Path, decode: Callable[[Path, bytes], Pixels]) -> _File:
     except OSError as error:
         return _File("", None, f"cannot be read ({error.strerror})")
     except FsbenchError as error:
-        return _File("", None, _without(path, error))
+        return _File("", None, _fault(path, error))
     digest = hashlib.sha256(data).hexdigest()
     try:
         return _File(digest, decode(path, data))
     except FsbenchError as error:
-        return _File(digest, None, _without(path, error))
+        return _File(digest, None, _fault(path, error))
 
 
-def _without(path: Path, error: FsbenchError) -> str:
-    """What an error says is wrong, without the file that it names and the remedy."""
+def _fault(path: Path, error: FsbenchError) -> str:
+    """The message of an error without its file and remedy."""
     return str(error).removeprefix(f"{path}: ").rpartition(": ")[0]
 
 
@@ -125,7 +124,7 @@ def _mask_faults(mask: _File, image: _File, tile: Tile | None) -> Iterator[str]:
         yield mask.fault
         return
     if image.size not in (None, mask.size):
-        yield f"mask of {_written(mask)}, its photograph is {_written(image)}"
+        yield f"mask of {_size_text(mask)}, its photograph is {_size_text(image)}"
     most = int(mask.pixels.max())
     if most == 1:
         yield "mask with values of only 0 and 1, expected 0 and 255"
@@ -135,5 +134,5 @@ def _mask_faults(mask: _File, image: _File, tile: Tile | None) -> Iterator[str]:
         yield f"mask with no foreground left at {SIDE} x {SIDE}"
 
 
-def _written(file: _File) -> str:
+def _size_text(file: _File) -> str:
     return " x ".join(map(str, file.size or ()))

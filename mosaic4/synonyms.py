@@ -1,10 +1,10 @@
-"""Classes of FSS-1000 that name nearly the same thing: where one stands in a mosaic, none of the others is "absent".
+"""Classes of FSS-1000 that name nearly the same thing: where a mosaic holds one, none of the others is "absent".
 
-All 240 official test classes were read. Two stand together where one name holds the other (``eagle``,
-``fish_eagle``), where both are kinds of one thing that plain speech or a photograph does not tell apart (flying fish,
+The table covers all 240 official test classes. Two are grouped where one name holds the other (``eagle``,
+``fish_eagle``), where both are kinds of one thing that plain speech or a photograph does not distinguish (flying fish,
 handheld consoles), or where one word means both (``bulb``, ``fennel_bulb``). Breeds of dogs, species of songbirds and
-buildings with names of their own are told apart. The table is part of ``mosaic4-v1`` and never changes; other class
-lists have only the names in it.
+buildings with proper names are distinct. The table is part of ``mosaic4-v1`` and never changes; for other class lists
+only the names in it count.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     ("quail", "quail_egg"),
     ("santa_sledge", "sled"),
 )
-"""Groups in which every two classes name nearly the same thing; a class may stand in several."""
+"""Groups of classes that name nearly the same thing; a class may be in several."""
 
 
 @cache

@@ -1,6 +1,6 @@
-"""A tile: one sample of a tree in FSS-1000's layout, ``class/n.jpg`` with its mask ``class/n.png``.
+"""Tiles: samples of a tree in FSS-1000's layout, ``class/n.jpg`` with its mask ``class/n.png``.
 
-A file is read once; its bytes are hashed and decoded from memory. Decoding is Pillow's, as everywhere in fsbench.
+A file is read once; its bytes are hashed and decoded from memory, by Pillow, as everywhere in fsbench.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Hashes = Mapping[str, tuple[str, str]]
 """Sample id -> SHA-256 (hex) of its photograph's and its mask's file."""
 
 KEPT = 2400
-"""Tiles that ``KeptTiles`` keeps at most: those of the official data set, 0.5 GB."""
+"""The most tiles that ``KeptTiles`` keeps: all of the official dataset, 0.5 GB."""
 
 
 def tile_paths(root: Path, sample: str) -> tuple[Path, Path]:
@@ -43,8 +43,8 @@ def _tile_mask(mask: Pixels) -> Pixels:
 class TileReader:
     """Reads the tiles of a tree: ``reader(sample)`` is its photograph and mask.
 
-    ``hashes``: what the files must be; one that was altered is refused. Without, nothing is known of them. Raises
-    FsbenchError for a file that is missing, altered or broken. Safe in many threads.
+    ``hashes``: those that the files must have, None for any. Raises FsbenchError for a file that is missing, altered
+    or broken. Thread-safe.
     """
 
     def __init__(self, root: Path, hashes: Hashes | None = None) -> None:
@@ -66,14 +66,14 @@ class TileReader:
         try:
             data = read_bytes(path, LARGEST_IMAGE)
         except OSError as error:
-            raise FsbenchError(f"{path}: cannot be read ({error.strerror}): put it back, or say --root") from error
+            raise FsbenchError(f"{path}: cannot be read ({error.strerror}): put it back, or give --root") from error
         if self.hashes is not None and hashlib.sha256(data).hexdigest() != self.hashes[sample][which]:
             raise FsbenchError(f"{path}: was altered since the mosaics were built: put it back, or build again")
         return path, data
 
 
 class KeptTiles(TileReader):
-    """Keeps tiles that were read, for going through all mosaics: there each tile is needed g * g times."""
+    """A reader that keeps tiles: composing all mosaics needs each tile g * g times."""
 
     def __init__(self, root: Path, hashes: Hashes) -> None:
         super().__init__(root, hashes)
@@ -87,6 +87,6 @@ class KeptTiles(TileReader):
         return tile
 
     def keep(self, sample: str, tile: Tile) -> None:
-        """Keep a tile that was read otherwise, from files with the hashes that are known, if there is room."""
+        """Keep a tile that was read elsewhere, from files with the known hashes, if there is room."""
         if len(self._kept) < KEPT:
             self._kept[sample] = tile

@@ -1,4 +1,4 @@
-"""Proves a built Mosaic-4 against its class folders: every digest is computed again, every written file compared."""
+"""Verifies a built Mosaic-4 against its class folders: recomputes every digest, compares every written file."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mosaic4.build import hash_mosaics
 from mosaic4.compose import Mosaics
 from mosaic4.dataset import JSON, PARQUET, Dataset, libraries, read_unchecked, recipe_for
 from mosaic4.digests import PixelHashes, dataset_digest, decoder, sources_digest
-from mosaic4.metadata_check import files_beside_faults
-from mosaic4.out_folder import strangers
+from mosaic4.metadata_check import metadata_faults
+from mosaic4.out_folder import extra_files
 from mosaic4.pixel_check import mosaic_files, written_faults, written_images
 from mosaic4.queries import mosaic_id
 from mosaic4.tiles import KeptTiles, tile_paths
@@ -23,12 +23,10 @@ from mosaic4.tiles import KeptTiles, tile_paths
 def verify_dataset(folder: Path, root: Path, workers: int | None = None) -> list[Check]:
     """All checks of the Mosaic-4 in ``folder`` against the class folders in ``root``.
 
-    What is found wrong is a failed check that names it. A ``pixels`` digest that alone is another is no failure but a
-    warning: photographs decode a little differently with another JPEG decoder. Raises FsbenchError where ``folder``
-    holds no Mosaic-4 that can be read.
+    A fault is a failed check that names it. Where the ``pixels`` digest alone differs, it is a warning: JPEG decoders
+    differ a little. Raises FsbenchError where ``folder`` holds no Mosaic-4 that can be read.
     """
-    dataset = read_unchecked(folder)
-    return list(_checks(folder, dataset, root, workers))
+    return list(_checks(folder, read_unchecked(folder), root, workers))
 
 
 def _checks(folder: Path, dataset: Dataset, root: Path, workers: int | None) -> Iterator[Check]:
@@ -47,22 +45,22 @@ def _checks(folder: Path, dataset: Dataset, root: Path, workers: int | None) -> 
             unread = str(error)
     same_masks = hashes is not None and hashes.masks == dataset.digests.masks
     same_pixels = hashes is not None and hashes.pixels == dataset.digests.pixels
-    said = unread if hashes is None else f"masks give {hashes.masks[:12]}…, not {_short(dataset, 'masks')}"
-    yield _check("masks", [] if same_masks else [said], _short(dataset, "masks"))
+    fault = unread if hashes is None else f"masks give {hashes.masks[:12]}…, not {_short(dataset, 'masks')}"
+    yield _check("masks", [] if same_masks else [fault], _short(dataset, "masks"))
     yield _pixels(dataset, hashes, unread, alone=same_masks)
     other_decoder = same_masks and not same_pixels
     exact = dataset.written_with == libraries() and not other_decoder
-    faults = [f"{path} is no part of it" for path in strangers(folder, mosaic_files(folder, dataset))]
+    faults = [f"{path} does not belong to it" for path in extra_files(folder, mosaic_files(folder, dataset))]
     faults += written_faults(folder, dataset, composed, workers, exact=exact, images=not other_decoder)
     if other_decoder and dataset.form != "recipe":
         faults += _images_faults(folder, dataset)
-    faults += files_beside_faults(folder, dataset, faults)
+    faults += metadata_faults(folder, dataset, faults)
     as_built = "as built, byte for byte" if exact else "as built; other library versions wrote them"
     yield _check("written files", faults, f"form {dataset.form}, {as_built}")
 
 
 def _check(name: str, faults: Sequence[str], fine: str) -> Check:
-    """As ``fsbench.benchmarks.verification.check``, but every fault is named: each is a file that has to be mended."""
+    """``fsbench.benchmarks.verification.check`` that names every fault: each is a file that must be repaired."""
     return Check(name, not faults, "; ".join(faults) or fine)
 
 
@@ -73,9 +71,9 @@ def _recipe_faults(dataset: Dataset) -> list[str]:
     except FsbenchError as error:
         return [str(error)]
     faults = [
-        f"mosaic {mosaic_id(i)} is {' '.join(stored)}, expected {' '.join(made)}"
-        for i, (stored, made) in enumerate(zip(recipe.mosaics, again.mosaics, strict=True))
-        if stored != made
+        f"mosaic {mosaic_id(i)} is {' '.join(found)}, expected {' '.join(expected)}"
+        for i, (found, expected) in enumerate(zip(recipe.mosaics, again.mosaics, strict=True))
+        if found != expected
     ]
     more = [f"{len(faults) - 1} more mosaics differ"] if len(faults) > 1 else []
     if again.seed_used != recipe.seed_used:
@@ -97,7 +95,7 @@ def _source_faults(dataset: Dataset, root: Path, workers: int | None) -> list[st
         except OSError as error:
             return f"{path} cannot be read ({error.strerror})"
 
-    faults = [said for said in in_threads(fault, files, workers, "sources") if said]
+    faults = [found for found in in_threads(fault, files, workers, "sources") if found]
     if not faults and sources_digest(dataset.recipe, dataset.hashes) != dataset.digests.sources:
         faults = [f"{PARQUET} does not give the sources digest of {JSON}"]
     return faults
@@ -114,14 +112,13 @@ def _pixels(dataset: Dataset, hashes: PixelHashes | None, unread: str, *, alone:
         return Check("pixels", False, unread)
     if hashes.pixels == dataset.digests.pixels:
         return Check("pixels", True, f"{_short(dataset, 'pixels')}, decoded by {decoder()}")
-    said = (
-        f"{hashes.pixels[:12]}…, not {_short(dataset, 'pixels')}: decoded by {decoder()}, built with {dataset.decoder}"
-    )
-    return Check("pixels", alone, f"warning: {said}" if alone else said)
+    warning = "warning: " if alone else ""
+    differs = f"{hashes.pixels[:12]}…, not {_short(dataset, 'pixels')}"
+    return Check("pixels", alone, f"{warning}{differs}: decoded by {decoder()}, built with {dataset.decoder}")
 
 
 def _images_faults(folder: Path, dataset: Dataset) -> list[str]:
-    """With another JPEG decoder than the build's, written images are compared with its ``pixels`` digest."""
+    """With another JPEG decoder than the build's, the ``pixels`` digest is that of the written images."""
     hashes = PixelHashes()
     for mosaic, image in enumerate(written_images(folder, dataset)):
         if image is None:
@@ -130,8 +127,8 @@ def _images_faults(folder: Path, dataset: Dataset) -> list[str]:
     if hashes.pixels == dataset.digests.pixels:
         return []
     return [
-        f"{folder}: its images give {hashes.pixels[:12]}…, not {_short(dataset, 'pixels')}; which are altered, "
-        f"{dataset.decoder} can tell"
+        f"{folder}: its images give {hashes.pixels[:12]}…, not {_short(dataset, 'pixels')}; "
+        f"verify with {dataset.decoder} to find which"
     ]
 
 

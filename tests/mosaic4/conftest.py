@@ -1,26 +1,40 @@
-"""What several tests need: a Mosaic-4 of five drawn classes, built once."""
+"""A Mosaic-4 of five drawn classes, built once; all fixtures are read-only."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from mosaic4.benchmark import MosaicBenchmark, build
-from tests.mosaic4.drawn_folders import KEYS, draw_folders
+from mosaic4.build import build as build_dataset
+from mosaic4.dataset import FORMS, Dataset, Form
+from tests.mosaic4.drawn_folders import RECIPE, class_file, draw_folders
 
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Class folders of five classes, ten samples each; not to be damaged."""
+    """Class folders of five classes, ten samples each."""
     return draw_folders(tmp_path_factory.mktemp("folders"))
 
 
 @pytest.fixture(scope="session")
-def mosaic(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> MosaicBenchmark:
-    """Fifty mosaics; not to be damaged."""
-    here = tmp_path_factory.mktemp("mosaic")
-    (here / "classes.txt").write_text("\n".join(KEYS) + "\n", encoding="utf-8")
-    built = build(folders, here / "built", classes=here / "classes.txt")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The five classes, one a line."""
+    return class_file(tmp_path_factory.mktemp("classes"))
+
+
+@pytest.fixture(scope="session")
+def mosaic(folders: Path, classes: Path, tmp_path_factory: pytest.TempPathFactory) -> MosaicBenchmark:
+    """Fifty mosaics."""
+    built = build(folders, tmp_path_factory.mktemp("mosaic") / "built", classes=classes)
     assert isinstance(built, MosaicBenchmark)
     return built
+
+
+@pytest.fixture(scope="session")
+def forms(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[Form, tuple[Path, Dataset]]:
+    """Form -> folder and dataset of the same fifty mosaics."""
+    out = tmp_path_factory.mktemp("forms")
+    return {form: (out / form, build_dataset(folders, out / form, RECIPE, form=form, workers=1)) for form in FORMS}

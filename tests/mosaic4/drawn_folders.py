@@ -7,12 +7,29 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mosaic4.build import recipe_of_classes
+
 SIDE = 224
 KEYS = ("abacus", "cat", "dog", "eel", "fan")
+RECIPE = recipe_of_classes(KEYS)
+"""Fifty mosaics."""
+
+
+def class_file(folder: Path) -> Path:
+    """Write ``KEYS`` to ``classes.txt`` in ``folder``, one a line."""
+    path = folder / "classes.txt"
+    path.write_text("\n".join(KEYS) + "\n", encoding="utf-8")
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Name -> bytes of every file below ``folder``, hidden ones included, except lock files."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def draw_folders(root: Path, keys: tuple[str, ...] = KEYS, samples: int = 10) -> Path:
-    """Write ``samples`` photographs and masks a class below ``root``; the same bytes at every call. Gives ``root``."""
+    """Write ``samples`` photographs and masks per class, the same bytes at every call; gives ``root``."""
     random = np.random.RandomState(7)
     y, x = np.mgrid[:SIDE, :SIDE]
     for key in keys:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
-import pytest
-
-from fsbench.episodes.draws import draw
-from fsbench.episodes.protocols import protocol_named
 from fsbench.scoring.scenes import SCORES
-from mosaic4.benchmark import published_lists
 from mosaic4.build import recipe_of_classes
 from mosaic4.recipe import class_of, make_recipe
 from mosaic4.synonyms import GROUPS, near
 from tests import ROOT
 from tests.mosaic4.naive_recipe import naive_recipe
+from tests.mosaic4.test_official_recipe import DIGESTS
+from tests.mosaic4.test_protocol import OFFICIAL, official
 
 PAGE = (ROOT / "docs" / "mosaic4-v1.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```text\n(.*?)```", PAGE, flags=re.DOTALL)
@@ -35,21 +32,11 @@ def test_the_table_of_near_names() -> None:
 
 
 def test_official_digests() -> None:
-    said = {command: digest for command, digest in rows(2) if "--recipe-only" in command}
-    expected = {grid: recipe_of_classes(grid=grid).digest for grid in (2, 3, 4)}
-    assert said == {
-        "fsbench build mosaic4 --recipe-only": expected[2],
-        "fsbench build mosaic4 --recipe-only --grid 3": expected[3],
-        "fsbench build mosaic4 --recipe-only --grid 4": expected[4],
-    }
-
-
-@pytest.mark.parametrize("shots", [0, 1])
-def test_official_questions(shots: int) -> None:
-    (digest,) = [digest for command, digest in rows(2) if command.startswith(f"fsbench episodes mosaic4 -k {shots} ")]
-    manifest = draw(published_lists(), "test", protocol_named("mosaic4-v1"), shots, 0)
-    assert len(manifest.questions) == 11995
-    assert sha256(manifest.text().encode()).hexdigest() == digest
+    digests = dict(rows(2))
+    command = "fsbench build mosaic4 --recipe-only"
+    assert {grid: digests[command + (f" --grid {grid}" if grid > 2 else "")] for grid in DIGESTS} == DIGESTS
+    for shots in (0, 1):
+        assert digests[f"fsbench episodes mosaic4 -k {shots} \\| sha256sum"] == OFFICIAL[shots]
 
 
 def test_the_worked_example() -> None:
@@ -77,12 +64,11 @@ def test_the_other_examples() -> None:
 
 
 def test_the_example_of_the_official_dataset() -> None:
-    recipe = recipe_of_classes()
+    recipe, manifest = recipe_of_classes(), official(1)
     (line,) = [block for block in BLOCKS if block == recipe.text().splitlines()[0] + "\n"]
     questions, strings = BLOCKS[BLOCKS.index(line) + 1 :][:2]
-    manifest = draw(published_lists(), "test", protocol_named("mosaic4-v1"), 1, 0)
     assert questions.splitlines() == manifest.text().splitlines()[:5]
-    (absent, text), (support, drawn) = (said.split(" ") for said in strings.splitlines())
+    (absent, text), (support, drawn) = (line.split(" ") for line in strings.splitlines())
     assert (sha256(text.encode()).hexdigest(), sha256(drawn.encode()).hexdigest()) == (absent, support)
     asked = int(questions.splitlines()[4].split(" ")[1])
     assert text == f"mosaic4-v1|0|absent|0|{recipe.classes[asked]}"

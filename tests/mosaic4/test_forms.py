@@ -3,67 +3,42 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from fsbench.io.files import sha256_file
-from mosaic4.build import build, recipe_of_classes
-from mosaic4.dataset import FORMS, Dataset, Form
+from mosaic4.dataset import FORMS, Dataset, Form, read_dataset
 from mosaic4.recipe import class_of
-from tests.mosaic4.drawn_folders import KEYS
+from tests.mosaic4.drawn_folders import RECIPE
 
-RECIPE = recipe_of_classes(KEYS)
-
-
-@pytest.fixture(scope="module")
-def built(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Form, tuple[Path, Dataset]]:
-    """Form -> folder and data set; not to be damaged."""
-    out = tmp_path_factory.mktemp("forms")
-    return {form: (out / form, build(folders, out / form, RECIPE, form=form)) for form in FORMS}
+Forms = Mapping[Form, tuple[Path, Dataset]]
 
 
-@pytest.fixture
-def hub_offline(tmp_path: Path) -> Iterator[None]:
-    """Caches of Hugging Face under ``tmp_path``, and no network."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HF_HOME", str(tmp_path / "hub"))
-        for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
-            patch.setenv(name, "1")
-        yield
-
-
-def opened(kind: str, folder: Path, cache: Path) -> Any:
-    import datasets  # here, so that it reads the environment
-
-    return datasets.load_dataset(kind, data_dir=str(folder), cache_dir=str(cache))
-
-
-@pytest.mark.usefixtures("hub_offline")
 @pytest.mark.parametrize(("form", "kind", "split"), [("png", "imagefolder", "train"), ("parquet", "parquet", "test")])
-def test_datasets_opens_it_with_images_masks_classes_and_samples(
-    form: Form, kind: str, split: str, built: dict[Form, tuple[Path, Dataset]], folders: Path, tmp_path: Path
+def test_datasets_loads_images_masks_classes_and_samples(
+    form: Form, kind: str, split: str, forms: Forms, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
+        monkeypatch.setenv(name, "1")
     import datasets  # here, so that it reads the environment
 
-    folder, dataset = built[form]
-    loaded = opened(kind, folder, tmp_path / "cache")
+    folder, dataset = forms[form]
+    loaded = datasets.load_dataset(kind, data_dir=str(folder), cache_dir=str(tmp_path / "cache"))
     assert list(loaded) == [split]
     rows = loaded[split]
-    features = rows.features
     hashes = {"image_sha256", "mask_sha256"} if form == "png" else set()
-    assert set(features) == {"mosaic", "image", "mask", "classes", "samples"} | hashes
-    assert isinstance(features["image"], datasets.Image)
-    assert isinstance(features["mask"], datasets.Image)
-    assert features["classes"].feature.dtype == features["samples"].feature.dtype == "string"
+    assert set(rows.features) == {"mosaic", "image", "mask", "classes", "samples"} | hashes
+    assert isinstance(rows.features["image"], datasets.Image)
+    assert isinstance(rows.features["mask"], datasets.Image)
+    assert rows.features["classes"].feature.dtype == rows.features["samples"].feature.dtype == "string"
     assert len(rows) == 50
     mosaics = dataset.mosaics(folders)
-    for i in (0, 1, 31, 49):
-        row = rows[i]
-        image, mask = mosaics[i]
+    for i in (0, 31, 49):
+        row, (image, mask) = rows[i], mosaics[i]
         assert row["mosaic"] == i
         assert row["samples"] == list(RECIPE.mosaics[i])
         assert row["classes"] == [class_of(sample) for sample in RECIPE.mosaics[i]]
@@ -72,12 +47,12 @@ def test_datasets_opens_it_with_images_masks_classes_and_samples(
         assert np.array_equal(np.asarray(row["mask"]), mask)
 
 
-def test_all_forms_have_the_same_digests_and_recipe(built: dict[Form, tuple[Path, Dataset]]) -> None:
-    assert len({dataset.digests for _, dataset in built.values()}) == 1
-    assert len({(folder / "recipe.parquet").read_bytes() for folder, _ in built.values()}) == 1
+def test_all_forms_have_the_same_digests_and_recipe(forms: Forms) -> None:
+    assert len({dataset.digests for _, dataset in forms.values()}) == 1
+    assert len({(folder / "recipe.parquet").read_bytes() for folder, _ in forms.values()}) == 1
 
 
-def test_what_lies_in_each_folder(built: dict[Form, tuple[Path, Dataset]]) -> None:
+def test_the_files_of_each_form(forms: Forms) -> None:
     both = {"mosaic4.json", "recipe.parquet", "croissant.json"}
     pngs = {f"{name}/{i:06d}.png" for name in ("images", "masks") for i in range(50)}
     expected: dict[Form, set[str]] = {
@@ -85,40 +60,41 @@ def test_what_lies_in_each_folder(built: dict[Form, tuple[Path, Dataset]]) -> No
         "png": both | {"metadata.jsonl"} | pngs,
         "parquet": both | {"data/test-00000-of-00001.parquet"},
     }
-    for form, (folder, _) in built.items():
-        files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-        assert files == expected[form]
+    for form, (folder, _) in forms.items():
+        assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == expected[form]
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_string_used_for_the_orders_stands_in_the_json(form: Form, built: dict[Form, tuple[Path, Dataset]]) -> None:
-    said = json.loads((built[form][0] / "mosaic4.json").read_text(encoding="utf-8"))
-    assert (said["name"], said["form"], said["seed"], said["seed_used"]) == ("mosaic4-v1", form, 0, "0")
-    assert said["order"] == "mosaic4-v1|0|{p}|{sample_id}"
-    assert said["digests"]["recipe"] == RECIPE.digest
+def test_a_built_dataset_reads_back_and_its_json_gives_the_order(form: Form, forms: Forms) -> None:
+    folder, dataset = forms[form]
+    assert read_dataset(folder) == dataset
+    values = json.loads((folder / "mosaic4.json").read_text(encoding="utf-8"))
+    assert (values["name"], values["form"], values["seed"], values["seed_used"]) == ("mosaic4-v1", form, 0, "0")
+    assert values["order"] == "mosaic4-v1|0|{p}|{sample_id}"
+    assert values["digests"]["recipe"] == RECIPE.digest
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_croissant_describes_every_file_with_its_hash(form: Form, built: dict[Form, tuple[Path, Dataset]]) -> None:
-    folder, dataset = built[form]
-    said = json.loads((folder / "croissant.json").read_text(encoding="utf-8"))
-    assert said["conformsTo"] == "http://mlcommons.org/croissant/1.0"
-    files = {each["@id"]: each for each in said["distribution"] if each["@type"] == "cr:FileObject"}
-    sets = [each["includes"] for each in said["distribution"] if each["@type"] == "cr:FileSet"]
+def test_croissant_describes_every_file_with_its_hash(form: Form, forms: Forms) -> None:
+    folder, dataset = forms[form]
+    described = json.loads((folder / "croissant.json").read_text(encoding="utf-8"))
+    assert described["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+    files = {each["@id"]: each for each in described["distribution"] if each["@type"] == "cr:FileObject"}
+    sets = [each["includes"] for each in described["distribution"] if each["@type"] == "cr:FileSet"]
     for name, each in files.items():
         assert each["sha256"] == sha256_file(folder / name)
         assert each["contentSize"] == f"{(folder / name).stat().st_size} B"
     others = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()} - {Path("croissant.json")}
     assert {path for path in others if not any(path.match(pattern) for pattern in sets)} <= set(map(Path, files))
-    assert all(getattr(dataset.digests, name) in said["description"] for name in ("recipe", "dataset", "masks"))
+    assert all(getattr(dataset.digests, name) in described["description"] for name in ("recipe", "dataset", "masks"))
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_library_of_croissant_finds_no_fault_and_reads_the_records(
-    form: Form, built: dict[Form, tuple[Path, Dataset]], caplog: pytest.LogCaptureFixture
+def test_mlcroissant_accepts_the_description_and_reads_the_records(
+    form: Form, forms: Forms, caplog: pytest.LogCaptureFixture
 ) -> None:
     mlcroissant = pytest.importorskip("mlcroissant")
-    described = mlcroissant.Dataset(jsonld=str(built[form][0] / "croissant.json"))
+    described = mlcroissant.Dataset(jsonld=str(forms[form][0] / "croissant.json"))
     issues = described.metadata.ctx.issues
     assert (set(issues.errors), set(issues.warnings)) == (set(), set())
     assert caplog.text == ""

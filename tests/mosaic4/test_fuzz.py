@@ -1,11 +1,12 @@
 """Damaged files of a Mosaic-4: the mosaics and questions are right, or one line names the file.
 
-Written mosaics are looked at by ``verify``, and by the next build where one was killed, which ends in the right bytes.
+Written mosaics are read by ``verify``, and by the next build after a killed one, which ends with the right bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,7 @@ from mosaic4.recipe import make_recipe
 from mosaic4.verification import verify_dataset
 from tests.fuzz.targets import Target
 from tests.fuzz.test_fuzz import fuzz, told
-from tests.mosaic4.drawn_folders import KEYS, draw_folders
-from tests.mosaic4.test_build import contents
+from tests.mosaic4.drawn_folders import KEYS, contents
 
 SMALL = make_recipe([f"{key}/1" for key in KEYS])
 """Five mosaics."""
@@ -33,7 +33,7 @@ WRITTEN: dict[Form, tuple[str, ...]] = {
 
 
 def used(folder: Path) -> object:
-    """What an evaluation takes from a folder: its digests and questions, and two mosaics with their masks."""
+    """What an evaluation reads from a folder: its digests and questions, and two mosaics with their masks."""
     benchmark = open_benchmark(folder)
     assert isinstance(benchmark, MosaicBenchmark)
     asked = draw(benchmark.lists, "test", PROTOCOLS["mosaic4-v1"], 1, 0).sha256
@@ -49,12 +49,11 @@ def checked(folder: Path, raw: Path) -> object:
     return "whole"
 
 
-def make_targets(folder: Path) -> list[Target]:
-    raw = draw_folders(folder / "raw")
-    (folder / "classes.txt").write_text("\n".join(KEYS) + "\n", encoding="utf-8")
-    whole = folder / "mosaic"
-    build(raw, whole, classes=folder / "classes.txt")
-    benchmark = open_benchmark(whole)
+@pytest.fixture
+def targets(folders: Path, classes: Path, tmp_path: Path) -> list[Target]:
+    raw = Path(shutil.copytree(folders, tmp_path / "raw"))
+    whole = tmp_path / "mosaic"
+    benchmark = build(raw, whole, classes=classes)
     assert isinstance(benchmark, MosaicBenchmark)
     sample = benchmark.dataset.recipe.mosaics[7][2]
     targets = [
@@ -63,7 +62,7 @@ def make_targets(folder: Path) -> list[Target]:
     ]
     targets += [Target(f"mosaic tile {end}", raw / f"{sample}.{end}", lambda: used(whole)) for end in ("jpg", "png")]
     for form, names in WRITTEN.items():
-        out = folder / form
+        out = tmp_path / form
         build_dataset(raw, out, SMALL, form=form)
         targets += [
             Target(f"written {name}", out / name, lambda out=out: checked(out, raw))  # type: ignore[misc]
@@ -72,31 +71,28 @@ def make_targets(folder: Path) -> list[Target]:
     return targets
 
 
-def test_150_mutations(tmp_path: Path) -> None:
-    assert sum(fuzz(make_targets(tmp_path), 150).values()) == 150
-
-
-@pytest.mark.long
-def test_3000_mutations(tmp_path: Path) -> None:
-    ends = fuzz(make_targets(tmp_path), 3000)
+@pytest.mark.parametrize("mutations", [100, pytest.param(3000, marks=pytest.mark.long)])
+def test_damaged_files(targets: list[Target], mutations: int) -> None:
+    ends = fuzz(targets, mutations)
     print(told(ends))
-    assert sum(ends.values()) == 3000
+    assert sum(ends.values()) == mutations
 
 
 @pytest.mark.parametrize("form", WRITTEN)
-def test_a_resumed_build_keeps_no_damaged_file(form: Form, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    raw = draw_folders(tmp_path / "raw")
-    build_dataset(raw, tmp_path / "whole", SMALL, form=form)
+def test_a_resumed_build_keeps_no_damaged_file(
+    form: Form, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_dataset(folders, tmp_path / "whole", SMALL, form=form)
     expected = contents(tmp_path / "whole")
     for number, name in enumerate(WRITTEN[form]):
-        for place in range(0, len(expected[name]), max(1, len(expected[name]) // 4)):
+        for place in (0, len(expected[name]) // 2):
             out = tmp_path / f"out{number}-{place}"
             with monkeypatch.context() as patch:
                 patch.setattr("mosaic4.build.write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
                 with pytest.raises(KeyboardInterrupt):
-                    build_dataset(raw, out, SMALL, form=form)
+                    build_dataset(folders, out, SMALL, form=form)
             data = bytearray(expected[name])
             data[place] ^= 0x10
             (out / name).write_bytes(bytes(data))
-            build_dataset(raw, out, SMALL, form=form)
+            build_dataset(folders, out, SMALL, form=form)
             assert contents(out) == expected

@@ -1,6 +1,6 @@
-"""A build killed with SIGKILL at random moments: no half file under a final name, and the same bytes in the end.
+"""A build killed with SIGKILL at random moments: no partial file under a final name, and the same bytes in the end.
 
-Every other kill waits for a file to appear first, so that builds with a part of their files are met on any machine.
+Every other kill waits for a file to appear first, so that half-done builds are met on any machine.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from pathlib import Path
 import pytest
 
 from mosaic4.dataset import Form
-from tests.mosaic4.drawn_folders import draw_folders
-from tests.mosaic4.test_build import contents
+from tests.mosaic4.drawn_folders import contents, draw_folders
 
 LETTERS: dict[Form, str] = {"png": "abcdef", "parquet": "abcdefghijkl"}
 """Form -> a class for each letter: 60 mosaics in 120 files, and 120 in two shards."""
 KILLS = 10
 """For each of the two forms."""
 IN_A_ROW = 3
-"""Kills of one build, which goes on each time, before it is left to finish."""
+"""Kills of one build, which resumes each time, before it may finish."""
 
 BUILD = """
 import sys
@@ -70,13 +69,13 @@ def until_a_file_is_there(out: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 def names(out: Path) -> set[str]:
-    """The final names that stand in a folder that is being written."""
+    """The final names in a folder that is being written."""
     return {path.name for folder in (out, *out.glob("*/")) if folder.is_dir() for path in folder.glob("[!.]*.*")}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("form", ["png", "parquet"])
-def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(form: Form, raw: Path, tmp_path: Path) -> None:
+def test_a_build_killed_at_any_moment_ends_with_the_same_bytes(form: Form, raw: Path, tmp_path: Path) -> None:
     moments = random.Random(form)
     process, begun = started(raw, tmp_path / "undisturbed", form), time.monotonic()
     assert ended(process) == 0
@@ -96,7 +95,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(form: Form, raw: Path
             process.kill()
             code = ended(process)
             there = seen(out)
-            assert all(expected[name] == data for name, data in there.items()), "a file that is not whole"
+            assert all(expected[name] == data for name, data in there.items()), "a partial file"
             if code == 0:
                 break
             assert code == -signal.SIGKILL

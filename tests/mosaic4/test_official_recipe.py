@@ -42,7 +42,7 @@ def test_digest_of_the_official_recipe(grid: int) -> None:
     assert recipe_of_classes(grid=grid).digest == DIGESTS[grid]
 
 
-def test_it_is_the_first_attempt_without_a_repair() -> None:
+def test_the_official_recipe_needs_no_repair() -> None:
     official = recipe_of_classes()
     assert (len(official.classes), len(official.mosaics)) == (240, 2399)
     samples = {sample for key in class_keys("test") for sample in sample_ids(key)} - {"peregine_falcon/8"}
@@ -52,49 +52,35 @@ def test_it_is_the_first_attempt_without_a_repair() -> None:
     assert sha256(text.encode()).hexdigest() == DIGESTS[2]
 
 
-def interpreter(version: str) -> Path | None:
-    """A Python of that version: on the path, or beside this one or the one on the path, where a manager keeps them."""
+ENVIRONMENTS = {
+    "3.11": {"LC_ALL": "C", "TZ": "UTC", "PYTHONHASHSEED": "0"},
+    "3.12": {"LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "1"},
+    "3.13": {"LC_ALL": "sv_SE.ISO8859-1", "TZ": "America/St_Johns", "PYTHONHASHSEED": "4294967295", "PYTHONUTF8": "0"},
+}
+
+
+def interpreter(version: str) -> str | Path | None:
+    """A Python of that version: this one, one that the same version manager keeps, or the one on the path."""
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
     found = shutil.which(f"python{version}")
-    places = [Path(found)] if found else []
-    homes = {Path(sys.base_prefix).parent, *(place.parent.parent / "versions" for place in places)}
-    places += [path for home in sorted(homes) for path in sorted(home.glob(f"{version}*/bin/python{version}"))]
-    for place in places:
-        said = subprocess.run([place, "-V"], capture_output=True, text=True, check=False)
-        if said.returncode == 0 and said.stdout.startswith(f"Python {version}."):
-            return place
-    return None
+    homes = [Path(sys.base_prefix).parent, *([Path(found).parent.parent / "versions"] if found else [])]
+    kept = (path for home in homes for path in home.glob(f"{version}*/bin/python{version}"))
+    return next(kept, found)
 
 
-def digests_by(python: Path | str, *flags: str, **environment: str) -> list[str]:
-    """Version of the Python, and the three digests that the bare ``recipe.py`` gives under it."""
-    command = [str(python), *flags, "-c", BARE, str(RECIPE.parent)]
-    keys = "\n".join(class_keys("test")).encode()
-    done = subprocess.run(command, input=keys, capture_output=True, env={**os.environ, **environment}, check=True)
-    return done.stdout.decode().split()
-
-
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
-def test_the_file_alone_gives_it_under_every_python_without_site_packages(version: str) -> None:
+@pytest.mark.parametrize("version", ENVIRONMENTS)
+def test_the_file_alone_gives_it_in_every_python_locale_and_time_zone(version: str) -> None:
     python = interpreter(version)
     if python is None:
         pytest.skip(f"Python {version} is not installed")
-    said, *digests = digests_by(python, "-I", "-S")
-    assert said.startswith(f"{version}.")
+    done = subprocess.run(
+        [python, "-S", "-c", BARE, str(RECIPE.parent)],
+        input="\n".join(class_keys("test")).encode(),
+        capture_output=True,
+        env={**os.environ, **ENVIRONMENTS[version]},
+        check=True,
+    )
+    found, *digests = done.stdout.decode().split()
+    assert found.startswith(f"{version}.")
     assert digests == list(DIGESTS.values())
-
-
-def test_this_python_is_among_them() -> None:
-    assert interpreter(f"{sys.version_info.major}.{sys.version_info.minor}") is not None
-
-
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {"LC_ALL": "C", "TZ": "UTC", "PYTHONHASHSEED": "0"},
-        {"LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "1"},
-        {"LC_ALL": "sv_SE.ISO8859-1", "TZ": "America/St_Johns", "PYTHONHASHSEED": "4294967295", "PYTHONUTF8": "0"},
-    ],
-    ids=["C", "Turkish", "Swedish"],
-)
-def test_locale_time_zone_and_hash_seed_do_not_matter(environment: dict[str, str]) -> None:
-    assert digests_by(sys.executable, "-S", **environment)[1:] == list(DIGESTS.values())

@@ -7,16 +7,13 @@ from collections import Counter
 from itertools import product
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from mosaic4.recipe import NoRecipeError, Recipe, class_of, in_sample_order, make_recipe
+from mosaic4.recipe import NoRecipeError, class_of, in_sample_order, make_recipe
 from tests.mosaic4 import naive_recipe as naive
 
-SEEDS = range(5)
-
-Key = tuple[int, int, int]
-"""Grid, number of classes, shape of their sizes."""
+SEEDS = range(3)
 
 
 def samples(sizes: list[int]) -> list[str]:
@@ -24,26 +21,27 @@ def samples(sizes: list[int]) -> list[str]:
 
 
 def even(grid: int) -> list[list[int]]:
-    """As few classes as the grid needs at least, a few more, many; 60 is the most."""
+    """As few classes as the grid needs, a few more, many."""
     tiles = grid**2
-    return [[size] * classes for classes, size in product((tiles, tiles + 1, tiles + 4, 60), (1, 2, 3))]
+    return [[size] * classes for classes, size in product((tiles, tiles + 1, tiles + 4, 60), (1, 2))]
 
 
 def skewed(grid: int) -> list[list[int]]:
-    """A few large classes beside small ones, at and near the most that a class may have."""
+    """A few large classes and small ones, at and near the most samples that a class may have."""
     tiles = grid**2
     large = [[size] * (tiles - 1) + [1] * size for size in sorted({2, 32 // tiles})]
     return [*large, [3] * (tiles - 2) + [2] * 4, list(range(1, tiles + 4)), [2] + [1] * tiles]
 
 
 def drawn(grid: int) -> list[list[int]]:
-    """Class sizes at random: most have no class that is too large, some have."""
+    """Class sizes at random; some have a class that is too large."""
     numbers = random.Random(grid)
-    return [[numbers.randint(1, 6) for _ in range(numbers.randint(4, 60))] for _ in range(6)]
+    return [[numbers.randint(1, 6) for _ in range(numbers.randint(4, 60))] for _ in range(4)]
 
 
 @pytest.mark.parametrize("grid", [2, 3, 4])
-def test_two_implementations_agree_where_samples_are_dealt_repaired_dealt_again_and_refused(grid: int) -> None:
+def test_two_implementations_agree(grid: int) -> None:
+    """Where samples are dealt, repaired, dealt again, and refused."""
     seen: Counter[str] = Counter()
     for sizes, seed in product([*even(grid), *skewed(grid), *drawn(grid)], SEEDS):
         ids = samples(sizes)
@@ -63,19 +61,19 @@ def test_two_implementations_agree_where_samples_are_dealt_repaired_dealt_again_
     assert {kind for kind in seen if seen[kind]} == {"plain", "repaired", "again", "exhausted", "crowded"}, seen
 
 
-def check_refusal(said: str, refused: naive.NoRecipeError) -> None:
-    assert "\n" not in said
-    assert "more classes" in said
+def check_refusal(message: str, refused: naive.NoRecipeError) -> None:
+    assert "\n" not in message
+    assert "more classes" in message
     if refused.kind == "exhausted":
         mosaic, position, classes = refused.named
-        assert f"mosaic {mosaic}, position {position}:" in said
-        assert f"{classes} classes" in said
-        assert "99 times" in said
+        assert f"mosaic {mosaic}, position {position}:" in message
+        assert f"{classes} classes" in message
+        assert "99 times" in message
     else:
-        assert "no recipe" in said
+        assert "no recipe" in message
 
 
-def test_a_class_that_is_too_large_is_named_first() -> None:
+def test_a_class_that_is_too_large_is_named() -> None:
     with pytest.raises(
         NoRecipeError, match=r"class 'cow' has 3 of 11 samples, more than 1 in 4, so there is no recipe"
     ):
@@ -83,7 +81,7 @@ def test_a_class_that_is_too_large_is_named_first() -> None:
     assert len(make_recipe([*(f"cow/{n}" for n in (1, 2, 3)), *(f"c{k}/1" for k in range(9))]).mosaics) == 12
 
 
-def test_starting_again_puts_plus_one_in_the_strings_and_is_not_the_next_seed() -> None:
+def test_a_restart_adds_plus_one_to_the_seed_string() -> None:
     again = next(
         recipe for seed in range(40) if (recipe := make_recipe(samples([1] * 5), seed)).seed_used == f"{seed}+1"
     )
@@ -95,22 +93,16 @@ def test_starting_again_puts_plus_one_in_the_strings_and_is_not_the_next_seed() 
 sizes_of_classes = st.lists(st.integers(1, 5), min_size=4, max_size=24)
 
 
-def recipe_or_none(ids: list[str], seed: int, grid: int) -> Recipe | None:
-    try:
-        return make_recipe(ids, seed, grid)
-    except NoRecipeError:
-        return None
-
-
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(sizes_of_classes, st.integers(0, 10**6), st.sampled_from([2, 2, 3, 4]), st.randoms(use_true_random=False))
-def test_each_sample_once_in_every_position_and_classes_differ_whatever_the_order_given(
+def test_every_position_has_each_sample_once_and_classes_differ_in_a_mosaic(
     sizes: list[int], seed: int, grid: int, shuffled: random.Random
 ) -> None:
     ids = samples(sizes)
-    recipe = recipe_or_none(ids, seed, grid)
-    assume(recipe is not None)
-    assert recipe is not None
+    try:
+        recipe = make_recipe(ids, seed, grid)
+    except NoRecipeError:
+        reject()
     assert len(recipe.mosaics) == len(ids)
     for position in range(grid**2):
         assert sorted(mosaic[position] for mosaic in recipe.mosaics) == sorted(ids)
@@ -120,7 +112,7 @@ def test_each_sample_once_in_every_position_and_classes_differ_whatever_the_orde
     assert make_recipe(ids, seed, grid) == recipe
 
 
-def test_samples_are_ordered_by_the_bytes_of_the_class_and_the_number() -> None:
+def test_samples_are_in_byte_order_of_the_class_then_by_number() -> None:
     given = ["b/10", "b/9", "Z/1", "é/2", "a_b/1", "ab/1", "a/3", "\U0001f600/1", "\uff5e/1"]
     expected = ("Z/1", "a/3", "a_b/1", "ab/1", "b/9", "b/10", "é/2", "\uff5e/1", "\U0001f600/1")
     assert in_sample_order(given) == expected
@@ -130,14 +122,14 @@ def test_samples_are_ordered_by_the_bytes_of_the_class_and_the_number() -> None:
 @pytest.mark.parametrize(
     "bad", ["cat", "cat/", "/1", "cat/01", "cat/x", "a cat/1", "a|b/1", "cat/1\n", "cat/-1", "cat/٣"]
 )
-def test_what_is_no_sample_id_is_refused_and_named(bad: str) -> None:
+def test_a_bad_sample_id_is_refused_and_named(bad: str) -> None:
     with pytest.raises(NoRecipeError, match="expected class/n") as error:
         make_recipe(["cat/1", "dog/1", bad, "hen/1"])
     assert repr(bad) in str(error.value)
 
 
-def test_a_sample_given_twice_no_sample_and_an_unknown_grid_are_refused() -> None:
-    with pytest.raises(NoRecipeError, match="'cat/1' stands twice"):
+def test_repeated_samples_no_samples_and_an_unknown_grid_are_refused() -> None:
+    with pytest.raises(NoRecipeError, match="'cat/1' is given twice"):
         make_recipe(["cat/1", "dog/1", "cow/1", "hen/1", "cat/1"])
     with pytest.raises(NoRecipeError, match="no samples"):
         make_recipe([])

@@ -1,4 +1,4 @@
-"""Records of scenes: the same bytes however they were made, read back and scored again, and refused where forged."""
+"""Records of scenes: the same bytes however they are made, rescored alike, and refused where forged."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_workers_batches_and_resuming_change_nothing(
 
 
 class Stops(Bright):
-    """As ``Bright``, interrupted after so many batches."""
+    """``Bright``, interrupted after so many batches."""
 
     def __init__(self, batches: int) -> None:
         super().__init__()
@@ -59,24 +59,23 @@ class Stops(Bright):
         return super().segment(episodes)
 
 
-def test_a_killed_run_goes_on(results: tuple[Path, Record], mosaic: MosaicBenchmark, tmp_path: Path) -> None:
-    """Stopped in the middle, its log damaged in a scene's numbers: what can't be true is asked again."""
-
+def test_a_killed_run_resumes(results: tuple[Path, Record], mosaic: MosaicBenchmark, tmp_path: Path) -> None:
+    """A scene whose numbers in the log can't be true is asked again."""
     with pytest.raises(KeyboardInterrupt):
         evaluate(Stops(6), mosaic, out=tmp_path)
     (log,) = tmp_path.rglob("*.partial.jsonl")
     lines = log.read_text().splitlines()
     assert len(lines) > 2
-    said = json.loads(lines[1])
-    said["rows"][0][9][1][0] += 1  # one more pixel in the first tile
-    log.write_text("\n".join([lines[0], json.dumps(said), *lines[2:]]) + "\n")
+    entry = json.loads(lines[1])
+    entry["rows"][0][9][1][0] += 1  # one more pixel in the first tile
+    log.write_text("\n".join([lines[0], json.dumps(entry), *lines[2:]]) + "\n")
     model = Stops(50)
     assert evaluate(model, mosaic, out=tmp_path).counts_sha256 == results[1].counts_sha256
     asked = len(lines) - 1 - 1  # batches in the log, less the damaged one
     assert len(model.seen) == 50 - asked
 
 
-def test_scored_again_the_same(results: tuple[Path, Record]) -> None:
+def test_rescoring_gives_the_same_scores(results: tuple[Path, Record]) -> None:
     folder, record = results
     again = rescore(folder)
     assert again.own
@@ -88,14 +87,14 @@ def test_scored_again_the_same(results: tuple[Path, Record]) -> None:
     assert by_image.episodes == 200, "absent queries have no IoU"
 
 
-def test_compared_and_merged(results: tuple[Path, Record], mosaic: MosaicBenchmark, tmp_path: Path) -> None:
+def test_comparing_and_merging(results: tuple[Path, Record], mosaic: MosaicBenchmark, tmp_path: Path) -> None:
     folder, record = results
     found = compare(folder, folder)
     assert (found.images, found.miou.difference, found.miou.ci95) == (50, 0.0, (0.0, 0.0))  # type: ignore[union-attr]
     assert same(merge_records([folder], tmp_path), record)
 
 
-def test_a_mask_prompted_model_sees_no_support_of_its_mosaic(mosaic: MosaicBenchmark, tmp_path: Path) -> None:
+def test_a_mask_prompted_model_is_asked_with_one_shot(mosaic: MosaicBenchmark, tmp_path: Path) -> None:
     record = evaluate(Masked(), mosaic, out=tmp_path)
     assert record.shots == 1
     assert record.folds["test"].asked == 250
@@ -124,9 +123,9 @@ def test_forged_scenes_are_refused(results: tuple[Path, Record], tmp_path: Path,
 
 def test_a_forged_score_is_refused(results: tuple[Path, Record], tmp_path: Path) -> None:
     folder, record = results
-    said = json.loads(record.json_text())
-    said["folds"]["test"]["other"]["named"]["score"] = 0.99
-    forge(folder, tmp_path, Record.model_validate(said), read_counts(folder / "counts.parquet"))
+    values = json.loads(record.json_text())
+    values["folds"]["test"]["other"]["named"]["score"] = 0.99
+    forge(folder, tmp_path, Record.model_validate(values), read_counts(folder / "counts.parquet"))
     with pytest.raises(FsbenchError, match="do not follow from the counts"):
         rescore(tmp_path)
 
@@ -138,7 +137,7 @@ def forge(folder: Path, out: Path, record: Record, rows: list[Row]) -> None:
     (out / "record.json").write_text(forged.json_text(), encoding="utf-8")
 
 
-def test_counts_of_scenes_come_back(tmp_path: Path) -> None:
+def test_counts_of_scenes_read_back(tmp_path: Path) -> None:
     row = Row("test", 0, "000000", "cat/1", 3, 2, 5, 4, 16, SceneCounts(0, (3, 2, 0, 0), (2, 1, 0, 0), (4, 4, 4, 3)))
     assert fits(row, 4)
     assert not fits(row, 9)
@@ -157,5 +156,5 @@ def test_counts_of_scenes_come_back(tmp_path: Path) -> None:
     assert not fits(plain, 4)
 
 
-def test_saved_predictions_handed_in_give_the_same_counts(mosaic: MosaicBenchmark, tmp_path: Path) -> None:
-    saved_and_handed_in(Bright(), mosaic, tmp_path, limit=30)
+def test_saved_predictions_give_the_same_counts(mosaic: MosaicBenchmark, tmp_path: Path) -> None:
+    saved_and_handed_in(Bright(), mosaic, tmp_path, limit=10)

@@ -1,8 +1,9 @@
-"""Do the scores say what they promise? Models that know the truth answer in ways whose scores are known beforehand."""
+"""Scores of models that know the truth and answer in ways whose scores are known beforehand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from math import fsum
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 
 from fsbench import Record, evaluate
 from fsbench.engine.batches import image_token
+from fsbench.index.benchmark import open_benchmark
 from fsbench.models.contract import Episode, ModelCard
 from fsbench.records.counts import read_counts
 from fsbench.scoring.scenes import FALSE_ALARMS, SCORES
@@ -22,8 +24,16 @@ Objects = npt.NDArray[np.uint8]
 Answer = Callable[[Objects, int | None], npt.NDArray[np.bool_]]
 
 
+@cache
+def objects_of(folder: Path) -> list[Objects]:
+    """The objects of every mosaic, uint8 448 x 448."""
+    benchmark = open_benchmark(folder)
+    assert isinstance(benchmark, MosaicBenchmark)
+    return [benchmark.mosaics.mask(i) for i in range(len(benchmark.mosaics))]
+
+
 class Knowing:
-    """Answers with ``answer(objects, position)``: where objects are, and where the class asked is (None: nowhere)."""
+    """Answers ``answer(objects, position)``: where objects are, and the position of the class asked, None if absent."""
 
     def __init__(self, name: str, benchmark: MosaicBenchmark, answer: Answer) -> None:
         self.card = ModelCard(name=name, prompts="text")
@@ -39,7 +49,9 @@ class Knowing:
             classes = [c for q, c in self._benchmark.lists.val["test"] if q == query]
             asked = self._ids[episode.prompts[0].class_name]
             position = classes.index(asked) if asked in classes else None
-            answers.append(torch.from_numpy(self._answer(self._benchmark.objects(query), position)[None]))
+            answers.append(
+                torch.from_numpy(self._answer(objects_of(self._benchmark.folder)[int(query)], position)[None])
+            )
         return answers
 
 
@@ -54,9 +66,7 @@ def scores(record: Record) -> dict[str, float | None]:
 
 def areas(mosaic: MosaicBenchmark) -> npt.NDArray[np.int64]:
     """Pixels of each object: mosaics x 4."""
-    return np.array(
-        [np.bincount(mosaic.objects(f"{i:06d}").ravel(), minlength=5)[1:] for i in range(len(mosaic.mosaics))]
-    )
+    return np.array([np.bincount(objects.ravel(), minlength=5)[1:] for objects in objects_of(mosaic.folder)])
 
 
 def alarms(predicted: npt.NDArray[np.int64]) -> dict[str, float]:
@@ -79,9 +89,12 @@ def test_the_truth(asked: Callable[[str, Answer], Record]) -> None:
     }
 
 
-def test_always_the_top_left_object(mosaic: MosaicBenchmark, asked: Callable[[str, Answer], Record]) -> None:
+def test_always_the_top_left_object(
+    mosaic: MosaicBenchmark, asked: Callable[[str, Answer], Record], tmp_path: Path
+) -> None:
     """Right for one query in four: a quarter everywhere, whatever the sizes are."""
     record = asked("top-left", lambda objects, p: objects == 1)
+    assert record.other["named"].ci95 == (0.25, 0.25)
     pixels = areas(mosaic)
     found = scores(record)
     assert {name: found[name] for name in ("named", "hit", "wrong_object", "miss", "leak")} == {
@@ -100,6 +113,18 @@ def test_always_the_top_left_object(mosaic: MosaicBenchmark, asked: Callable[[st
         wrong = (pixels[mosaics, places] + pixels[mosaics, 0])[places > 0].sum()
         ious.append(int(right) / int(right + wrong))
     assert record.miou == fsum(ious) / 5
+    rows = read_counts(tmp_path / record.folder() / "counts.parquet")
+    assert len(rows) == 5 * len(mosaic.mosaics)
+    assert set(record.other) == set(SCORES)
+    for row in rows:
+        assert row.scene is not None
+        number, place = divmod(row.number, 5)
+        assert row.query == f"{number:06d}"
+        assert row.scene.position == (place if place < 4 else -1)
+        assert row.image == (mosaic.dataset.recipe.mosaics[number][place] if place < 4 else row.query)
+        assert list(row.scene.areas) == pixels[number].tolist()
+        assert list(row.scene.tiles) == list(row.scene.objects) == [pixels[number, 0], 0, 0, 0]
+        assert row.valid == 448**2
 
 
 def test_all_four_objects(mosaic: MosaicBenchmark, asked: Callable[[str, Answer], Record]) -> None:
@@ -131,8 +156,8 @@ def test_nothing(asked: Callable[[str, Answer], Record]) -> None:
     assert record.other["wrong_object"].ci95 is None
 
 
-def test_a_model_that_answers_now_and_then(mosaic: MosaicBenchmark, asked: Callable[[str, Answer], Record]) -> None:
-    """Empty answers are missed, and in no mean of ``wrong_object``; ``leak`` is pooled."""
+def test_empty_answers_are_misses(mosaic: MosaicBenchmark, asked: Callable[[str, Answer], Record]) -> None:
+    """They are in no mean of ``wrong_object``; ``leak`` is pooled."""
 
     def now_and_then(objects: Objects, p: int | None) -> npt.NDArray[np.bool_]:
         found = objects == 0 if p == 0 else np.zeros(objects.shape, bool)
@@ -156,19 +181,13 @@ def test_a_model_that_answers_now_and_then(mosaic: MosaicBenchmark, asked: Calla
 def test_intervals_move_the_queries_of_a_sample_together(
     mosaic: MosaicBenchmark, asked: Callable[[str, Answer], Record]
 ) -> None:
-    """Answers that depend on the sample alone vary with it; one that is right at one position of four does not."""
-    steady = asked("steady", lambda objects, p: objects == 1).other["named"].ci95
-    assert steady == (0.25, 0.25)
-    first = {
-        sample for samples in mosaic.dataset.recipe.mosaics for sample in samples[:1] if sample.endswith(("1", "2"))
-    }
-    bad_tiles = {
-        (i, p) for i, s in enumerate(mosaic.dataset.recipe.mosaics) for p, name in enumerate(s) if name in first
-    }
-    numbers = {areas_key(mosaic, i): i for i in range(len(mosaic.mosaics))}
+    """Answers that depend on the sample alone vary with it."""
+    mosaics = mosaic.dataset.recipe.mosaics
+    bad = {samples[0] for samples in mosaics if samples[0].endswith(("1", "2"))}
+    numbers = {objects.tobytes(): i for i, objects in enumerate(objects_of(mosaic.folder))}
 
     def by_sample(objects: Objects, p: int | None) -> npt.NDArray[np.bool_]:
-        wrong = p is not None and (numbers[objects.tobytes()], p) in bad_tiles
+        wrong = p is not None and mosaics[numbers[objects.tobytes()]][p] in bad
         return objects == (0 if p is None or wrong else p + 1)
 
     record = asked("by-sample", by_sample)
@@ -177,24 +196,3 @@ def test_intervals_move_the_queries_of_a_sample_together(
     assert record.other["named"].score == 0.8
     assert interval[1] - interval[0] > 0.1  # 50 samples, not 200 queries: +- 0.11 and not +- 0.055
     assert record.other["false_alarm_0"].ci95 == (1.0, 1.0)
-
-
-def areas_key(mosaic: MosaicBenchmark, number: int) -> bytes:
-    return mosaic.objects(f"{number:06d}").tobytes()
-
-
-def test_counts_hold_all_that_the_scores_need(mosaic: MosaicBenchmark, tmp_path: Path) -> None:
-    record = evaluate(Knowing("four", mosaic, lambda objects, p: objects > 1), mosaic, out=tmp_path)
-    rows = read_counts(tmp_path / record.folder() / "counts.parquet")
-    assert len(rows) == 5 * len(mosaic.mosaics)
-    assert set(record.other) == set(SCORES)
-    pixels = areas(mosaic)
-    for row in rows:
-        assert row.scene is not None
-        number, place = divmod(row.number, 5)
-        assert row.query == f"{number:06d}"
-        assert row.scene.position == (place if place < 4 else -1)
-        assert row.image == (mosaic.dataset.recipe.mosaics[number][place] if place < 4 else row.query)
-        assert list(row.scene.areas) == pixels[number].tolist()
-        assert list(row.scene.tiles) == list(row.scene.objects) == [0, *pixels[number, 1:].tolist()]
-        assert row.valid == 448**2

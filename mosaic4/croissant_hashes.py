@@ -1,4 +1,4 @@
-"""The hashes in ``croissant.json``: what the other files of a built Mosaic-4 must be."""
+"""The hashes in ``croissant.json`` of the other files of a built Mosaic-4."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ LARGEST = 64 * 2**20
 
 
 def described_files(out: Path) -> dict[str, str]:
-    """File -> SHA-256 (hex), as ``croissant.json`` in ``out`` says; raises FsbenchError where it cannot be read."""
+    """File -> SHA-256 (hex) in ``croissant.json`` of ``out``; raises FsbenchError where it cannot be read."""
     path = out / FILE
     try:
         data = read_bytes(path, LARGEST)
         check_json(data)
-        said = json.loads(data)
-        return {str(entry["@id"]): str(entry["sha256"]) for entry in said["distribution"] if "sha256" in entry}
+        return {
+            str(entry["@id"]): str(entry["sha256"]) for entry in json.loads(data)["distribution"] if "sha256" in entry
+        }
     except OSError as error:
         raise FsbenchError(f"{path}: cannot be read ({error.strerror}): build it again") from error
     except (ValueError, LookupError, TypeError) as error:
@@ -29,7 +30,7 @@ def described_files(out: Path) -> dict[str, str]:
 
 
 def check_described(out: Path, names: Iterable[str]) -> None:
-    """Raise CheckFailedError for a file of ``names`` that is not what ``croissant.json`` in ``out`` says.
+    """Raise CheckFailedError for a file of ``names`` without its hash in ``croissant.json`` of ``out``.
 
     Raises FsbenchError for one that cannot be read.
     """
