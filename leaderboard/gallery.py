@@ -25,7 +25,7 @@ from fsbench.io.palette import colour_of
 from fsbench.io.untrusted import plain
 from fsbench.pictures.painted_labels import fitted, paint_answer
 from fsbench.records.counts import BACKGROUND, Row
-from fsbench.results.read_back import Stored, read_stored
+from fsbench.results.read_back import CheckedRecord, read_checked
 from leaderboard.support_sizes import redraw
 
 BOX = 320, 320
@@ -107,7 +107,7 @@ def make_gallery(record: Path, benchmark: Benchmark, n: int = 12) -> Gallery:
     Raises FsbenchError where no masks were kept, the benchmark is not the record's, or a mask cannot be read; and
     CheckFailedError where masks are of another manifest or do not give the record's counts.
     """
-    stored = read_stored(record)
+    stored = read_checked(record)
     _check_benchmark(stored, benchmark)
     folds = [fold for fold in stored.rows if (fold_folder(record / FOLDER, fold) / MANIFEST).is_file()]
     if not folds:
@@ -119,7 +119,7 @@ def make_gallery(record: Path, benchmark: Benchmark, n: int = 12) -> Gallery:
     return Gallery(pictures, _caption(stored, folds, len(pictures), len(picks)))
 
 
-def _check_benchmark(stored: Stored, benchmark: Benchmark) -> None:
+def _check_benchmark(stored: CheckedRecord, benchmark: Benchmark) -> None:
     recorded = stored.record.benchmark
     for what, was, is_now in (
         ("lists", recorded.lists_sha256, benchmark.digests.lists),
@@ -132,7 +132,7 @@ def _check_benchmark(stored: Stored, benchmark: Benchmark) -> None:
             )
 
 
-def _replayed(stored: Stored, benchmark: Benchmark, fold: str, folder: Path) -> FoldRun:
+def _replayed(stored: CheckedRecord, benchmark: Benchmark, fold: str, folder: Path) -> FoldRun:
     """The fold as it was run, with the masks in ``folder`` as answers."""
     record = stored.record
     drawn = redraw(record, benchmark, fold)
@@ -189,7 +189,7 @@ def _picture(run: FoldRun, folder: Path, pick: Pick) -> Picture:
     )
 
 
-def _caption(stored: Stored, folds: Sequence[str], pictures: int, episodes: int) -> str:
+def _caption(stored: CheckedRecord, folds: Sequence[str], pictures: int, episodes: int) -> str:
     """What the pictures are, how they were selected, and what is not among them."""
     text = "Every episode, by IoU."
     if pictures < episodes:

@@ -42,8 +42,8 @@ def compare(
 
     console = wide_console()
     for name, side in (("A", found.a), ("B", found.b)):
-        said = f"{name}: {side.model} {side.revision}-{side.config8}  {side.record}"
-        console.print(said, markup=False, highlight=False, soft_wrap=True)
+        line = f"{name}: {side.model} {side.revision}-{side.config8}  {side.record}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(_folds(found))
     console.print(_classes(found))
     console.print(NOTE, style="dim", highlight=False)
@@ -67,19 +67,19 @@ def _classes(found: Comparison) -> Table:
     table = plain_table("", "class", "fold", "A", "B", "A - B", "interval")
     for fold, of_fold in found.folds.items():
         ordered = sorted(of_fold.classes.items(), key=lambda item: -(item[1].difference or 0.0))
-        for key, said in ordered:
-            _add(table, key, said, fold)
+        for key, difference in ordered:
+            _add(table, key, difference, fold)
     return table
 
 
-def _add(table: Table, name: str, said: Difference, fold: str | None = None, style: str = "") -> None:
+def _add(table: Table, name: str, row: Difference, fold: str | None = None, style: str = "") -> None:
     """One row; ``fold`` for a class, which has no p."""
     from rich.markup import escape
 
-    cells = [_percent(said.a), _percent(said.b), _percent(said.difference, sign="+")]
-    cells.append("-" if said.ci95 is None else f"{100 * said.ci95[0]:.2f} to {100 * said.ci95[1]:.2f}")
+    cells = [_percent(row.a), _percent(row.b), _percent(row.difference, sign="+")]
+    cells.append("-" if row.ci95 is None else f"{100 * row.ci95[0]:.2f} to {100 * row.ci95[1]:.2f}")
     if fold is None:
-        cells.append("-" if said.p is None else f"{said.p:.4f}")
+        cells.append("-" if row.p is None else f"{row.p:.4f}")
     else:
         cells.insert(0, escape(fold))
     table.add_row(escape(name), *cells, style=style)

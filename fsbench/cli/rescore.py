@@ -1,4 +1,4 @@
-"""``fsbench rescore``: another reduction of stored counts."""
+"""``fsbench rescore``: another reduction of recorded counts."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def _table(found: Rescored) -> Table:
 def _score(value: Score) -> str:
     if value.score is None:
         return "-"
-    said = f"{100 * value.score:.2f}"
-    return said if value.ci95 is None else f"{said}\n[dim]{100 * value.ci95[0]:.2f}–{100 * value.ci95[1]:.2f}[/]"
+    text = f"{100 * value.score:.2f}"
+    return text if value.ci95 is None else f"{text}\n[dim]{100 * value.ci95[0]:.2f}–{100 * value.ci95[1]:.2f}[/]"
 
 
 def _reduction(found: Rescored) -> str:

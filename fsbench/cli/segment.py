@@ -47,8 +47,8 @@ def segment(
     from fsbench.io.palette import palette_image
     from fsbench.pictures.overlay import share_text
 
-    written = [path for path in (out, labels) if path is not None]
-    for path in written:
+    outputs = [path for path in (out, labels) if path is not None]
+    for path in outputs:
         if path.suffix.lower() != ".png" or path.is_dir():
             raise FsbenchError(f"{path}: expected the name of a file that ends in .png")
         if path.resolve() == photograph.resolve():
@@ -57,7 +57,7 @@ def segment(
         raise FsbenchError(f"{out}: is given for both --out and --labels: choose two names")
     if not photograph.is_file():
         raise FsbenchError(f"{photograph}: is not there: expected a photograph")
-    for path in written:
+    for path in outputs:
         check_writable(path.parent)
     options = options_for(model, [model], option or [])
     with one_writer(out), one_writer(labels):
@@ -71,11 +71,11 @@ def segment(
                 picture.save(temporary, format="PNG")
     if as_json:
         height, width = found.labels.shape
-        said = {"model": found.model, "height": height, "width": width, "shares": found.shares(), "overlay": str(out)}
-        typer.echo(json.dumps(said if labels is None else {**said, "labels": str(labels)}, ensure_ascii=False))
+        report = {"model": found.model, "height": height, "width": width, "shares": found.shares(), "overlay": str(out)}
+        typer.echo(json.dumps(report if labels is None else {**report, "labels": str(labels)}, ensure_ascii=False))
         return
     longest = max(map(len, found.names))
     for name, share in found.shares().items():
         typer.echo(f"{name:{longest}s}  {share_text(share):>6s}")
-    for path in written:
+    for path in outputs:
         typer.echo(f"written: {path}")

@@ -27,5 +27,7 @@ def show(
     from fsbench.index.benchmark import open_benchmark
     from fsbench.pictures.contact_sheet import contact_sheet
 
-    shown, at_hand = contact_sheet(open_benchmark(benchmark, root=root), out, n=n, fold=None if fold == "all" else fold)
-    typer.echo(f"{out}: {shown} of {at_hand} val samples")
+    number, present = contact_sheet(
+        open_benchmark(benchmark, root=root), out, n=n, fold=None if fold == "all" else fold
+    )
+    typer.echo(f"{out}: {number} of {present} val samples")

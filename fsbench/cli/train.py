@@ -135,10 +135,10 @@ def report(folders: list[Path]) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     for folder in folders:
-        said = read_report(folder / REPORT)
+        fold = read_report(folder / REPORT)
         console.print(
-            f"fold {said.fold}: {said.selected_by} {said.selected_score:.4f} on held-out photographs after epoch "
-            f"{said.selected_epoch + 1} of {len(said.epochs)}",
+            f"fold {fold.fold}: {fold.selected_by} {fold.selected_score:.4f} on held-out photographs after epoch "
+            f"{fold.selected_epoch + 1} of {len(fold.epochs)}",
             markup=False,
         )
         console.print(f"  checkpoint: {folder}", markup=False)

@@ -1,7 +1,7 @@
-"""From the questions of a manifest to the batches a model is shown.
+"""From the questions of a manifest to the batches that a model gets.
 
 A manifest is cut at image boundaries into fixed batches, so that a model sees the same batches however many workers
-there are and wherever a killed run goes on; the episodes of one image stand in one batch. What is built here is all
+there are and wherever a killed run resumes; the episodes of one image are in one batch. What is built here is all
 a model gets: photographs, opaque image tokens, class names, supports. The query's mask is not read here at all.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """Episodes that are asked together: their numbers in the manifest, grouped by query image."""
+    """Episodes of one call of the model: their numbers in the manifest, grouped by query image."""
 
     index: int
     numbers: tuple[int, ...]
@@ -31,7 +31,7 @@ class Batch:
 def cut(manifest: Manifest, batch_size: int) -> list[Batch]:
     """Batches of about ``batch_size`` episodes that never split an image.
 
-    Images stand in the order of their first episode. A batch is closed when the next image would make it larger than
+    Images are in the order of their first episode. A batch is closed when the next image would make it larger than
     ``batch_size``; an image with more episodes than that has a batch of its own.
     """
     of_image: dict[str, list[int]] = {}
@@ -50,8 +50,8 @@ def image_token(sample: str) -> str:
     return sha256(f"fsbench-image|{sample}".encode()).hexdigest()[:16]
 
 
-def shown_episodes(benchmark: Benchmark, protocol: Protocol, questions: list[Question]) -> list[Episode]:
-    """Read a batch: what the model sees of these questions. Raises FsbenchError naming a file that cannot be read."""
+def read_episodes(benchmark: Benchmark, protocol: Protocol, questions: list[Question]) -> list[Episode]:
+    """Read a batch: the episodes that the model gets. Raises FsbenchError naming a file that cannot be read."""
     import torch
 
     images: dict[str, Tensor] = {}

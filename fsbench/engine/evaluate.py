@@ -1,6 +1,6 @@
 """Evaluate a model on a benchmark: from a plan to a record on disk.
 
-A killed run goes on from the counts it had kept, and ends with the same bytes as one that was not killed.
+A killed run resumes from the counts in its logs, and ends with the same bytes as one that was not killed.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def evaluate(
     ``segment``. ``benchmark``: a name under ``FSBENCH_HOME``, a folder, or an opened one. ``folds``: "all", a fold, or
     several. ``protocol``: by default ``fsbench-v1``, on Mosaic-4 ``mosaic4-v1``. ``shots``: by default 1 where the
     model needs masks, else 0. ``run``: which of the runs of a protocol that is drawn several times.
-    ``save_predictions``: keep every mask beside the record, as ``predictions:DIR`` reads them. Returns the record that
-    was written below ``out``. Raises FsbenchError (a ModelError where the model is at fault) with a one-line message.
+    ``save_predictions``: keep every mask in the record's folder, as ``predictions:DIR`` reads them. Returns the record
+    written below ``out``. Raises FsbenchError (a ModelError where the model is at fault) with a one-line message.
     """
     for name, value, choices in (
         ("if_exists", if_exists, ("resume", "error", "replace")),
@@ -76,7 +76,7 @@ def evaluate(
         if value not in choices:
             raise FsbenchError(f"{name} is {value!r}: choose one of {', '.join(choices)}")
     questions = Questions(
-        folds=_chosen(folds),
+        folds=_fold_names(folds),
         protocol=protocol,
         shots=shots,
         seed=seed,
@@ -95,7 +95,7 @@ def evaluate(
     return run_plan(plan, if_exists, save_predictions=save_predictions)
 
 
-def _chosen(folds: Sequence[int | str] | int | str) -> tuple[str, ...] | None:
+def _fold_names(folds: Sequence[int | str] | int | str) -> tuple[str, ...] | None:
     if folds == "all":
         return None
     return (str(folds),) if isinstance(folds, int | str) else tuple(str(fold) for fold in folds)
@@ -104,7 +104,7 @@ def _chosen(folds: Sequence[int | str] | int | str) -> tuple[str, ...] | None:
 def run_plan(plan: Plan, if_exists: IfExists = "resume", *, save_predictions: bool = False) -> Record:
     """Run the folds of a plan that its record does not hold yet, and write the record; returns it.
 
-    Other runs may evaluate other folds of the record meanwhile: whoever ends joins its folds with those that are there.
+    Other runs may evaluate other folds of the record meanwhile: each joins its folds with those present when it ends.
     With ``save_predictions`` the masks that were counted are kept in ``predictions`` beside it.
 
     Raises FsbenchError where ``if_exists`` is ``error`` and there is a record, where another run evaluates one of the
@@ -125,10 +125,10 @@ def run_plan(plan: Plan, if_exists: IfExists = "resume", *, save_predictions: bo
                 todo = [fold for fold in plan.answers if kept is None or fold not in kept.folds]
                 logs = {fold: at_work.enter_context(_log(plan, fold, here, save_predictions)) for fold in todo}
             if save_predictions and kept is not None:
-                _tell_missing(plan, kept)
+                _report_missing(plan, kept)
             if kept is not None and not todo:
-                said = f"fsbench: {path}: is there already, nothing was run (--if-exists replace runs it again)"
-                print(said, file=sys.stderr)  # noqa: T201
+                notice = f"fsbench: {path}: exists, nothing was run (--if-exists replace runs it again)"
+                print(notice, file=sys.stderr)  # noqa: T201
                 return kept
             results, spent = _run_folds(plan, logs, save_predictions)
         with record_locked(plan.folder):
@@ -140,21 +140,21 @@ def run_plan(plan: Plan, if_exists: IfExists = "resume", *, save_predictions: bo
     return record
 
 
-def _tell_missing(plan: Plan, kept: Record) -> None:
-    """Say of which folds that are asked, and were done before, no predictions were kept."""
+def _report_missing(plan: Plan, kept: Record) -> None:
+    """Print which of the folds asked were evaluated before without predictions."""
     asked = [fold for fold in plan.answers if fold in kept.folds]
     place = predictions_in(plan.folder)
     missing = [fold for fold in asked if not (fold_folder(place, fold) / MANIFEST).is_file()]
     if missing:
-        said = f"fsbench: {place}: lacks fold {', '.join(missing)}, evaluated before without predictions"
-        print(f"{said}: --if-exists replace evaluates again and keeps them", file=sys.stderr)  # noqa: T201
+        notice = f"fsbench: {place}: lacks fold {', '.join(missing)}, evaluated before without predictions"
+        print(f"{notice}: --if-exists replace evaluates again and keeps them", file=sys.stderr)  # noqa: T201
 
 
 def check_free(plan: Plan) -> None:
-    """Raise FsbenchError where the plan's record is there already."""
+    """Raise FsbenchError where the plan's record exists."""
     path = plan.folder / RECORD
     if path.exists():
-        raise FsbenchError(f"{path}: is there already: use --if-exists resume or replace, or another --out")
+        raise FsbenchError(f"{path}: exists: use --if-exists resume or replace, or another --out")
 
 
 def _run_folds(
@@ -183,7 +183,7 @@ def _run_folds(
                 watch,
             )
             if save_predictions:
-                begin_fold(kept_in, plan.drawn[fold].sha256, goes_on=bool(log.done))
+                begin_fold(kept_in, plan.drawn[fold].sha256, resume=bool(log.done))
             else:
                 remove_predictions(kept_in)
             results[fold] = run_fold(run, log, advance)
@@ -195,7 +195,7 @@ def _run_folds(
 
 
 def _log(plan: Plan, fold: str, here: Environment, save_predictions: bool) -> CountLog:
-    """The log of a fold; its first line has what must be equal for the counts of a killed run to be kept."""
+    """The log of a fold; its first line has what must be equal for a killed run to resume."""
     run = ({"predictions": True} if save_predictions else {}) | {
         "schema": "fsbench-counts-log/1",
         "manifest": plan.manifests[fold].sha256,
@@ -209,7 +209,7 @@ def _log(plan: Plan, fold: str, here: Environment, save_predictions: bool) -> Co
 
 
 def _kept(plan: Plan, path: Path, here: Environment) -> Record | None:
-    """The record that is there, if it can be gone on with; raises FsbenchError where it is of something else."""
+    """The record on disk, None without one; raises FsbenchError where this run cannot add to it."""
     if not path.exists():
         return None
     record = read_record(path)
@@ -251,7 +251,7 @@ def _finish(
     spent: Timings,
     save_predictions: bool,
 ) -> Record:
-    """Join with the record that is ``kept``, score, and write; the record last: where it is, everything is there."""
+    """Join with the record ``kept``, score, and write; the record last, so that a record means that all is written."""
     rows = {fold: result.rows for fold, result in results.items()}
     confused = {fold: result.confused for fold, result in results.items()}
     remarks = {fold: remarks_on(result.scores) for fold, result in results.items()}
@@ -259,10 +259,10 @@ def _finish(
         earlier = [row for row in read_counts(plan.folder / "counts.parquet") if row.fold in kept.folds]
         if rows_digest(earlier) != kept.counts_sha256:
             raise FsbenchError(f"{plan.folder / 'counts.parquet'}: is not of the record beside it: --if-exists replace")
-        for fold, said in kept.folds.items():
+        for fold, fold_record in kept.folds.items():
             rows.setdefault(fold, [row for row in earlier if row.fold == fold])
-            confused.setdefault(fold, confused_of(said))
-            remarks.setdefault(fold, said.remarks)
+            confused.setdefault(fold, confused_of(fold_record))
+            remarks.setdefault(fold, fold_record.remarks)
         here = joined(kept.environment, here)
         answered = sum(len({row.number for row in of_fold}) for of_fold in rows.values())
         spent = joined_timings([kept.timings, spent], answered)

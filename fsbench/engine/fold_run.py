@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from fsbench.engine.answers import Answers, Asked
-from fsbench.engine.batches import Batch, cut, shown_episodes
+from fsbench.engine.batches import Batch, cut, read_episodes
 from fsbench.engine.outputs import BadAnswerError, Labels, Masks, read_answer
 from fsbench.engine.prediction_files import prediction_file, write_prediction
 from fsbench.episodes.manifest import Manifest, Question
@@ -159,7 +159,7 @@ def _questions(run: FoldRun, batch: Batch) -> list[Question]:
 def _load(run: FoldRun, batch: Batch) -> list[Episode]:
     if not run.answers.needs_photographs:
         return []
-    return shown_episodes(run.benchmark, run.protocol, _questions(run, batch))
+    return read_episodes(run.benchmark, run.protocol, _questions(run, batch))
 
 
 def _sizes(run: FoldRun, question: Question) -> tuple[Size, Size]:

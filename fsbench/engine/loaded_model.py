@@ -27,12 +27,12 @@ class LoadedModel:
 
     @property
     def called(self) -> str | None:
-        """What ``--model`` was given, None for a model that was made in Python."""
+        """The value of ``--model``, None for an object made in Python."""
         return None if self.made_here else self.spec
 
     @classmethod
     def load(cls, model: str | Model, options: Mapping[str, str] | None = None) -> LoadedModel:
-        """Load a model by its spec, or take one that was made in Python. Raises FsbenchError as ``answers_of``."""
+        """Load a model by its spec, or wrap an object made in Python. Raises FsbenchError as ``answers_of``."""
         options = dict(options or {})
         if not isinstance(model, str):
             if options:
@@ -42,18 +42,18 @@ class LoadedModel:
         return cls(model, options, None if "{fold}" in model else answers_of(model, options))
 
     def answers(self, fold: str) -> Answers:
-        """Who answers the questions of ``fold``."""
+        """The answers for ``fold``."""
         of_spec = self.spec.replace("{fold}", fold)
         found = answers_of(of_spec, self.options) if self.single is None else self.single
         return replace(found, fold=fold) if isinstance(found, PredictionAnswers) else found
 
 
 SYNONYMS = {"couch": "sofa", "motorcycle": "motorbike", "television": "tv"}
-"""Class names of COCO and other data sets that mean a class of PASCAL VOC, beside its two spellings of ours."""
+"""Class names of COCO and other data sets that mean a class of PASCAL VOC, besides its key and its name here."""
 
 
 def default_shots(card: ModelCard, beside_masks: bool) -> int:
-    """1 for mask prompts, else 0; a model that needs no prompt is asked what those beside it are asked."""
+    """1 for mask prompts, else 0; a model that needs no prompt gets the shots of those evaluated with it."""
     return int(card.prompts in ("mask", "both") or (card.prompts == "none" and beside_masks))
 
 
@@ -90,12 +90,12 @@ def recorded_model(loaded: LoadedModel, card: ModelCard, contaminated: bool) -> 
     options = dict(sorted(loaded.options.items()))
     apart = {"template": loaded.spec} if loaded.single is None else _code(loaded.single, card)
     name = config8(options, "float32", card.weights_sha256, apart)
-    said = {**card.model_dump(), "options": options, "precision": "float32", "config8": name, "spec": loaded.called}
-    return RecordedModel(**said, contaminated=contaminated)
+    fields = {**card.model_dump(), "options": options, "precision": "float32", "config8": name, "spec": loaded.called}
+    return RecordedModel(**fields, contaminated=contaminated)
 
 
 def _code(answers: Answers, card: ModelCard) -> dict[str, str]:
-    """What tells two models of one name apart whose card names no weights: the class and the file of its code."""
+    """What distinguishes two models of one name whose cards name no weights: the class and the file of its code."""
     if card.weights_sha256 is not None or not isinstance(answers, ModelAnswers):
         return {}
     kind = type(answers.model)

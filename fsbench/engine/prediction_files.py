@@ -1,9 +1,9 @@
-"""Predictions as files: the form in which any program hands in masks, and in which they are kept beside a record.
+"""Predictions as files: how any program hands in masks, and how they are kept with a record.
 
 ``DIR/fold{F}/{number:06d}.png``: non-zero is foreground; where several classes are asked together, a pixel's value is
 the place of its class among them, from 1, and 0 is none. ``DIR/fold{F}/manifest.sha256``: the SHA-256 of the manifest
 that the fold answers (that of all episodes, ``--limit`` or not). ``DIR/card.json`` may hold a model card. Such folders
-come from strangers too: what is read is bounded.
+may be untrusted: only limited numbers of bytes are read.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def fold_folder(folder: Path, fold: str) -> Path:
-    """Where the predictions of a fold lie."""
+    """The folder of a fold's predictions."""
     return folder / f"fold{fold}"
 
 
@@ -43,9 +43,9 @@ def prediction_file(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}.png"
 
 
-def begin_fold(folder: Path, manifest_sha256: str, *, goes_on: bool) -> None:
-    """Make a fold's folder ready to be written to: with what it holds where a run ``goes_on``, else empty."""
-    if not goes_on:
+def begin_fold(folder: Path, manifest_sha256: str, *, resume: bool) -> None:
+    """Prepare a fold's folder for writing; emptied unless a run is to ``resume``."""
+    if not resume:
         remove_predictions(folder)
     for cut_off in make_folder(folder).glob(".*.tmp"):
         cut_off.unlink(missing_ok=True)
@@ -53,7 +53,7 @@ def begin_fold(folder: Path, manifest_sha256: str, *, goes_on: bool) -> None:
 
 
 def write_prediction(path: Path, mask: npt.NDArray[np.bool_] | npt.NDArray[np.uint8], classes: int) -> None:
-    """Write what was counted, whole or not at all: a bool mask H x W with 1 bit a pixel, or labels in a palette.
+    """Write what was counted, atomically: a bool mask H x W with 1 bit a pixel, or labels in a palette.
 
     ``mask``: bool, or uint8 of places from 1 among ``classes``, painted as ``fsbench segment --labels`` does.
     """
@@ -66,21 +66,21 @@ def write_prediction(path: Path, mask: npt.NDArray[np.bool_] | npt.NDArray[np.ui
 
 
 def write_card(folder: Path, card: ModelCard) -> None:
-    """Write the card of the model that answered; what a record says beside it is left out."""
-    said = ModelCard(**{name: getattr(card, name) for name in ModelCard.model_fields})
-    write_text(folder / CARD, said.model_dump_json(indent=1) + "\n")
+    """Write the card of the model that answered, without a record's further fields."""
+    plain = ModelCard(**{name: getattr(card, name) for name in ModelCard.model_fields})
+    write_text(folder / CARD, plain.model_dump_json(indent=1) + "\n")
 
 
 def read_digest(folder: Path) -> str:
-    """The manifest's digest in a fold's folder, empty where the file is; raises FsbenchError where there is none."""
+    """The manifest's digest in a fold's folder, empty for an empty file; raises FsbenchError for a missing file."""
     path = folder / MANIFEST
     try:
-        said = read_bytes(path, _LARGEST_DIGEST)
+        text = read_bytes(path, _LARGEST_DIGEST)
     except OSError as error:
         raise FsbenchError(
             f"{path}: is missing: write the SHA-256 of the manifest you answered ('fsbench episodes')"
         ) from error
-    return (said.decode("utf-8", errors="replace").split() or [""])[0]
+    return (text.decode("utf-8", errors="replace").split() or [""])[0]
 
 
 def png_sha256(path: Path) -> str:
@@ -133,8 +133,8 @@ def _check_png(path: Path) -> None:
     except OSError as error:
         raise _unread(path, error) from error
     if start != _PNG or size > LARGEST_PNG:
-        said = "is no PNG" if start != _PNG else f"is larger than {LARGEST_PNG >> 20} MiB"
-        raise FsbenchError(f"{path}: {said}: write one PNG per episode")
+        fault = "is no PNG" if start != _PNG else f"is larger than {LARGEST_PNG >> 20} MiB"
+        raise FsbenchError(f"{path}: {fault}: write one PNG per episode")
 
 
 def _unread(path: Path, error: OSError) -> FsbenchError:

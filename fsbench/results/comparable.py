@@ -1,4 +1,4 @@
-"""Whether two records answer the same questions: only then may their scores stand side by side."""
+"""Whether two records answer the same questions: only then can their scores be compared."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from fsbench.errors import FsbenchError
 from fsbench.records.counts import BACKGROUND
-from fsbench.results.read_back import Stored
+from fsbench.results.read_back import CheckedRecord
 
 SAME_BENCHMARK = ("name", "partition", "mask_rule", "class_names_sha256", "lists_sha256", "masks_sha256", "folds")
 SAME = ("protocol", "modified", "shots", "seed", "run", "manifests_sha256")
 """Fields that must be equal. The photographs' files may differ (re-encoded copies), and so may the machines."""
 
 
-def check_same_questions(a: Stored, b: Stored) -> None:
+def check_same_questions(a: CheckedRecord, b: CheckedRecord) -> None:
     """Raise FsbenchError, one line with all that differs, unless two records answer the same questions in some fold."""
     pairs: list[tuple[str, Any, Any]] = [
         (f"benchmark.{name}", getattr(a.record.benchmark, name), getattr(b.record.benchmark, name))
@@ -37,21 +37,21 @@ def check_same_questions(a: Stored, b: Stored) -> None:
 
 def _short(a: Any, b: Any) -> str:
     if isinstance(a, dict):
-        a, b = (tuple(f"fold {k}: {v[:8]}" for k, v in said.items() if a.get(k) != b.get(k)) for said in (a, b))
+        a, b = (tuple(f"fold {k}: {v[:8]}" for k, v in values.items() if a.get(k) != b.get(k)) for values in (a, b))
     if isinstance(a, tuple):
-        a, b = (", ".join(said) or "nothing" for said in (a, b))
+        a, b = (", ".join(values) or "nothing" for values in (a, b))
     return f"{str(a)[:80]} and {str(b)[:80]}"
 
 
-def _check_fold(a: Stored, b: Stored, fold: str) -> None:
+def _check_fold(a: CheckedRecord, b: CheckedRecord, fold: str) -> None:
     """Raise FsbenchError unless both counts have the same episodes with the same true and valid pixels."""
 
-    def questions(side: Stored) -> list[tuple[Any, ...]]:
+    def questions(side: CheckedRecord) -> list[tuple[Any, ...]]:
         there = (row for row in side.rows[fold] if side.one_class or row.truth or row.class_id == BACKGROUND)
         return [(row.number, row.query, row.image, row.class_id, row.truth, row.valid) for row in there]
 
     if a.lists.folds[fold] != b.lists.folds[fold] or [*a.record.folds[fold].classes] != [*b.record.folds[fold].classes]:
-        raise FsbenchError(f"{b.path}: the classes of fold {fold} are others than in {a.path}: evaluate both again")
+        raise FsbenchError(f"{b.path}: the classes of fold {fold} differ from those in {a.path}: evaluate both again")
     if questions(a) != questions(b):
         raise FsbenchError(
             f"{b.path.parent / 'counts.parquet'}: fold {fold} has other episodes, or other true or valid pixels, than "

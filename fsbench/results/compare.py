@@ -18,7 +18,7 @@ from fsbench.errors import FsbenchError
 from fsbench.progress import progress
 from fsbench.records.remarks import remark_lines
 from fsbench.results.comparable import check_same_questions
-from fsbench.results.read_back import Stored, read_replicates, read_stored, scorable
+from fsbench.results.read_back import CheckedRecord, read_checked, read_replicates, scorable
 from fsbench.scoring.intervals import (
     REPLICATES,
     Design,
@@ -37,7 +37,7 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Difference:
-    """Scores of A and B, fractions, and A - B with its 95 % interval and its p; None where there is none."""
+    """Scores of A and B, fractions, and A - B with its 95 % interval and its p; None for what is undefined."""
 
     a: float | None
     b: float | None
@@ -62,7 +62,7 @@ class FoldComparison:
 
 @dataclass(frozen=True)
 class Side:
-    """Which record it is."""
+    """The identity of one record."""
 
     record: str
     model: str
@@ -95,7 +95,7 @@ class Comparison:
         """One line: the difference of the benchmark, or of each fold where folds are missing."""
         if self.miou is not None:
             return _verdict("mIoU", self.miou)
-        return "; ".join(_verdict(f"mIoU in fold {fold}", said.miou) for fold, said in self.folds.items())
+        return "; ".join(_verdict(f"mIoU in fold {fold}", found.miou) for fold, found in self.folds.items())
 
 
 def compare(path_a: Path, path_b: Path) -> Comparison:
@@ -104,7 +104,7 @@ def compare(path_a: Path, path_b: Path) -> Comparison:
     Raises FsbenchError, in one line, where the two were not asked the same questions (all that differs is named),
     have no fold in common, or where counts or replicates do not belong to their record.
     """
-    a, b = read_stored(path_a), read_stored(path_b)
+    a, b = read_checked(path_a), read_checked(path_b)
     check_same_questions(a, b)
     folds = [fold for fold in a.rows if fold in b.rows]
     kept_a, kept_b = read_replicates(a), read_replicates(b)
@@ -149,7 +149,7 @@ def compare(path_a: Path, path_b: Path) -> Comparison:
     )
 
 
-def _counts(side: Stored, folds: Sequence[str]) -> dict[str, FoldCounts]:
+def _counts(side: CheckedRecord, folds: Sequence[str]) -> dict[str, FoldCounts]:
     """The folds' counts, with each class as a group of its own, so that it has replicates."""
     found = {}
     for fold in folds:
@@ -158,22 +158,22 @@ def _counts(side: Stored, folds: Sequence[str]) -> dict[str, FoldCounts]:
     return found
 
 
-def _design(a: Stored, b: Stored) -> Design | None:
-    """The design of all folds, where the two records together have them all."""
+def _design(a: CheckedRecord, b: CheckedRecord) -> Design | None:
+    """The design of all folds, where the two records shared_id have them all."""
     everything = a.record.benchmark.folds
     owner = {**dict.fromkeys(b.rows, b), **dict.fromkeys(a.rows, a)}
     if len(owner) != len(everything):
         return None
     asked: list[tuple[str, str, int]] = []
     for fold in everything:
-        together = asked_as(a.lists, fold, a.protocol.asks)
+        shared_id = asked_as(a.lists, fold, a.protocol.asks)
         rows = owner[fold].asked(fold)
-        asked += [(fold, row.image, row.class_id if together is None else together) for row in rows if not row.absent]
+        asked += [(fold, row.image, row.class_id if shared_id is None else shared_id) for row in rows if not row.absent]
     return Design.from_manifests(asked, {fold: a.record.manifests_sha256[fold] for fold in everything})
 
 
 def _resampled(
-    side: Stored, counts: Mapping[str, FoldCounts], design: Design, kept: Mapping[str, FloatArray]
+    side: CheckedRecord, counts: Mapping[str, FoldCounts], design: Design, kept: Mapping[str, FloatArray]
 ) -> Replicates:
     """The replicates of a record's counts; raises FsbenchError where those kept beside it are others."""
     with scorable(side.path):
@@ -195,29 +195,29 @@ def _difference(
     return Difference(a, b, a - b, ci95, p)
 
 
-def _verdict(what: str, said: Difference) -> str:
-    if said.difference is None or said.p is None:
+def _verdict(what: str, found: Difference) -> str:
+    if found.difference is None or found.p is None:
         return f"A - B: no {what} to compare"
-    line = f"A - B = {100 * said.difference:+.2f} {what}"
-    if said.ci95 is not None:
-        line += f", 95 % interval {100 * said.ci95[0]:.2f} to {100 * said.ci95[1]:.2f}"
-    line += f", p = {said.p:.4f} (permutation over images)"
-    return line if said.separable else f"{line}: not separable at 95 %"
+    line = f"A - B = {100 * found.difference:+.2f} {what}"
+    if found.ci95 is not None:
+        line += f", 95 % interval {100 * found.ci95[0]:.2f} to {100 * found.ci95[1]:.2f}"
+    line += f", p = {found.p:.4f} (permutation over images)"
+    return line if found.separable else f"{line}: not separable at 95 %"
 
 
-def _side(side: Stored) -> Side:
+def _side(side: CheckedRecord) -> Side:
     model = side.record.model
     return Side(str(side.path), model.name, model.revision, model.config8)
 
 
-def _remarks(a: Stored, b: Stored, folds: list[str], design: Design | None) -> tuple[str, ...]:
+def _remarks(a: CheckedRecord, b: CheckedRecord, folds: list[str], design: Design | None) -> tuple[str, ...]:
     remarks = []
     missing = [fold for fold in a.record.benchmark.folds if fold not in folds]
     if missing:
         remarks.append(f"no benchmark mean: fold {', '.join(missing)} is not in both records.")
     if design is None:
         remarks.append(
-            "replicates were taken as stored and classes have no interval: what is drawn depends on all folds."
+            "replicates were taken from the files and classes have no interval: the draws depend on all folds."
         )
     if a.record.benchmark.sources_sha256 != b.record.benchmark.sources_sha256:
         remarks.append("the photographs' files differ (re-encoded copies?); lists and masks are equal.")

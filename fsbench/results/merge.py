@@ -17,59 +17,57 @@ from fsbench.records.counts import rows_digest, write_counts
 from fsbench.records.environment import joined, joined_timings
 from fsbench.records.folder import RECORD, record_locked, tidy
 from fsbench.records.record import OtherScore, Record, joined_model, read_record, same_model, write_record
-from fsbench.results.read_back import Stored, read_replicates, read_stored
+from fsbench.results.read_back import CheckedRecord, read_checked, read_replicates
 from fsbench.scoring.intervals import Replicates
 from fsbench.scoring.scores import IMAGEWISE, Scores, write_replicates
 
 FREE = frozenset(
     {"model", "benchmark", "folds", "miou", "fb_iou", "ci95", "other", "counts_sha256", "environment", "timings"}
 )
-"""Fields of a record that may differ between the records of one evaluation, or are compared part by part."""
+"""Fields of a record that may differ between the records of one evaluation, or are compared field by field."""
 
 
 def merge_records(paths: Sequence[Path], out: Path) -> Record:
     """Join the records at ``paths`` and write the result to its place below ``out``; returns it.
 
-    Raises FsbenchError where a fold stands in two records, something else differs, counts do not belong to their
+    Raises FsbenchError where a fold is in two records, something else differs, counts do not belong to their
     record, or the place is taken by another record.
     """
-    parts = [read_stored(path) for path in paths]
-    first = parts[0]
-    for part in parts[1:]:
-        _check_same(first.path, first.record, part.path, part.record)
-    owner: dict[str, Stored] = {}
-    for part in parts:
-        for fold in part.rows:
+    records = [read_checked(path) for path in paths]
+    first = records[0]
+    for one in records[1:]:
+        _check_same(first.path, first.record, one.path, one.record)
+    owner: dict[str, CheckedRecord] = {}
+    for one in records:
+        for fold in one.rows:
             if fold in owner:
-                raise FsbenchError(
-                    f"{part.path}: fold {fold} stands in {owner[fold].path} as well: give each fold once"
-                )
-            owner[fold] = part
+                raise FsbenchError(f"{one.path}: fold {fold} is in {owner[fold].path} as well: give each fold once")
+            owner[fold] = one
     order = [fold for fold in first.record.benchmark.folds if fold in owner]
     rows = {fold: owner[fold].rows[fold] for fold in order}
     everything = [row for of_fold in rows.values() for row in of_fold]
     whole = len(order) == len(first.record.benchmark.folds)
     merged = first.record.model_copy(
         update={
-            "model": reduce(joined_model, (part.record.model for part in parts)),
+            "model": reduce(joined_model, (one.record.model for one in records)),
             "folds": {fold: owner[fold].record.folds[fold] for fold in order},
             "miou": None,
             "fb_iou": None,
             "ci95": None,
             "other": {name: OtherScore(score=None, ci95=None) for name in first.record.other},
             "counts_sha256": rows_digest(everything),
-            "environment": reduce(joined, (part.record.environment for part in parts)),
+            "environment": reduce(joined, (one.record.environment for one in records)),
             "timings": joined_timings(
-                [part.record.timings for part in parts], len({(row.fold, row.number) for row in everything})
+                [one.record.timings for one in records], len({(row.fold, row.number) for row in everything})
             ),
         }
     )
     if whole:
-        scores = _score_whole(Stored.of(first.path, merged, rows), owner)
+        scores = _score_whole(CheckedRecord.of(first.path, merged, rows), owner)
         update = {name: getattr(scores, name) for name in ("folds", "miou", "fb_iou", "ci95", "other")}
         merged, replicates = merged.model_copy(update=update), scores.replicates
     else:
-        replicates = _join_replicates(parts, order)
+        replicates = _join_replicates(records, order)
     place = out / first.record.folder()
     with record_locked(place):
         _check_free(place, merged)
@@ -81,10 +79,10 @@ def merge_records(paths: Sequence[Path], out: Path) -> Record:
 
 
 def _check_free(place: Path, merged: Record) -> None:
-    """Raise FsbenchError where another record stands; the same one may be what a killed run left."""
+    """Raise FsbenchError for another record at ``place``; the same one may come from a killed run."""
     path = place / RECORD
     if path.exists() and read_record(path).json_text() != merged.json_text():
-        raise FsbenchError(f"{path}: is there already: choose another --out")
+        raise FsbenchError(f"{path}: exists: choose another --out")
 
 
 def _check_same(path_a: Path, a: Record, path_b: Path, b: Record) -> None:
@@ -97,16 +95,16 @@ def _check_same(path_a: Path, a: Record, path_b: Path, b: Record) -> None:
     name = same_model(a.model, b.model)
     if name is not None:
         pairs.append((f"model.{name}", getattr(a.model, name), getattr(b.model, name)))
-    for name, said_a, said_b in pairs:
-        if said_a != said_b:
+    for name, value_a, value_b in pairs:
+        if value_a != value_b:
             raise FsbenchError(
-                f"{path_b}: {name} is {str(said_b)[:80]!r}, but {str(said_a)[:80]!r} in {path_a}: only records that "
+                f"{path_b}: {name} is {str(value_b)[:80]!r}, but {str(value_a)[:80]!r} in {path_a}: only records that "
                 "differ in their folds can be joined"
             )
 
 
-def _join_replicates(parts: Sequence[Stored], order: Sequence[str]) -> Replicates:
-    columns = {name: values for part in parts for name, values in read_replicates(part).items()}
+def _join_replicates(records: Sequence[CheckedRecord], order: Sequence[str]) -> Replicates:
+    columns = {name: values for one in records for name, values in read_replicates(one).items()}
     return Replicates(
         miou={fold: columns[f"miou_fold{fold}"] for fold in order},
         fb_iou={fold: columns[f"fb_iou_fold{fold}"] for fold in order},
@@ -117,16 +115,16 @@ def _join_replicates(parts: Sequence[Stored], order: Sequence[str]) -> Replicate
     )
 
 
-def _score_whole(merged: Stored, owner: Mapping[str, Stored]) -> Scores:
+def _score_whole(merged: CheckedRecord, owner: Mapping[str, CheckedRecord]) -> Scores:
     """The scores of all folds together; raises FsbenchError where a fold's are not those that its owner gives."""
     imagewise = any(IMAGEWISE in fold.other for fold in merged.record.folds.values())
     scores = merged.scores(merged.protocol, imagewise=imagewise)
-    for fold, part in owner.items():
+    for fold, one in owner.items():
         for name, value in scores.folds[fold]:
-            said = getattr(part.record.folds[fold], name)
-            if value != said and name != "classes":  # whose ids a record may not give; their scores are checked
+            recorded = getattr(one.record.folds[fold], name)
+            if value != recorded and name != "classes":  # whose ids a record may not give; their scores are checked
                 raise FsbenchError(
-                    f"{part.path}: {name} of fold {fold} is {str(said)[:80]!r}, but {str(value)[:80]!r} follows from "
-                    "the counts of all folds: evaluate again"
+                    f"{one.path}: {name} of fold {fold} is {str(recorded)[:80]!r}, but {str(value)[:80]!r} follows "
+                    "from the counts of all folds: evaluate again"
                 )
     return scores

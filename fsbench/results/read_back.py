@@ -1,7 +1,7 @@
-"""A record read back with its counts, proved to belong together: what merging, rescoring and comparing start from.
+"""A record read back and checked against its counts: the start of merging, rescoring and comparing.
 
 A record names neither the lists nor the manifests in full, but what scoring needs of them can be rebuilt: class ids
-and keys stand in the record, and which image was asked for which class stands in the counts. So all scores of a
+and keys are in the record, and which image was asked for which class is in the counts. So all scores of a
 record with all folds, intervals included, can be computed anew by the function that computed them first.
 """
 
@@ -46,8 +46,8 @@ class AskedBefore(Manifest):
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A record and its counts.
+class CheckedRecord:
+    """A record whose scores follow from its counts.
 
     ``path``: the ``record.json``; ``rows``: fold -> rows, folds in the benchmark's order; ``lists``: the benchmark's
     classes and folds, with no pairs.
@@ -59,8 +59,8 @@ class Stored:
     lists: FoldLists
 
     @classmethod
-    def of(cls, path: Path, record: Record, rows: dict[str, list[Row]]) -> Stored:
-        """Rows that are known to be the record's; raises FsbenchError where its classes have no clear ids."""
+    def of(cls, path: Path, record: Record, rows: dict[str, list[Row]]) -> CheckedRecord:
+        """Made of the record's own rows; raises FsbenchError where the ids of its classes are ambiguous."""
         return cls(path, record, rows, _lists(path, record, rows))
 
     @property
@@ -88,14 +88,14 @@ class Stored:
         Unless the record is ``whole``, the intervals in the result are of another design and mean nothing. Raises
         FsbenchError for counts that no score can be made of.
         """
-        said = self.record
+        record = self.record
         manifests = {
             fold: AskedBefore(
-                said.benchmark.name,
+                record.benchmark.name,
                 fold,
                 protocol.id,
-                said.shots,
-                said.seed,
+                record.shots,
+                record.seed,
                 tuple(
                     Question(
                         row.query,
@@ -106,20 +106,20 @@ class Stored:
                     )
                     for row in self.asked(fold)
                 ),
-                said.folds[fold].drawn,
-                said.run,
-                digest=said.manifests_sha256[fold],
+                record.folds[fold].drawn,
+                record.run,
+                digest=record.manifests_sha256[fold],
             )
             for fold in self.rows
         }
-        confused = {fold: confused_of(of_fold) for fold, of_fold in said.folds.items()}
+        confused = {fold: confused_of(of_fold) for fold, of_fold in record.folds.items()}
         with scorable(self.path):
             scores = compute_scores(self.lists, manifests, self.rows, protocol, confused, imagewise=imagewise)
-        remarks = {fold: of_fold.remarks for fold, of_fold in said.folds.items()}
+        remarks = {fold: of_fold.remarks for fold, of_fold in record.folds.items()}
         return replace(scores, folds=with_remarks(scores.folds, remarks))
 
 
-def read_stored(path: Path) -> Stored:
+def read_checked(path: Path) -> CheckedRecord:
     """Read a ``record.json`` (or the one in a folder) with the counts beside it.
 
     Raises FsbenchError, one line, where either cannot be read, the counts are not those that the record was made
@@ -129,7 +129,7 @@ def read_stored(path: Path) -> Stored:
     path = path / "record.json" if path.is_dir() else path
     if record.protocol not in PROTOCOLS:
         raise FsbenchError(f"{path}: is of protocol {record.protocol!r}, which is not known here: update fsbench")
-    manifests = {fold: said.manifest_sha256 for fold, said in record.folds.items()}
+    manifests = {fold: scored.manifest_sha256 for fold, scored in record.folds.items()}
     if (
         not record.folds
         or sorted(record.benchmark.folds) != sorted(record.manifests_sha256)
@@ -146,17 +146,17 @@ def read_stored(path: Path) -> Stored:
     of_fold: dict[str, list[Row]] = {fold: [] for fold in record.benchmark.folds if fold in record.folds}
     for row in rows:
         of_fold[row.fold].append(row)
-    stored = Stored.of(path, record, of_fold)
-    for fold, said in record.folds.items():
+    stored = CheckedRecord.of(path, record, of_fold)
+    for fold, scored in record.folds.items():
         numbers = [row.number for row in stored.asked(fold)]
-        if not numbers or numbers != list(range(said.asked)):
+        if not numbers or numbers != list(range(scored.asked)):
             raise FsbenchError(
                 f"{counts}: fold {fold} has {len(numbers)} episodes, expected those of numbers 0 to "
-                f"{max(said.asked, 1) - 1}, once each, in order, by {path}: evaluate again"
+                f"{max(scored.asked, 1) - 1}, once each, in order, by {path}: evaluate again"
             )
         _check_fold(stored, fold)
     for name in ("miou", "fb_iou"):
-        folds = {fold: getattr(said, name) for fold, said in record.folds.items()}
+        folds = {fold: getattr(scored, name) for fold, scored in record.folds.items()}
         if getattr(record, name) != benchmark_miou(folds, record.benchmark.folds):
             raise _unfounded(path)
     return stored
@@ -166,13 +166,13 @@ def most_rows(record: Record) -> int:
     """How many rows of counts a record may have: one an episode, or where classes are asked together one a class."""
     together = PROTOCOLS[record.protocol].asks != "class"
     rows = 0
-    for said in record.folds.values():
-        classes = len(said.classes) + len(said.others)
-        rows += said.asked * (classes if together else 1)
+    for fold in record.folds.values():
+        classes = len(fold.classes) + len(fold.others)
+        rows += fold.asked * (classes if together else 1)
     return min(MOST_ROWS, rows)
 
 
-def read_replicates(stored: Stored) -> dict[str, FloatArray]:
+def read_replicates(stored: CheckedRecord) -> dict[str, FloatArray]:
     """The replicates beside a record: ``miou_fold0``, ``fb_iou_fold0``, … -> float64 (REPLICATES,).
 
     Raises FsbenchError where ``bootstrap.parquet`` lacks one of them, has another number of rows, or does not give the
@@ -211,12 +211,12 @@ def read_columns(path: Path, folds: Sequence[str], only: Sequence[str] | None = 
 
 @contextmanager
 def scorable(path: Path) -> Iterator[None]:
-    """Turn what scoring says of counts that no mask can have into one line that names the record."""
+    """Turn errors of scoring impossible counts into one line that names the record."""
     try:
         yield
     except ValueError as error:
-        said = " ".join(str(error).split())[:200]
-        raise FsbenchError(f"{path}: the counts beside it cannot be scored ({said}): evaluate again") from error
+        reason = " ".join(str(error).split())[:200]
+        raise FsbenchError(f"{path}: the counts beside it cannot be scored ({reason}): evaluate again") from error
 
 
 def _lists(path: Path, record: Record, rows: dict[str, list[Row]]) -> FoldLists:
@@ -227,47 +227,47 @@ def _lists(path: Path, record: Record, rows: dict[str, list[Row]]) -> FoldLists:
         ids = _class_ids(path, record.folds[fold], rows[fold])
         folds[fold] = tuple(ids)
         keys |= ids
-    beside = {c.class_id: key for said in record.folds.values() for key, c in said.others.items()}
-    strangers = {c: key for c, key in beside.items() if c is not None and c != BACKGROUND and c not in keys}
-    if strangers:  # classes of folds that were not run: which fold each is of is not known, nor does it matter
+    others = {c.class_id: key for of_fold in record.folds.values() for key, c in of_fold.others.items()}
+    unplaced = {c: key for c, key in others.items() if c is not None and c != BACKGROUND and c not in keys}
+    if unplaced:  # classes of folds that were not run: which fold each is of is not known, nor does it matter
         missing = [fold for fold in folds if fold not in rows]
         if not missing:
-            raise FsbenchError(f"{path}: asked class {min(strangers)}, which is in none of its folds: evaluate again")
-        folds[missing[0]] = tuple(strangers)
+            raise FsbenchError(f"{path}: asked class {min(unplaced)}, which is in none of its folds: evaluate again")
+        folds[missing[0]] = tuple(unplaced)
     return FoldLists(
         name=record.benchmark.name,
         title=record.benchmark.title,
         partition=record.benchmark.partition,
         mask_rule=record.benchmark.mask_rule,
-        classes=tuple(ClassName(c, key, key) for c, key in (keys | strangers).items()),
+        classes=tuple(ClassName(c, key, key) for c, key in (keys | unplaced).items()),
         folds=folds,
         val={},
         train={},
     )
 
 
-def _class_ids(path: Path, said: FoldRecord, rows: Sequence[Row]) -> dict[int, str]:
+def _class_ids(path: Path, recorded: FoldRecord, rows: Sequence[Row]) -> dict[int, str]:
     """Class id -> key of a fold's classes, in the fold's order.
 
     Where the record gives no ids, the classes with episodes are taken to have ascending ids; that their counts are
     those of these ids is checked afterwards, as it is for all records.
     """
-    given = {c.class_id: key for key, c in said.classes.items() if c.class_id is not None}
-    if len(given) == len(said.classes):
+    given = {c.class_id: key for key, c in recorded.classes.items() if c.class_id is not None}
+    if len(given) == len(recorded.classes):
         return given
     sampled = iter(sorted({row.class_id for row in rows if row.valid > 0 and row.class_id >= 0}))
     ids = {
         next(sampled, _NO_ID) if c.episodes else _NO_ID - 1 - place: key
-        for place, (key, c) in enumerate(said.classes.items())
+        for place, (key, c) in enumerate(recorded.classes.items())
     }
-    if given or len(ids) != len(said.classes):
+    if given or len(ids) != len(recorded.classes):
         raise FsbenchError(f"{path}: which class has which id cannot be told: evaluate again")
     return ids
 
 
-def _check_fold(stored: Stored, fold: str) -> None:
+def _check_fold(stored: CheckedRecord, fold: str) -> None:
     """Raise FsbenchError unless a fold's scores follow from its counts."""
-    said = stored.record.folds[fold]
+    recorded = stored.record.folds[fold]
     try:
         counts = fold_counts(stored.rows[fold], stored.lists, fold, stored.protocol.asks)
         scored = score(*counts.columns, fold_classes=counts.classes, empty=stored.protocol.empty)
@@ -275,15 +275,15 @@ def _check_fold(stored: Stored, fold: str) -> None:
         raise _unfounded(stored.path) from error
     if not all(fits(row, stored.protocol.tiles) for row in stored.rows[fold]):
         raise _unfounded(stored.path)
-    beside = scene_scores(stored.rows[fold]) if stored.protocol.tiles else {}
-    claimed = dict(zip(stored.lists.folds[fold], said.classes.values(), strict=True))
-    claimed |= {c.class_id: c for c in said.others.values() if c.class_id is not None}
+    of_scenes = scene_scores(stored.rows[fold]) if stored.protocol.tiles else {}
+    claimed = dict(zip(stored.lists.folds[fold], recorded.classes.values(), strict=True))
+    claimed |= {c.class_id: c for c in recorded.others.values() if c.class_id is not None}
     if (
         {c.class_id: (c.iou, c.intersection, c.union, c.episodes) for c in scored.classes}
         != {class_id: (c.iou, c.intersection, c.union, c.episodes) for class_id, c in claimed.items()}
-        or scored.mean_over(counts.fold_classes) != said.miou
-        or (scored.fb_iou if stored.one_class else None) != said.fb_iou
-        or any(name not in said.other or said.other[name].score != value for name, value in beside.items())
+        or scored.mean_over(counts.fold_classes) != recorded.miou
+        or (scored.fb_iou if stored.one_class else None) != recorded.fb_iou
+        or any(name not in recorded.other or recorded.other[name].score != value for name, value in of_scenes.items())
     ):
         raise _unfounded(stored.path)
 

@@ -1,7 +1,7 @@
-"""Another reduction of counts that are stored: no model and no photograph is needed to average differently.
+"""Another reduction of recorded counts: no model and no photograph is needed to average differently.
 
 Papers differ in what becomes of a class with no sample, and some report the mean of per-episode IoU, which is
-another statistic than mIoU. The same counts give different numbers under each, so a number is always told with the
+another statistic than mIoU. The same counts give different numbers under each, so a number always comes with the
 reduction that made it. Nothing is written; a record keeps the scores of its own protocol.
 """
 
@@ -16,7 +16,7 @@ from fsbench.errors import FsbenchError
 from fsbench.progress import progress
 from fsbench.records.record import OtherScore
 from fsbench.records.remarks import remark_lines
-from fsbench.results.read_back import Stored, read_stored
+from fsbench.results.read_back import CheckedRecord, read_checked
 from fsbench.scoring.intervals import interval
 from fsbench.scoring.metrics import Empty
 from fsbench.scoring.scores import IMAGEWISE, Scores
@@ -28,7 +28,7 @@ MIOU, FB_IOU = "miou", "fb_iou"
 
 @dataclass(frozen=True)
 class Score:
-    """A score, a fraction, and its 95 % interval; None where there is none."""
+    """A score, a fraction, and its 95 % interval; None for what is undefined."""
 
     score: float | None
     ci95: tuple[float, float] | None
@@ -53,7 +53,7 @@ class Rescored:
 
     ``average``: ``class`` (scores ``miou``, ``fb_iou`` and what else the protocol has) or ``image`` (``imagewise``
     alone); ``empty_class``: None for ``image``, which knows no classes; ``own``: whether these are the scores that the
-    record itself holds; ``mean``: over folds, with no score unless all are there; ``remarks``: what a reader must know.
+    record itself holds; ``mean``: over folds, with no score unless all are present; ``remarks``: notes for a reader.
     """
 
     record: str
@@ -79,7 +79,7 @@ def rescore(path: Path, *, empty_class: Empty | None = None, average: Average = 
     they depend on the questions of all folds, so a record without all folds gets none. Raises FsbenchError for counts
     that are not the record's and for a reduction that it does not have.
     """
-    stored = read_stored(path)
+    stored = read_checked(path)
     if average not in ("class", "image") or empty_class not in (None, "drop", "zero"):
         raise FsbenchError(f"average {average!r}, empty_class {empty_class!r}: choose class or image; drop or zero")
     if average == "image" and not stored.one_class:
@@ -111,15 +111,15 @@ def rescore(path: Path, *, empty_class: Empty | None = None, average: Average = 
     )
 
 
-def _fold(stored: Stored, scores: Scores, fold: str, average: Average) -> RescoredFold:
-    said, drawn = scores.folds[fold], scores.replicates
-    values = {MIOU: Score(said.miou, said.ci95), FB_IOU: Score(said.fb_iou, interval(drawn.fb_iou[fold]))}
+def _fold(stored: CheckedRecord, scores: Scores, fold: str, average: Average) -> RescoredFold:
+    scored, replicates = scores.folds[fold], scores.replicates
+    values = {MIOU: Score(scored.miou, scored.ci95), FB_IOU: Score(scored.fb_iou, interval(replicates.fb_iou[fold]))}
     by_class = average == "class"
     return RescoredFold(
-        scores=_reduced(stored, values | _named(said.other), average),
-        classes={key: c.iou for key, c in said.classes.items()} if by_class else {},
-        left_out=said.left_out if by_class else (),
-        episodes=said.episodes,
+        scores=_reduced(stored, values | _named(scored.other), average),
+        classes={key: c.iou for key, c in scored.classes.items()} if by_class else {},
+        left_out=scored.left_out if by_class else (),
+        episodes=scored.episodes,
         without_union=sum(
             row.valid > 0 and row.predicted + row.truth == 0 for row in stored.rows[fold] if stored.one_class
         ),
@@ -135,13 +135,13 @@ def _named(other: Mapping[str, OtherScore]) -> dict[str, Score]:
     return {name: Score(value.score, value.ci95) for name, value in other.items()}
 
 
-def _reduced(stored: Stored, values: Mapping[str, Score], average: Average) -> dict[str, Score]:
+def _reduced(stored: CheckedRecord, values: Mapping[str, Score], average: Average) -> dict[str, Score]:
     """The scores that this reduction has; without intervals where they would be of another design."""
     names = [IMAGEWISE] if average == "image" else [n for n in values if stored.one_class or n != FB_IOU]
     return {name: values[name] if stored.whole else Score(values[name].score, None) for name in names}
 
 
-def _remarks(stored: Stored, folds: Mapping[str, RescoredFold], average: Average) -> tuple[str, ...]:
+def _remarks(stored: CheckedRecord, folds: Mapping[str, RescoredFold], average: Average) -> tuple[str, ...]:
     remarks = []
     if not stored.whole:
         missing = ", ".join(fold for fold in stored.record.benchmark.folds if fold not in folds)
@@ -151,8 +151,8 @@ def _remarks(stored: Stored, folds: Mapping[str, RescoredFold], average: Average
         remarks.append(f"classes with no sample, left out of the mean: {', '.join(left_out)}.")
     empty = {fold: f"{f.without_union} of {f.episodes}" for fold, f in folds.items() if f.without_union}
     if average == "image" and empty:
-        said = ", ".join(f"fold {fold}: {number}" for fold, number in empty.items())
-        remarks.append(f"episodes with nothing true and nothing predicted have no IoU and are left out: {said}.")
+        numbers = ", ".join(f"fold {fold}: {number}" for fold, number in empty.items())
+        remarks.append(f"episodes with nothing true and nothing predicted have no IoU and are left out: {numbers}.")
     if stored.record.modified:
         remarks.append(f"{stored.record.protocol_title}: {', '.join(stored.record.modified)}.")
     if stored.record.benchmark.partial:

@@ -1,6 +1,6 @@
 """Counting where several classes are asked at once: each pixel has one label, predicted and true.
 
-A confusion matrix says everything: the diagonal holds intersections, its margins what was predicted and what is true.
+A confusion matrix is enough: the diagonal holds intersections, its margins what was predicted and what is true.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def confusion(predicted: npt.NDArray[np.uint8], truth: npt.NDArray[np.uint8], cl
     if predicted.shape != truth.shape or truth.ndim != 2:
         raise ValueError(f"prediction has shape {predicted.shape}, expected that of truth, {truth.shape}")
     valid = truth != VOID
-    true, said = truth[valid].astype(np.int64), predicted[valid].astype(np.int64)
-    if max(true.max(initial=0), said.max(initial=0)) > classes:
-        raise ValueError(f"labels go up to {max(true.max(), said.max())}, expected 0..{classes} and {VOID} (void)")
-    return np.bincount(true * (classes + 1) + said, minlength=(classes + 1) ** 2).reshape(classes + 1, classes + 1)
+    true, guess = truth[valid].astype(np.int64), predicted[valid].astype(np.int64)
+    if max(true.max(initial=0), guess.max(initial=0)) > classes:
+        raise ValueError(f"labels go up to {max(true.max(), guess.max())}, expected 0..{classes} and {VOID} (void)")
+    return np.bincount(true * (classes + 1) + guess, minlength=(classes + 1) ** 2).reshape(classes + 1, classes + 1)
 
 
 def counts_of(matrix: IntArray, class_ids: Sequence[int]) -> dict[int, Counts]:
@@ -50,10 +50,10 @@ def sparse(matrix: IntArray, class_ids: Sequence[int]) -> list[Confused]:
     return [Confused(ids[t], ids[p], int(matrix[t, p])) for t, p in np.argwhere(matrix).tolist()]
 
 
-def added(parts: Iterable[Iterable[Confused]]) -> list[Confused]:
-    """Confusion counts of several parts together, by (truth, predicted)."""
+def added(counts: Iterable[Iterable[Confused]]) -> list[Confused]:
+    """The sum of confusion counts, by (truth, predicted)."""
     total: dict[tuple[int, int], int] = {}
-    for part in parts:
-        for truth, predicted, pixels in part:
+    for confused in counts:
+        for truth, predicted, pixels in confused:
             total[truth, predicted] = total.get((truth, predicted), 0) + pixels
     return [Confused(*pair, pixels) for pair, pixels in sorted(total.items())]

@@ -1,4 +1,4 @@
-"""From counts to the scores of a record: the one place where they are computed, whoever counted and whenever."""
+"""From counts to the scores of a record: the one place where they are computed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fsbench.scoring.metrics import benchmark_miou, score
 from fsbench.scoring.scenes import SCORES, scene_replicates, scene_scores
 
 IMAGEWISE, SEEN, HARMONIC, WITH_BACKGROUND = "imagewise", "seen", "harmonic", "with_background"
-"""Names of the scores that may stand beside the mIoU."""
+"""Names of scores that a record may have besides the mIoU."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def compute_scores(
     """Score the folds in ``rows``. ``manifests`` are those of all folds, run or not: the intervals depend on them.
 
     ``confused``: the confusion counts of each fold, where classes are asked together. ``imagewise``: whether the mean
-    of per-episode IoU stands beside the mIoU.
+    of per-episode IoU is reported too.
     """
     counts = {fold: fold_counts(of_fold, lists, fold, protocol.asks) for fold, of_fold in rows.items()}
     asked = (
@@ -97,10 +97,10 @@ def compute_scores(
     if protocol.tiles is not None:
         of_fold = {fold: scene_replicates(design, fold, rows[fold]) for fold in rows}
         others |= {name: {fold: of_fold[fold][name] for fold in rows} for name in SCORES}
-    beside = {fold: scene_scores(rows[fold]) if protocol.tiles else {} for fold in rows}
+    of_scenes = {fold: scene_scores(rows[fold]) if protocol.tiles else {} for fold in rows}
     folds = {
         fold: _fold_record(
-            lists, manifests[fold], counts[fold], protocol, drawn, others, beside[fold], (confused or {}).get(fold)
+            lists, manifests[fold], counts[fold], protocol, drawn, others, of_scenes[fold], (confused or {}).get(fold)
         )
         for fold in lists.folds
         if fold in rows
@@ -145,13 +145,13 @@ def _fold_record(
     protocol: Protocol,
     drawn: Replicates,
     others: Mapping[str, Mapping[str, FloatArray]],
-    beside: Mapping[str, float | None],
+    of_scenes: Mapping[str, float | None],
     confused: Sequence[Confused] | None,
 ) -> FoldRecord:
     fold = manifest.fold
     scored = score(*counts.columns, fold_classes=counts.classes, empty=protocol.empty)
     miou = scored.mean_over(counts.fold_classes)
-    values = {name: scored.mean_over(members) for name, members in counts.groups.items()} | dict(beside)
+    values = {name: scored.mean_over(members) for name, members in counts.groups.items()} | dict(of_scenes)
     if SEEN in values:
         both = values[SEEN], miou
         values[HARMONIC] = None if None in both else float(_harmonic(*np.array(both, dtype=np.float64)[:, None])[0])
@@ -159,12 +159,12 @@ def _fold_record(
         values[IMAGEWISE] = imagewise_mean(counts)
     keys = {BACKGROUND: "background"} | {c.id: c.key for c in lists.classes}
     classes = {c.class_id: ClassRecord(**asdict(c)) for c in scored.classes}
-    together = protocol.asks != "class"
+    several = protocol.asks != "class"
     return FoldRecord(
         miou=miou,
-        fb_iou=None if together else scored.fb_iou,
+        fb_iou=None if several else scored.fb_iou,
         ci95=interval(drawn.miou[fold]),
-        episodes=len(set(counts.image)) if together else len(counts.image),
+        episodes=len(set(counts.image)) if several else len(counts.image),
         asked=len(manifest.questions),
         drawn=manifest.drawn,
         manifest_sha256=manifest.sha256,
@@ -173,7 +173,7 @@ def _fold_record(
         classes={keys[class_id]: classes[class_id] for class_id in counts.fold_classes},
         other={name: OtherScore(score=value, ci95=interval(others[name][fold])) for name, value in values.items()},
         others={keys[class_id]: classes[class_id] for class_id in counts.others},
-        confusion=_confusion(counts.classes, confused or ()) if together else None,
+        confusion=_confusion(counts.classes, confused or ()) if several else None,
     )
 
 
@@ -193,14 +193,14 @@ def _confusion(class_ids: Sequence[int], confused: Sequence[Confused]) -> Confus
     return Confusion(class_ids=ordered, pixels=tuple(map(tuple, pixels)))
 
 
-def confused_of(said: FoldRecord) -> list[Confused]:
+def confused_of(fold: FoldRecord) -> list[Confused]:
     """The confusion counts in a fold's record."""
-    if said.confusion is None:
+    if fold.confusion is None:
         return []
-    ids = said.confusion.class_ids
+    ids = fold.confusion.class_ids
     return [
         Confused(truth, predicted, pixels)
-        for truth, row in zip(ids, said.confusion.pixels, strict=True)
+        for truth, row in zip(ids, fold.confusion.pixels, strict=True)
         for predicted, pixels in zip(ids, row, strict=True)
         if pixels
     ]

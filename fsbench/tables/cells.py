@@ -29,8 +29,8 @@ def percent(value: float | None) -> str:
 
 def score_text(value: float | None, interval: tuple[float, float] | None, style: str = "") -> str:
     """A score in %, its interval beneath."""
-    said = f"[{style}]{percent(value)}[/]" if style and value is not None else percent(value)
-    return said if interval is None else f"{said}\n[dim]{100 * interval[0]:.1f}–{100 * interval[1]:.1f}[/]"
+    text = f"[{style}]{percent(value)}[/]" if style and value is not None else percent(value)
+    return text if interval is None else f"{text}\n[dim]{100 * interval[0]:.1f}–{100 * interval[1]:.1f}[/]"
 
 
 def parameters_text(number: int | None) -> str:

@@ -1,4 +1,4 @@
-"""The table of a benchmark of scenes: mIoU, and beside it the scores that take naming apart."""
+"""The table of a benchmark of scenes: mIoU, and the scores that separate naming from segmenting."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def scenes_table(records: Sequence[Record], title: str) -> Table:
 
     table = plain_table(title, "model", "mIoU", *HEADS.values(), "img/s", "parameters")
     for record in records:
-        shown = [record.other[name] for name in HEADS if name in record.other]
-        cells = [score_text(value.score, _worth_showing(value.ci95)) for value in shown]
+        values = [record.other[name] for name in HEADS if name in record.other]
+        cells = [score_text(value.score, _worth_showing(value.ci95)) for value in values]
         if must_find(record):
             alarms = len(FALSE_ALARMS)
-            cells[-alarms:] = [f"[dim]({score_text(value.score, None)})[/]" for value in shown[-alarms:]]
+            cells[-alarms:] = [f"[dim]({score_text(value.score, None)})[/]" for value in values[-alarms:]]
         mark = " [red](contaminated)[/]" if record.model.contaminated else ""
         table.add_row(
             escape(record.model.name) + mark,
@@ -55,15 +55,15 @@ def scenes_table(records: Sequence[Record], title: str) -> Table:
 
 
 def _worth_showing(interval: tuple[float, float] | None) -> tuple[float, float] | None:
-    """The interval, where its ends print as two numbers: of a score that cannot vary there is nothing to say."""
+    """The interval, None where both ends print as the same number: the score cannot vary."""
     return None if interval is None or f"{100 * interval[0]:.1f}" == f"{100 * interval[1]:.1f}" else interval
 
 
 def must_find(record: Record) -> bool:
-    """Whether the model is shown masks, so that it has to find something in every picture."""
+    """Whether the model gets masks, so that it has to find something in every picture."""
     return record.model.prompts in ("mask", "both")
 
 
 def remarks(record: Record) -> list[str]:
-    """What a reader of the table has to know."""
+    """Notes for a reader of the table."""
     return [*REMARKS, *([MUST_FIND] if must_find(record) else [])]

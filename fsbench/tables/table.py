@@ -21,7 +21,7 @@ NOTE = (
     "mIoU in %, beneath it the 95 % interval of drawing other query images, given supports, weights and classes; "
     "mean and its interval are over all folds."
 )
-TOGETHER = {
+SEVERAL_CLASSES = {
     "fsbench-multi-v1": "mIoU over the fold's classes, asked all at once; 'with background' has it as a class.",
     "fsbench-general-v1": "all classes asked at once: first row mIoU of the fold's (unseen) classes, then of all "
     "others, then the harmonic mean of the two.",
@@ -74,8 +74,8 @@ def results_table(records: Sequence[Record]) -> Table:
                 [fold.miou if fold else None for fold in map(r.folds.get, first.benchmark.folds)] for r in of_model
             ]
             means = [_mean_and_deviation(values) for values in zip(*every, strict=True)]
-            said = f"{escape(name)} [dim]mean of {len(of_model)} of {_runs(of_model[0])} runs[/]"
-            table.add_row(said, *means, _mean_and_deviation([r.miou for r in of_model]))
+            name_cell = f"{escape(name)} [dim]mean of {len(of_model)} of {_runs(of_model[0])} runs[/]"
+            table.add_row(name_cell, *means, _mean_and_deviation([r.miou for r in of_model]))
     return table
 
 
@@ -108,10 +108,10 @@ def _mean_and_deviation(values: Sequence[float | None]) -> str:
 
 
 def _remarks(record: Record) -> list[str]:
-    """What a reader of the table has to know: parts that are missing, left out, or other than the protocol."""
+    """Notes for a reader of the table: what is missing, left out, or differs from the protocol."""
     remarks = scene_remarks(record) if _of_scenes(record) else []
-    if record.protocol in TOGETHER:
-        remarks.append(f"{record.protocol}: {TOGETHER[record.protocol]}")
+    if record.protocol in SEVERAL_CLASSES:
+        remarks.append(f"{record.protocol}: {SEVERAL_CLASSES[record.protocol]}")
     if "imagewise" in record.other:
         remarks.append("imagewise: the mean of per-episode IoU, a reduction of its own; not an mIoU.")
     if record.benchmark.partial:
@@ -122,9 +122,9 @@ def _remarks(record: Record) -> list[str]:
         remarks.append(f"{record.protocol_title}: {', '.join(record.modified)}; not a score of {record.protocol}.")
     dropped = {fold: f"{f.asked}/{f.drawn}" for fold, f in record.folds.items() if f.asked != f.drawn}
     if dropped and record.limit is None:
-        said = ", ".join(f"fold {fold}: {kept}" for fold, kept in dropped.items())
-        why = "the others' files are missing, or their class has too few images at hand"
-        remarks.append(f"{record.protocol}: episodes kept of those drawn, {why}: {said}.")
+        kept = ", ".join(f"fold {fold}: {share}" for fold, share in dropped.items())
+        why = "the others' files are missing, or their class has too few images present"
+        remarks.append(f"{record.protocol}: episodes kept of those drawn, {why}: {kept}.")
     left_out = [f"{key} (fold {fold})" for fold, f in record.folds.items() for key in f.left_out]
     if left_out:
         remarks.append(f"classes with no sample, left out of the mean: {', '.join(left_out)}.")

@@ -18,7 +18,7 @@ from fsbench.index.fold_lists import FoldLists
 from fsbench.models.registry import published_lists
 from fsbench.records.counts import MOST_ROWS, Row, read_counts
 from fsbench.records.record import PRESENT, Record
-from fsbench.results.read_back import Stored, most_rows, scorable
+from fsbench.results.read_back import CheckedRecord, most_rows, scorable
 from fsbench.scoring.intervals import REPLICATES
 from fsbench.scoring.scores import IMAGEWISE, Scores, compute_scores, confused_of
 
@@ -185,7 +185,7 @@ class Submission:
         try:
             lists = self.lists
         except NotCheckableError:
-            stored = Stored.of(self.path, self.record, self.rows)
+            stored = CheckedRecord.of(self.path, self.record, self.rows)
             lists = stored.lists
         keys = {c.id: c.key for c in lists.classes}
         return {fold: {c: keys[c] for c in lists.folds[fold]} for fold in self.record.folds}
@@ -203,7 +203,7 @@ class Submission:
             raise FsbenchError(f"{sums} sums to be drawn for its classes, expected at most {MOST_TOTALS}")
         manifests: Mapping[str, Manifest] | None = self.known_manifests
         if manifests is None:
-            stored = Stored.of(self.path, said, self.rows)
+            stored = CheckedRecord.of(self.path, said, self.rows)
             return stored.scores(self.protocol, imagewise=self.imagewise)
         confused = {fold: confused_of(of_fold) for fold, of_fold in said.folds.items()}
         with scorable(self.path):

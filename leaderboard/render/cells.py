@@ -15,7 +15,7 @@ from fsbench.records.remarks import benchmark_lines
 from fsbench.scoring.scenes import FALSE_ALARMS
 from fsbench.tables.cells import parameters_text
 from fsbench.tables.scene_table import HEADS, MUST_FIND, REMARKS, must_find
-from fsbench.tables.table import TOGETHER
+from fsbench.tables.table import SEVERAL_CLASSES
 from leaderboard.boards import MODIFIED, PARTIAL, Board, Row, Score
 from leaderboard.tables import SEEN, evidence, hardware, ms_per_episode, seen, training_data
 
@@ -247,7 +247,7 @@ def _training_notes(board: Board) -> list[str]:
 
 def score_notes(board: Board) -> list[str]:
     """What its other scores mean."""
-    notes = [TOGETHER[board.protocol.id]] if board.protocol.id in TOGETHER else []
+    notes = [SEVERAL_CLASSES[board.protocol.id]] if board.protocol.id in SEVERAL_CLASSES else []
     if any("imagewise" in row.other for row in board.rows):
         notes.append("imagewise: the mean of per-episode IoU, a reduction of its own; not an mIoU.")
     if board.protocol.tiles is not None:

@@ -31,7 +31,7 @@ from fsbench.io.label_maps import read_label_areas
 from fsbench.models.contract import ModelCard
 from fsbench.records.counts import Confused, CountLog, DoneBatch, Row
 from fsbench.records.score_stats import ScoreStats
-from fsbench.results.read_back import read_replicates, read_stored
+from fsbench.results.read_back import read_checked, read_replicates
 from tests.fsbench.results.saved_records import write_stored
 
 SIZE = (20, 28)
@@ -231,7 +231,7 @@ def of_records(folder: Path) -> list[Target]:
     path = write_stored(folder, asked, {"0": (0, 1), "1": (2, 3)})
 
     def proved() -> object:
-        stored = read_stored(path)
+        stored = read_checked(path)
         record = stored.record
         folds = {
             fold: (said.miou, said.fb_iou, said.ci95, {key: (c.iou, c.episodes) for key, c in said.classes.items()})

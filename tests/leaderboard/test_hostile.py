@@ -12,7 +12,7 @@ import pytest
 from fsbench.errors import FsbenchError
 from fsbench.io.untrusted import check_json
 from fsbench.records.record import read_record
-from fsbench.results.read_back import read_replicates, read_stored
+from fsbench.results.read_back import read_checked, read_replicates
 from leaderboard.checking.report import check_submission
 from leaderboard.checking.submission import Desk
 from tests.leaderboard.hostile import CONTROLS, TEXTS, altered, made_up
@@ -26,7 +26,7 @@ def refusal(path: Path) -> str:
     """What the readers say: of the record, of its counts, or of its replicates."""
     try:
         read_record(path)
-        read_replicates(read_stored(path))
+        read_replicates(read_checked(path))
     except FsbenchError as error:
         return str(error)
     return ""
@@ -80,7 +80,7 @@ def test_ugly_records_are_sound(ugly: Path) -> None:
     paths = list(ugly.glob("ugly-*/**/record.json"))
     assert len(paths) == len(TEXTS)
     for path in paths:
-        read_replicates(read_stored(path))
+        read_replicates(read_checked(path))
         report = check_submission(path, Desk())
         assert report.faults == [], path
         for line in (*report.notes, *(outcome.skipped or "" for outcome in report.outcomes)):

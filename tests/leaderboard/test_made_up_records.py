@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.made_up_records import LARGE, OTHERS, write_records
-from fsbench.results.read_back import read_stored
+from fsbench.results.read_back import read_checked
 from leaderboard.boards import make_boards
 from leaderboard.results import find_records, read_results
 
@@ -25,7 +25,7 @@ def test_scores_and_replicates_are_those_of_the_counts(folder: Path) -> None:
     paths = find_records(folder)
     assert len(paths) == 6
     for path in paths:
-        stored = read_stored(path)
+        stored = read_checked(path)
         scores = stored.scores(stored.protocol, imagewise=False)
         said = stored.record
         assert (scores.folds, scores.miou, scores.fb_iou, scores.ci95) == (

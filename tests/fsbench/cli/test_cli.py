@@ -168,7 +168,7 @@ def test_merge(capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Benchm
     records = sorted(tmp_path.glob("*/**/record.json"))
     code, out, _ = run(capsys, "merge", *records, "--out", tmp_path / "merged")
     assert (code, "bright" in out) == (0, True)
-    assert "fold 0 stands in" in refusal(capsys, "merge", records[0], records[0], "--out", tmp_path / "x")
+    assert "fold 0 is in" in refusal(capsys, "merge", records[0], records[0], "--out", tmp_path / "x")
 
 
 def test_options_for_one_model_or_all() -> None:
@@ -211,7 +211,7 @@ def test_conflicts_are_found_before_anything_runs(
     assert "two evaluations have this place" in refusal(capsys, "evaluate", "-m", MODEL, "-m", MODEL, *asked)
     run(capsys, "evaluate", "-m", MODEL, *asked)
     both = ["-m", "tests.fsbench.sample_models:Talking", "-m", MODEL, "--if-exists", "error"]
-    assert "is there already" in refusal(capsys, "evaluate", *both, *asked)
+    assert "record.json: exists" in refusal(capsys, "evaluate", *both, *asked)
     assert not list(tmp_path.glob("talking/**/record.json"))
 
 

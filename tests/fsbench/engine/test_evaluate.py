@@ -138,11 +138,11 @@ def test_resume_asks_nothing_again_and_replace_asks_everything(
     again = Bright()
     assert run(again, small, results) == read_record(folder(results))
     assert again.seen == []
-    assert "is there already, nothing was run" in capsys.readouterr().err
+    assert "exists, nothing was run" in capsys.readouterr().err
     run(again, small, results, if_exists="replace")
     assert sum(map(len, again.seen)) == 80
     assert capsys.readouterr().err == ""
-    with pytest.raises(FsbenchError, match=r"record\.json: is there already"):
+    with pytest.raises(FsbenchError, match=r"record\.json: exists"):
         run(again, small, results, if_exists="error")
 
 

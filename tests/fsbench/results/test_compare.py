@@ -324,7 +324,7 @@ def test_folds_that_one_record_lacks(pair: tuple[Path, Path], tmp_path: Path) ->
     assert found.verdict.startswith(f"A - B = {100 * (own.difference or 0):+.2f} mIoU in fold 0, 95 % interval")
     only = write_stored(tmp_path / "only", made_up(1), CLASSES, run=["0"])
     without = compare(only, part)
-    assert "replicates were taken as stored and classes have no interval" in without.remarks[1]
+    assert "replicates were taken from the files and classes have no interval" in without.remarks[1]
     assert {said.ci95 for said in without.folds["0"].classes.values()} == {None}
     assert without.folds["0"].miou.p == own.p
     other = write_stored(tmp_path / "other", made_up(1), CLASSES, run=["1"])

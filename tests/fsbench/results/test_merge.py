@@ -66,7 +66,7 @@ def test_refusals(small: Benchmark, paths: list[Path], tmp_path: Path) -> None:
         with pytest.raises(FsbenchError, match=match):
             merge_records(records, tmp_path / out)
 
-    refused(r"fold 0 stands in .* as well", paths[0], paths[0])
+    refused(r"fold 0 is in .* as well", paths[0], paths[0])
     refused(r"seed is '1', but '0' in", paths[0], *one_by_one(small, tmp_path / "seed", (1,), seed=1))
     refused(
         r"environment.batch_size is '4', but '8' in", paths[0], *one_by_one(small, tmp_path / "4", (1,), batch_size=4)
@@ -74,7 +74,7 @@ def test_refusals(small: Benchmark, paths: list[Path], tmp_path: Path) -> None:
     paths[1].write_text(paths[1].read_text().replace('"licence": "unknown"', '"licence": "mine"'))
     refused(r"model.licence is 'mine', but 'unknown' in", *paths)
     merge_records(paths[:1], tmp_path / "out")
-    refused("is there already", paths[1])
+    refused("exists: choose another", paths[1])
     (paths[0].parent / "bootstrap.parquet").write_bytes(b"PAR1")
     refused(r"bootstrap.parquet: cannot be read", paths[0], out="another")
     (paths[0].parent / "counts.parquet").write_bytes(b"")

@@ -23,7 +23,7 @@ from fsbench.models.contract import Episode as Shown
 from fsbench.models.contract import ModelCard
 from fsbench.records.counts import read_counts, rows_digest, write_counts
 from fsbench.records.record import read_record
-from fsbench.results.read_back import read_replicates, read_stored
+from fsbench.results.read_back import read_checked, read_replicates
 from fsbench.results.rescore import rescore
 from tests.command import run as command
 from tests.fsbench.results.saved_records import Episode, write_stored
@@ -111,7 +111,7 @@ def test_each_rule_against_fractions(tmp_path: Path, protocol: str, empty: Any) 
 
 def test_the_own_reduction_is_the_record_with_its_replicates(small: Benchmark, tmp_path: Path) -> None:
     record = fsbench.evaluate(Bright(), small, out=tmp_path, threads=1)
-    stored = read_stored(tmp_path / record.folder())
+    stored = read_checked(tmp_path / record.folder())
     scores = stored.scores(stored.protocol, imagewise=False)
     assert scores.folds == record.folds
     assert (scores.miou, scores.fb_iou, scores.ci95) == (record.miou, record.fb_iou, record.ci95)
@@ -292,7 +292,7 @@ def refused(path: Path, message: str) -> None:
 
 def test_counts_too_large_to_resample(stored: Path) -> None:
     """Each sum is exact, but a draw could reach 2^53: no interval is made of what is not exact."""
-    found = read_stored(stored)
+    found = read_checked(stored)
     rows = {fold: [row._replace(valid=row.valid + 2**47) for row in of] for fold, of in found.rows.items()}
     with pytest.raises(FsbenchError, match=r"cannot be scored \(a replicate could count \d+ pixels, expected fewer"):
         replace(found, rows=rows).scores(found.protocol, imagewise=False)
