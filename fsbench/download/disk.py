@@ -31,7 +31,7 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise FsbenchError(
             f"{error.filename or path}: cannot be written or read ({error.strerror or error}): mend the disk or its "
-            "permissions, then run the same command again: it goes on, or choose another --root"
+            "permissions, then run the same command again to resume, or choose another --root"
         ) from error
 
 

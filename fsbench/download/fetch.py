@@ -109,7 +109,7 @@ def fetch(archive: Archive, urls: Sequence[str], folder: Path, patience: Patienc
             if following is not None:
                 say(f"  {archive.name}: {urlsplit(url).netloc}: {why}; trying {urlsplit(following).netloc}")
         else:
-            kept = f"{part.size} of {archive.size} bytes are kept, run the same command again to go on; or "
+            kept = f"{part.size} of {archive.size} bytes are kept, run the same command again to resume; or "
             raise FsbenchError(
                 f"{archive.name}: not downloaded; tried {', '.join(failures)}: {kept if part.size else ''}"
                 "name another host with --mirror URL, or fetch the file by hand and give it with --archive FILE"
@@ -159,7 +159,7 @@ class _Host:
         """Ask until ``part`` has all bytes; raises HostError, and InterruptedTransferError once patience is over."""
         size, part = self.archive.size, self.part
         if part.size:
-            self._print(f"{format_bytes(part.size)} of {format_bytes(size)} are there, going on")
+            self._print(f"{format_bytes(part.size)} of {format_bytes(size)} are there, resuming")
         failures, most = 0, part.size
         with bytes_progress(self.archive.name, size, part.size) as at:
             while part.size < size:
@@ -186,7 +186,7 @@ class _Host:
                 part.remove()
                 raise InterruptedTransferError("its file has changed, starting anew")
             if start and not rest.start:
-                self._print("the server does not go on from there, or its file has changed: starting anew")
+                self._print("the server cannot resume, or its file has changed: starting anew")
             done = rest.start
             if not done:
                 part.remove()

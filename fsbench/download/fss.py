@@ -25,7 +25,7 @@ MOST_BYTES = 4_000_000_000
 """Bytes the archive may unpack to: 10,000 photographs of 224 x 224 and their masks take a fraction of it."""
 
 STEPS = f"""\
-FSS-1000 (Li et al., CVPR 2020) lies on a file share that wants a browser: no program can fetch it reliably.
+FSS-1000 (Li et al., CVPR 2020) is on a file share for browsers: no program can fetch it reliably.
   terms: its readme names no licence and asks that the paper be cited (arXiv:1907.12347)
   1. Open https://github.com/HKUSTCV/FSS-1000, follow "Google drive: download here", and save {NAME}.
      (The link there: https://drive.google.com/open?id=16TgqOeI_0P41Eh3jWQlxlRXG9KIqtMgI)
@@ -86,7 +86,7 @@ def _checksum(archive: Path) -> str:
 
 
 def _class_folders(tree: Path) -> tuple[Path, int] | None:
-    """The folder in ``tree`` that holds most of the 1000 class folders, and how many; None if there is none."""
+    """The folder in ``tree`` that holds most of the 1000 class folders, and how many; None without any."""
     classes = set(all_keys())
     with writing(tree):
         holders = Counter(

@@ -41,7 +41,23 @@ def download(
     for line in announcement(source, urls, files):
         say(line)
     with work_folder(root) as work:
-        _unpack_all(source.archives, urls, files, root, work, patience or Patience(), say)
+        missing = []
+        for archive in source.archives:
+            if _in_place(archive, root):
+                say(f"  {root / archive.folder}: there already, taken as it is")
+            else:
+                missing.append(archive)
+        with writing(work):
+            fetched = sum(missing_bytes(archive, work) for archive in missing if archive in urls)
+        check_room(root, fetched + sum(archive.unpacked for archive in missing))
+        for archive in missing:
+            if archive in files:
+                check_official(files[archive], archive)
+                say(f"  {archive.name}: {files[archive]}, checksum right")
+        for archive in missing:
+            path = files.get(archive) or fetch(archive, urls[archive], work, patience or Patience(), say)
+            _place(archive, path, root, work)
+            say(f"  {root / archive.folder}: unpacked")
     if urls:
         say(f"the archives stay in {work}: remove it when you do not need them")
     for line in source.next:
@@ -78,34 +94,6 @@ def _in_place(archive: Archive, root: Path) -> bool:
 
 def _urls(archive: Archive, mirror: str | None) -> tuple[str, ...]:
     return archive.urls if mirror is None else (f"{check_url(mirror, '--mirror')}/{archive.name}",)
-
-
-def _unpack_all(
-    archives: Sequence[Archive],
-    urls: Mapping[Archive, Sequence[str]],
-    files: Mapping[Archive, Path],
-    root: Path,
-    work: Path,
-    patience: Patience,
-    say: Say,
-) -> None:
-    missing = []
-    for archive in archives:
-        if _in_place(archive, root):
-            say(f"  {root / archive.folder}: there already, taken as it is")
-        else:
-            missing.append(archive)
-    with writing(work):
-        needed = sum(archive.unpacked + (missing_bytes(archive, work) if archive in urls else 0) for archive in missing)
-    check_room(root, needed)
-    for archive in missing:
-        if archive in files:
-            check_official(files[archive], archive)
-            say(f"  {archive.name}: {files[archive]}, checksum right")
-    for archive in missing:
-        path = files[archive] if archive in files else fetch(archive, urls[archive], work, patience, say)
-        _place(archive, path, root, work)
-        say(f"  {root / archive.folder}: unpacked")
 
 
 def _place(archive: Archive, path: Path, root: Path, work: Path) -> None:

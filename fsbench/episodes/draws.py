@@ -82,7 +82,7 @@ def _every_image(pool: Pool, protocol: Protocol, rule: Rule) -> list[Question]:
     """Each image once, in the order of its first pair, with all classes asked, by ascending id."""
     fold = pool.lists.folds[pool.fold]
     if protocol.asks == "benchmark" and len(pool.lists.folds) == 1:
-        fault = f"{pool.lists.name} has one fold, so that no class is seen beside it"
+        fault = f"{pool.lists.name} has one fold, so no class is seen"
         raise FsbenchError(f"protocol {protocol.id}: {fault}: use fsbench-multi-v1")
     every = [class_id for of_fold in pool.lists.folds.values() for class_id in of_fold]
     asked = sorted(fold if protocol.asks == "fold" else every)

@@ -63,7 +63,7 @@ class Manifest:
     run: int = 0
 
     def text(self) -> str:
-        """The plain text form that digests are made of."""
+        """The plain text that is hashed."""
         return "".join(f"{question.line()}\n" for question in self.questions)
 
     @cached_property

@@ -285,7 +285,7 @@ def _read_benchmark(folder: Path, root: Path | None) -> Benchmark:
         without_mask=index.without_mask,
     )
     if lists.digest() != index.digests.lists or count_samples(samples.values()) != index.counts:
-        raise FsbenchError(f"{folder / INDEX}: its lists or counts are not those of the tables beside it: {REMEDY}")
+        raise FsbenchError(f"{folder / INDEX}: its lists or counts are not those of its tables: {REMEDY}")
     return Benchmark(
         folder=folder,
         roots=_roots(index, root),

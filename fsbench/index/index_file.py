@@ -115,7 +115,7 @@ class Index(BuilderIndex):
         if len({c.key for c in self.classes}) != len(self.classes):
             raise ValueError("two classes have the same key")
         if max((c for ids in self.folds.values() for c in ids), default=0) >= len(self.classes):
-            raise ValueError("a fold names a class that is none")
+            raise ValueError("a fold names an unknown class")
         named = [f"val-fold{fold}" for fold in self.folds]
         named += [f"train-fold{fold}-{variant}" for variant in self.train_variants for fold in self.folds]
         if list(self.lists) != named:

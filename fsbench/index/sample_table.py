@@ -37,7 +37,7 @@ SAMPLE_SCHEMA = pa.schema(
 PAIR_SCHEMA = pa.schema(
     [("list", pa.string()), ("sample", pa.string()), ("class_id", pa.int32()), ("area", pa.int64())]
 )
-_HASH, _FILE = "expected a SHA-256 beside its file", "expected root:relative/path, without '..'"
+_HASH, _FILE = "expected the SHA-256 of its file", "expected root:relative/path, without '..'"
 _SIDE = f"expected 1 to {LARGEST_SIDE} pixels"
 _EXPECTED = {"split": f"expected {' or '.join(SPLITS)}", "height": _SIDE, "width": _SIDE, "image": _FILE, "mask": _FILE}
 _EXPECTED |= {"image_sha256": _HASH, "mask_sha256": _HASH}

@@ -42,7 +42,7 @@ def read_pages(file: BinaryIO, file_size: int, start: int, length: int) -> list[
     """The pages of a column chunk of ``length`` bytes from ``start``; raises ValueError for an invalid chunk."""
     end = start + length
     if not 4 <= start <= end <= file_size:
-        raise ValueError(f"a column lies at bytes {start} to {end} of {file_size}")
+        raise ValueError(f"a column is at bytes {start} to {end} of {file_size}")
     pages: list[Page] = []
     while start < end:
         file.seek(start)

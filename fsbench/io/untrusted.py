@@ -74,7 +74,7 @@ def check_json(data: bytes) -> None:
 
     >>> check_json(b'{"a": 1, "a": 2}')
     Traceback (most recent call last):
-    ValueError: key 'a' stands twice
+    ValueError: key 'a' is duplicated
     """
     if sum(data.count(sign) for sign in _PUNCTUATION) > MOST_VALUES:
         raise ValueError(f"it holds more than {MOST_VALUES} values")
@@ -90,7 +90,7 @@ def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
-            raise ValueError(f"key {plain(key)[:80]!r} stands twice")
+            raise ValueError(f"key {plain(key)[:80]!r} is duplicated")
         seen.add(key)
 
 

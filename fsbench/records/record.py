@@ -1,4 +1,4 @@
-"""The record of an evaluation: ``record.json``, strict and versioned, beside the counts it was computed from.
+"""The record of an evaluation: ``record.json``, strict and versioned.
 
 ``RESULTS/<model>/<revision>-<config8>/<benchmark>/<protocol>-<K>shot-s<seed>[-limit<N>]/`` holds ``record.json``,
 ``counts.parquet`` and ``bootstrap.parquet``. Records are untrusted: reading one loads nothing but JSON, checks every

@@ -112,7 +112,7 @@ def test_faults_with_ugly_names_stay_one_line(tmp_path: Path) -> None:
 
 def test_json_that_says_two_things_is_refused() -> None:
     for data, said in (
-        (b'{"a": {"b": 1, "b": 1}}', "key 'b' stands twice"),
+        (b'{"a": {"b": 1, "b": 1}}', "key 'b' is duplicated"),
         (b"[NaN]", "NaN is no number"),
         (b"[-Infinity]", "-Infinity is no number"),
         (b"[" + b"0," * 1_000_001 + b"0]", "more than 1000000 values"),

@@ -124,7 +124,7 @@ def test_too_many_shots_and_other_benchmarks_are_refused() -> None:
         official(10)
     with pytest.raises(FsbenchError, match="mosaic4-v1 is defined for mosaic4, mosaic4-classes, not for"):
         PROTOCOLS["mosaic4-v1"].check("pascal-5i", 0)
-    with pytest.raises(FsbenchError, match="no class is seen beside it"):
+    with pytest.raises(FsbenchError, match="has one fold, so no class is seen"):
         draw(published(), "test", protocol_named("fsbench-general-v1"), 0, 0)
 
 

@@ -80,11 +80,11 @@ def test_a_server_that_breaks_off_too_often_leaves_a_part(server: Server, tmp_pa
     server.always = How(cut=10_000)
     message = refusal(tmp_path, server)
     assert f"tried {server.url}/{NAME} (the connection ended early, 3 times): 30000 of 100000 bytes are kept" in message
-    assert "run the same command again to go on; or name another host with --mirror URL" in message
+    assert "run the same command again to resume; or name another host with --mirror URL" in message
     assert part(tmp_path) == DATA[:30_000]
     assert missing_bytes(archive_at(server), tmp_path) == 70_000
     server.always = How()
-    assert get(tmp_path, server)[0] == "  thing.tar: 30.0 kB of 100.0 kB are there, going on"
+    assert get(tmp_path, server)[0] == "  thing.tar: 30.0 kB of 100.0 kB are there, resuming"
     assert server.ranges()[-1] == "bytes=30000-"
 
 

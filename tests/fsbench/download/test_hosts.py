@@ -98,7 +98,7 @@ def test_the_next_host_resumes_without_the_etag_of_the_last(hosts: list[Server],
     lines = get(tmp_path, *hosts)
     assert hosts[1].ranges() == ["bytes=60000-"]
     assert "if-range" not in hosts[1].asked[0][1]
-    assert any("60.0 kB of 100.0 kB are there, going on" in line for line in lines)
+    assert any("60.0 kB of 100.0 kB are there, resuming" in line for line in lines)
 
 
 def test_a_mixture_of_two_wrong_hosts_does_not_reach_the_third(hosts: list[Server], tmp_path: Path) -> None:

@@ -74,11 +74,11 @@ def test_an_altered_field_is_refused(folder: Path, field: str) -> None:
 
 
 EDITS: list[tuple[str, Callable[[dict[str, Any]], Any]]] = [
-    ("lists or counts are not those of the tables", lambda v: v["classes"][0].update(name="another")),
-    ("lists or counts are not those of the tables", lambda v: v.update(partition="another")),
-    ("lists or counts are not those of the tables", lambda v: v["counts"].update(val_total=81)),
-    ("lists or counts are not those of the tables", lambda v: v.update(without_mask=["thing_00/1"])),
-    ("a fold names a class that is none", lambda v: v["folds"].update({"0": [0, 8]})),
+    ("lists or counts are not those of its tables", lambda v: v["classes"][0].update(name="another")),
+    ("lists or counts are not those of its tables", lambda v: v.update(partition="another")),
+    ("lists or counts are not those of its tables", lambda v: v["counts"].update(val_total=81)),
+    ("lists or counts are not those of its tables", lambda v: v.update(without_mask=["thing_00/1"])),
+    ("a fold names an unknown class", lambda v: v["folds"].update({"0": [0, 8]})),
     ("class ids are not 0, 1, 2", lambda v: v["classes"].pop(0)),
     ("two classes have the same key", lambda v: v["classes"][0].update(key="thing_01")),
     ("its lists are not those of its folds", lambda v: v["lists"].pop("val-fold0")),
@@ -117,7 +117,7 @@ def test_an_altered_table_is_refused(folder: Path, file: str) -> None:
         ("samples.parquet", "image", "root:../1.jpg", r"image is 'root:\.\./1.jpg': expected root:relative/path"),
         ("samples.parquet", "image", "root:/etc/1.jpg", "image is 'root:/etc/1.jpg'"),
         ("samples.parquet", "mask", "other:1.png", "mask is 'other:1.png'"),
-        ("samples.parquet", "image_sha256", "0", "image_sha256 is '0': expected a SHA-256"),
+        ("samples.parquet", "image_sha256", "0", "image_sha256 is '0': expected the SHA-256"),
         ("samples.parquet", "mask_sha256", None, "mask_sha256 is None"),
         ("samples.parquet", "id", None, "it has nulls"),
         ("pairs.parquet", "list", "val-fold9", "its lists are not val-fold0, val-fold1"),
