@@ -27,40 +27,15 @@ Command = Sequence[str | Path]
 EVENTS = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate"}
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    [
-        "torch",
-        "torch._dynamo",
-        "pandas",
-        "rich.table",
-        "safetensors.torch",
-        "fsbench.cli.main",
-        "fsbench.engine.evaluate",
-        "fsbench.training.run",
-        "rich.console",
-        "PIL.JpegImagePlugin",
-        "PIL.PngImagePlugin",
-        "pyarrow.pandas_compat",
-        "fsbench.download.run",
-        "fsbench.pictures.contact_sheet",
-        "fusioner.cli",
-        "fusioner.trainer",
-        "mosaic4.push",
-        "mosaic4.benchmark",
-        "fsbench.benchmarks.coco.coco20i",
-        "fsbench.benchmarks.pascal.coco_to_voc",
-        "fsbench.benchmarks.toy.build",
-        "fsbench.benchmarks.own.folder",
-        "fsbench.benchmarks.fss.fss1000",
-        "scipy.io",
-        "pycocotools.mask",
-        "leaderboard.cli",
-        "leaderboard.site.build",
-        "tests.kills",
-        "tests.fsbench.sample_models",
-        "tests.fsbench.training.small_trainer",
-    ]
-)
+PRELOADED = """
+    torch torch._dynamo pandas rich.table safetensors.torch fsbench.cli.main fsbench.engine.evaluate
+    fsbench.training.run rich.console PIL.JpegImagePlugin PIL.PngImagePlugin pyarrow.pandas_compat
+    fsbench.download.run fsbench.pictures.contact_sheet fusioner.cli fusioner.trainer mosaic4.push mosaic4.benchmark
+    fsbench.benchmarks.coco.coco20i fsbench.benchmarks.pascal.coco_to_voc fsbench.benchmarks.toy.build
+    fsbench.benchmarks.own.folder fsbench.benchmarks.fss.fss1000 scipy.io pycocotools.mask leaderboard.cli
+    leaderboard.site.build tests.kills tests.fsbench.sample_models tests.fsbench.training.small_trainer
+"""
+CONTEXT.set_forkserver_preload(PRELOADED.split())
 
 EVERY = [pytest.param(False, id="some"), pytest.param(True, id="all", marks=pytest.mark.long)]
 """Whether a test kills before every operation."""

@@ -15,14 +15,8 @@ from leaderboard.checking.report import CHECKS
 from leaderboard.known_issues import KNOWN_ISSUES, issues_of
 from tests import ROOT
 from tests.fsbench.sample_models import Bright
-from tests.fsbench.small_benchmark import small_benchmark
 from tests.leaderboard.hostile import RIGHT_TO_LEFT
 from tests.leaderboard.submissions import altered, copied, evaluated, mended
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
-    return small_benchmark(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="module")

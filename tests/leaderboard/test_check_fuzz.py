@@ -12,7 +12,6 @@ import pytest
 from fsbench.index.benchmark import Benchmark
 from fsbench.records.counts import read_counts, write_counts
 from tests.fsbench.sample_models import Bright
-from tests.fsbench.small_benchmark import small_benchmark
 from tests.leaderboard.submissions import check, copied, evaluated
 
 VALUES: list[Any] = [None, 0, 1, -1, 2**62, 0.5, "", "0", "x" * 64, "0" * 64, [], {}, [0.1, 0.2], ["0"], True, "\u202e"]
@@ -40,11 +39,6 @@ def mutated(said: Any, generator: random.Random) -> None:
         else:
             said[place] = generator.choice(VALUES)
         return
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
-    return small_benchmark(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["at hand", "unknown"])

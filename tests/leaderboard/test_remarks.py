@@ -19,7 +19,6 @@ from leaderboard.results import read_results
 from leaderboard.site.build import build_site
 from leaderboard.site.pages import Site, benchmark_path
 from tests.fsbench.records.test_remarks import Sigmoid
-from tests.fsbench.small_benchmark import small_benchmark
 from tests.leaderboard.sample_records import write
 from tests.leaderboard.submissions import check, evaluated
 
@@ -59,8 +58,7 @@ def test_a_resubmission_without_it_is_another(results: Path, tmp_path: Path) -> 
     assert (change.what, change.old, change.new) == ("fold 1 remarks", ["probabilities"], [])
 
 
-def test_a_check_notes_it_and_finds_no_fault(tmp_path: Path) -> None:
-    small: Benchmark = small_benchmark(tmp_path / "tiny")
+def test_a_check_notes_it_and_finds_no_fault(small: Benchmark, tmp_path: Path) -> None:
     report = check(evaluated(Sigmoid(), small, tmp_path / "results"), small)
     assert report.faults == []
     assert f"model sigmoid: {ADVICE}." in report.notes
