@@ -1,7 +1,7 @@
-"""Words on pictures: text wrapped to a width, and class names on fields of their colours. Nothing is cut unseen.
+"""Words on pictures: text wrapped to a width, and class names on fields of their colours. Cuts are marked.
 
 A line breaks at spaces, and inside a word that is wider than the line; what is longer than the lines allowed ends
-with an ellipsis. A sign that the typeface lacks is spelt out, as ``<U+732B>``.
+with an ellipsis. A character that the typeface lacks is spelt out, as ``<U+732B>``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ LEADING = 1.3
 PAD_X, PAD_Y, APART = 7, 3, 5
 ELLIPSIS = "…"
 LACKED = "\uffff"
-"""No character, so it is drawn as those are that the typeface lacks."""
+"""No character, so it is drawn like one that the typeface lacks."""
 SMOOTH = 4
-"""Round corners are drawn so many times larger."""
+"""Round corners are drawn this many times larger."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def typeface(size: int) -> FreeTypeFont:
 
 
 @cache
-def _written(character: str) -> str:
+def _spelt(character: str) -> str:
     font = typeface(20)
     if character.isascii() or bytes(font.getmask(character)) != bytes(font.getmask(LACKED)):
         return character
@@ -56,7 +56,7 @@ def wrapped(text: str, font: FreeTypeFont, width: float, most: int) -> list[str]
     ['a potted', 'plant']
     """
     lines, line = [], ""
-    for word in "".join(map(_written, text)).split():
+    for word in "".join(map(_spelt, text)).split():
         longer = f"{line} {word}" if line else word
         if font.getlength(longer) <= width:
             line = longer
@@ -87,7 +87,7 @@ def paragraph(text: str, size: int, colour: Colour, width: int, most: int) -> Im
 
 
 def fields(names: Sequence[Field], size: int, width: int, most: int) -> Image.Image:
-    """The names one after the other on white, row by row, each whole in its row; ``width`` pixels wide."""
+    """The names one after the other on white, row by row, none split between rows; ``width`` pixels wide."""
     drawn = [_field(name, size, width, most) for name in names]
     corners, x, y, row = [], 0, 0, 0
     for picture in drawn:
@@ -95,10 +95,10 @@ def fields(names: Sequence[Field], size: int, width: int, most: int) -> Image.Im
             x, y, row = 0, y + row + APART, 0
         corners.append((x, y))
         x, row = x + picture.width + APART, max(row, picture.height)
-    whole = Image.new("RGB", (width, max(1, y + row)), WHITE)
+    page = Image.new("RGB", (width, max(1, y + row)), WHITE)
     for picture, corner in zip(drawn, corners, strict=True):
-        whole.paste(picture, corner)
-    return whole
+        page.paste(picture, corner)
+    return page
 
 
 def _field(name: Field, size: int, width: int, most: int) -> Image.Image:

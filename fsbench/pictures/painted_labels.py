@@ -1,4 +1,4 @@
-"""Paints a label map onto its photograph, so that a person sees which class each mask is said to be."""
+"""Paints a label map onto its photograph, so that a person sees the class of each mask."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TAG = 15
 """Height of a number tag, pixels."""
 _EDGE = 2
 _RIM = 9
-"""Void no wider than this, at the size shown, is the rim that VOC draws around objects."""
+"""Void no wider than this, at the size of the picture, is the rim that VOC draws around objects."""
 
 
 def fitted(height: int, width: int, box: tuple[int, int], most: float) -> tuple[int, int]:
@@ -42,26 +42,26 @@ def paint(image: Pixels, labels: Pixels, size: tuple[int, int], *, numbered: boo
     """
     height, width = size
     photograph = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)
-    shown = np.asarray(photograph).astype(np.uint16)
-    there = _reduced(labels, size)
-    places = [int(label) - 1 for label in np.unique(there) if label not in (0, VOID)]
-    painted = (shown * 9 + 255 * 11) // 20
-    void = there == VOID
+    pixels = np.asarray(photograph).astype(np.uint16)
+    reduced = _reduced(labels, size)
+    places = [int(label) - 1 for label in np.unique(reduced) if label not in (0, VOID)]
+    painted = (pixels * 9 + 255 * 11) // 20
+    void = reduced == VOID
     painted[void] = (painted[void] + 2 * np.array(GREY, np.uint16)) // 3
     painted[_hatched(void)] = WHITE
     for place in places:
-        mask = there == place + 1
+        mask = reduced == place + 1
         tint = np.array(colour_of(place), np.uint16)
-        painted[mask] = (shown[mask] * 5 + tint) // 6 if numbered else shown[mask]
+        painted[mask] = (pixels[mask] * 5 + tint) // 6 if numbered else pixels[mask]
     for place in places:
-        mask = there == place + 1
-        painted[_ring(mask) & (there == 0)] = WHITE
+        mask = reduced == place + 1
+        painted[_ring(mask) & (reduced == 0)] = WHITE
         painted[mask & ~_shrunk(mask, _EDGE)] = colour_of(place)
     picture = Image.fromarray(painted.astype(np.uint8))
     if numbered and min(size) >= 2 * TAG:
         taken: list[tuple[int, int, int, int]] = []
         for place in places:
-            taken.append(_tag(picture, there == place + 1, place, taken))
+            taken.append(_tag(picture, reduced == place + 1, place, taken))
     return picture
 
 
@@ -74,13 +74,13 @@ def paint_answer(image: Pixels, answer: Pixels, truth: Pixels, size: tuple[int, 
     """
     height, width = size
     photograph = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)
-    shown = np.asarray(photograph).astype(np.uint16)
+    pixels = np.asarray(photograph).astype(np.uint16)
     grey = np.asarray(photograph.convert("L")).astype(np.uint16)[..., None]
-    painted = (shown + grey) // 2
-    said, true = _reduced(answer, size), _reduced(truth, size)
-    for label in np.setdiff1d(said, (0, VOID)):
+    painted = (pixels + grey) // 2
+    answered, true = _reduced(answer, size), _reduced(truth, size)
+    for label in np.setdiff1d(answered, (0, VOID)):
         tint = np.array(colour_of(int(label) - 1), np.uint16)
-        painted[said == label] = (grey[said == label] * 2 + tint * 3) // 5
+        painted[answered == label] = (grey[answered == label] * 2 + tint * 3) // 5
     for label in np.setdiff1d(true, (0, VOID)):
         mask = true == label
         inner = _shrunk(mask, _EDGE)
@@ -123,7 +123,7 @@ def _hatched(mask: Mask) -> Mask:
 def _tag(
     picture: Image.Image, mask: Mask, place: int, taken: Sequence[tuple[int, int, int, int]]
 ) -> tuple[int, int, int, int]:
-    """Draw the number of a class where its mask is thickest, beside a mask that it would hide; gives its box."""
+    """Draw the number of a class where its mask is thickest, next to a mask that it would hide; returns its box."""
     text = str(place + 1)
     font = ImageFont.load_default(TAG - 3)
     width = max(TAG, round(font.getlength(text)) + 7)
@@ -133,9 +133,9 @@ def _tag(
         rows = np.flatnonzero(mask.any(axis=1))
         above = int(rows[0]) - TAG // 2 - 3
         centre_y = above if above >= TAG // 2 else int(rows[-1]) + TAG // 2 + 4
-    left = min(max(0, x - width // 2), max(0, picture.width - width))
+    edge = min(max(0, x - width // 2), max(0, picture.width - width))
     top = min(max(0, centre_y - TAG // 2), max(0, picture.height - TAG))
-    box = left, top, left + width, top + TAG
+    box = edge, top, edge + width, top + TAG
     while any(_meet(box, other) for other in taken) and box[3] + TAG <= picture.height:
         box = box[0], box[1] + TAG, box[2], box[3] + TAG
     pen = ImageDraw.Draw(picture)

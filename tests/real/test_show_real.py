@@ -10,7 +10,7 @@ from PIL import Image
 
 from fsbench.index.benchmark import Benchmark
 from fsbench.io.palette import colour_of
-from fsbench.pictures.contact_sheet import chosen, contact_sheet
+from fsbench.pictures.contact_sheet import contact_sheet, pick
 
 
 @pytest.mark.parametrize("name", ["pascal", "coco", "mosaic"])
@@ -19,7 +19,7 @@ def test_every_class_of_a_sheet_is_true_and_painted(name: str, request: pytest.F
     built: Benchmark = request.getfixturevalue(name)
     assert contact_sheet(built, tmp_path / "sheet.png", n=24)[0] == 24
     most = 0
-    for one in chosen(built, 24)[0]:
+    for one in pick(built, 24)[0]:
         for class_id in one.class_ids:
             assert (built.truth(one.sample, class_id) == 1).any()
         most = max(most, len(one.class_ids))

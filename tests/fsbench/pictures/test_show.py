@@ -16,7 +16,7 @@ from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark
 from fsbench.io.palette import COLOURS, colour_of
 from fsbench.pictures.captions import ELLIPSIS, Field, fields, typeface, wrapped
-from fsbench.pictures.contact_sheet import MOST, chosen, contact_sheet
+from fsbench.pictures.contact_sheet import MOST, contact_sheet, pick
 from fsbench.pictures.painted_labels import fitted, paint
 from mosaic4.benchmark import build as build_mosaics
 from tests.mosaic4.drawn_folders import KEYS, draw_folders
@@ -64,27 +64,27 @@ def test_a_sheet_is_deterministic(small: Benchmark, tmp_path: Path, capsys: pyte
 def test_samples_come_from_every_part_of_the_list(small: Benchmark) -> None:
     order = [sample for fold in "0123" for sample, _ in small.lists.val[fold]]
     for n in (1, 7, 12, 50, 79, 80):
-        samples, at_hand = chosen(small, n)
+        samples, present = pick(small, n)
         places = [order.index(one.sample) for one in samples]
-        assert at_hand == 80
+        assert present == 80
         assert all(80 * i // n <= place < 80 * (i + 1) // n for i, place in enumerate(places))
-    twelve = [one.sample for one in chosen(small, 8)[0]]
+    twelve = [one.sample for one in pick(small, 8)[0]]
     assert len({sample.rpartition("/")[2] for sample in twelve}) >= 5  # not the first of ten each time
 
 
 def test_a_large_n_shows_every_sample(small: Benchmark, tmp_path: Path) -> None:
     assert contact_sheet(small, tmp_path / "all.png", n=200, fold="2") == (20, 20)
-    assert [one.sample for one in chosen(small, 200, "2")[0]] == [sample for sample, _ in small.lists.val["2"]]
+    assert [one.sample for one in pick(small, 200, "2")[0]] == [sample for sample, _ in small.lists.val["2"]]
 
 
-def test_only_what_is_at_hand_is_shown(small: Benchmark, tmp_path: Path) -> None:
+def test_only_present_samples_are_shown(small: Benchmark, tmp_path: Path) -> None:
     kept = {"thing_00/3", "thing_05/1"}
     part = without(small, set(small.samples) - kept)
-    assert {one.sample for one in chosen(part, 12)[0]} == kept
+    assert {one.sample for one in pick(part, 12)[0]} == kept
     assert contact_sheet(part, tmp_path / "part.png") == (2, 2)
-    with pytest.raises(FsbenchError, match=r"no val sample of fold 3 is at hand.*show another fold"):
+    with pytest.raises(FsbenchError, match=r"no val sample of fold 3 is present.*show another fold"):
         contact_sheet(part, tmp_path / "none.png", fold="3")
-    with pytest.raises(FsbenchError, match="no val sample of any fold is at hand"):
+    with pytest.raises(FsbenchError, match="no val sample of any fold is present"):
         contact_sheet(without(small, set(small.samples)), tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
 
@@ -203,8 +203,8 @@ def test_mosaics_are_shown_with_their_four_classes(tmp_path: Path) -> None:
     folders = draw_folders(tmp_path / "folders")
     mosaics = build_mosaics(folders, tmp_path / "built", classes=tmp_path / "classes.txt")
     assert mosaics is not None
-    samples, at_hand = chosen(mosaics, 3)
-    assert at_hand == 50
+    samples, present = pick(mosaics, 3)
+    assert present == 50
     assert {len(one.class_ids) for one in samples} == {4}
     contact_sheet(mosaics, tmp_path / "mosaics.png", n=3)
     sheet = pixels(tmp_path / "mosaics.png")
