@@ -82,18 +82,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.body(how, content, headers)
 
     def body(self, how: How, content: bytes, headers: Mapping[str, str]) -> None:
-        start, said = 0, {}
+        start, answer = 0, {}
         asked = re.fullmatch(r"bytes=(\d+)-", headers.get("range", ""))
         since = headers.get("if-range")
         if asked and how.resumes and (not how.heeds_if_range or since in (None, how.etag, how.modified)):
             start = int(asked[1])
-            said["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+            answer["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         rest = content[start:] + how.extra
         if how.length:
-            said["Content-Length"] = str(len(rest))
+            answer["Content-Length"] = str(len(rest))
         if how.content_range is not None:
-            said["Content-Range"] = how.content_range
-        self.head(206 if said.get("Content-Range") else 200, said | self.about(how))
+            answer["Content-Range"] = how.content_range
+        self.head(206 if answer.get("Content-Range") else 200, answer | self.about(how))
         for at in range(0, len(rest[: how.cut]), 4096):
             self.wfile.write(rest[: how.cut][at : at + 4096])
             time.sleep(how.pause)

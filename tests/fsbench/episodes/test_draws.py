@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -73,6 +73,16 @@ def global_generator(seed: int) -> Iterator[None]:
         np.random.set_state(before)  # noqa: NPY002
 
 
+def naive_supports(images: Sequence[str], query: str, shots: int) -> list[str]:
+    """Supports as HSNet draws them, from the global generator."""
+    supports: list[str] = []
+    while len(supports) < shots:
+        support = str(np.random.choice(images, 1, replace=False)[0])  # noqa: NPY002
+        if query != support:
+            supports.append(support)
+    return supports
+
+
 def naive_hsnet(text: str, shots: int, seed: int) -> str:
     """HSNet's ``DatasetPASCAL`` in the main process, seeded as its test script does; ``text`` is the published file."""
     metadata = [(line.split("__")[0], int(line.split("__")[1]) - 1) for line in text.split("\n")[:-1]]
@@ -83,14 +93,7 @@ def naive_hsnet(text: str, shots: int, seed: int) -> str:
     with global_generator(seed):
         for index in range(1000):
             query, class_id = metadata[index % len(metadata)]
-            supports: list[str] = []
-            while True:
-                support = np.random.choice(classwise[class_id], 1, replace=False)[0]  # noqa: NPY002
-                if query != support:
-                    supports.append(str(support))
-                if len(supports) == shots:
-                    break
-            episodes += f"{query} {class_id} {' '.join(supports)}\n"
+            episodes += " ".join([query, str(class_id), *naive_supports(classwise[class_id], query, shots)]) + "\n"
     return episodes
 
 

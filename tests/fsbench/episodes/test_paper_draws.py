@@ -21,7 +21,7 @@ from fsbench.errors import FsbenchError
 from fsbench.index.fold_lists import FoldLists
 from fsbench.index.image_order import image_order
 from fsbench.models.registry import published_lists
-from tests.fsbench.episodes.test_draws import global_generator
+from tests.fsbench.episodes.test_draws import global_generator, naive_supports
 
 REFERENCE = {
     ("hsnet", "pascal-5i", "0", 1): "73b99911505d5585d492389718ba11accfd8268c9cd3c5c9db115e6662711310",
@@ -64,14 +64,7 @@ def naive_coco(text: str, fold: int, shots: int, seed: int) -> str:
         for _ in range(1000):
             sampled = int(np.random.choice(class_ids, 1, replace=False)[0])  # noqa: NPY002
             query = str(np.random.choice(metadata[sampled], 1, replace=False)[0])  # noqa: NPY002
-            supports: list[str] = []
-            while shots:
-                support = str(np.random.choice(metadata[sampled], 1, replace=False)[0])  # noqa: NPY002
-                if query != support:
-                    supports.append(support)
-                if len(supports) == shots:
-                    break
-            episodes += " ".join([query, str(sampled), *supports]) + "\n"
+            episodes += " ".join([query, str(sampled), *naive_supports(metadata[sampled], query, shots)]) + "\n"
     return episodes
 
 
@@ -89,15 +82,8 @@ def naive_fss(names: list[str], shots: int, seed: int) -> str:
     with global_generator(seed):
         for place, name in enumerate(sorted(names)):
             for file in files:
-                query = f"{name}/{file[:-4]}"
-                supports: list[str] = []
-                while shots:
-                    number = np.random.choice(range(1, 11), 1, replace=False)[0]  # noqa: NPY002
-                    if f"{name}/{number}" != query:
-                        supports.append(f"{name}/{number}")
-                    if len(supports) == shots:
-                        break
-                episodes += " ".join([query, str(760 + place), *supports]) + "\n"
+                query, images = f"{name}/{file[:-4]}", [f"{name}/{n}" for n in range(1, 11)]
+                episodes += " ".join([query, str(760 + place), *naive_supports(images, query, shots)]) + "\n"
     return episodes
 
 
