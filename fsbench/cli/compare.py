@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fsbench.cli.options import Json, RecordPath
-from fsbench.tables.cells import plain_table
+from fsbench.tables.cells import percent, plain_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -76,14 +76,10 @@ def _add(table: Table, name: str, row: Difference, fold: str | None = None, styl
     """One row; ``fold`` for a class, which has no p."""
     from rich.markup import escape
 
-    cells = [_percent(row.a), _percent(row.b), _percent(row.difference, sign="+")]
+    cells = [percent(row.a, ".2f"), percent(row.b, ".2f"), percent(row.difference, "+.2f")]
     cells.append("-" if row.ci95 is None else f"{100 * row.ci95[0]:.2f} to {100 * row.ci95[1]:.2f}")
     if fold is None:
         cells.append("-" if row.p is None else f"{row.p:.4f}")
     else:
         cells.insert(0, escape(fold))
     table.add_row(escape(name), *cells, style=style)
-
-
-def _percent(value: float | None, sign: str = "") -> str:
-    return "-" if value is None else f"{100 * value:{sign}.2f}"

@@ -22,9 +22,9 @@ def plain_table(title: str, *columns: str) -> Table:
     return table
 
 
-def percent(value: float | None) -> str:
-    """A score of 0 to 1 in %, ``-`` for none."""
-    return "-" if value is None else f"{100 * value:.1f}"
+def percent(value: float | None, form: str = ".1f") -> str:
+    """A score of 0 to 1 in %, as ``form`` formats it; ``-`` for none."""
+    return "-" if value is None else f"{100 * value:{form}}"
 
 
 def score_text(value: float | None, interval: tuple[float, float] | None, style: str = "") -> str:

@@ -116,16 +116,11 @@ def test_contamination_is_found_by_any_spelling(spelling: str, fold: str) -> Non
         assert contaminated(("tree", spelling), other) is False
 
 
-def test_the_refusal_names_the_classes_that_meet() -> None:
-    with pytest.raises(FsbenchError, match=r"fold 1 \(bus, cat\), which it is tested on"):
-        contaminated(("cat", "bus", "dog", "cart", "ca"), "1")
-
-
 def test_the_training_of_the_tested_fold_is_what_counts() -> None:
     assert contaminated(("bus",), "0", under="1") is False
     assert contaminated(("bus",), "1", under="0") is False
-    with pytest.raises(FsbenchError, match="fold 1"):
-        contaminated(("bus",), "1", under="1")
+    with pytest.raises(FsbenchError, match=r"fold 1 \(bus, cat\), which it is tested on"):
+        contaminated(("cat", "bus", "dog", "cart", "ca"), "1", under="1")
     own_beats_all = {"*": TrainingCard(training_classes=("bus",)), "1": TrainingCard(training_classes=("dog",))}
     card = ModelCard(name="m", prompts="text", training=own_beats_all)
     assert check_contamination(card, PASCAL, ("1",), accepted=False) is False
@@ -167,15 +162,11 @@ def test_a_model_made_in_python_takes_no_options() -> None:
         LoadedModel.load(object())  # type: ignore[arg-type]
 
 
-def test_a_model_without_a_template_is_made_once(models: None) -> None:
-    loaded = LoadedModel.load("foldmodels:fold0")
-    assert loaded.answers("0") is loaded.answers("1") is loaded.single
-    assert joined_card(loaded, {fold: loaded.answers(fold) for fold in "01"}).weights_sha256 == "w0"
-
-
 def test_a_template_makes_a_model_per_fold_and_joins_their_cards(models: None) -> None:
     loaded = LoadedModel.load("foldmodels:fold{fold}")
     assert loaded.single is None
+    once = LoadedModel.load("foldmodels:fold0")
+    assert once.answers("0") is once.answers("1") is once.single
     answers = {fold: loaded.answers(fold) for fold in ("0", "1")}
     assert [answers[fold].card.weights_sha256 for fold in answers] == ["w0", "w1"]
     card = joined_card(loaded, answers)
@@ -247,29 +238,14 @@ def config(options: Mapping[str, str], weights: str | None = None, spec: str = "
     return recorded_model(LoadedModel(spec, options, single), card, contaminated=False).config8
 
 
-def test_config8_tells_configurations_apart() -> None:
+def test_config8_is_one_per_configuration() -> None:
     configurations = [
-        config({}),
-        config({"size": "3"}),
-        config({"size": "4"}),
-        config({"size": "3", "fast": "true"}),
-        config({}, weights="w0"),
-        config({}, weights="w1"),
+        *(config(options) for options in ({}, {"size": "3"}, {"size": "4"}, {"size": "3", "fast": "true"})),
+        *(config({}, weights=weights) for weights in ("w0", "w1")),
         config({"size": "3"}, weights="w0"),
-        config({}, spec="runs/{fold}", template=True),
-        config({}, spec="other/{fold}", template=True),
+        *(config({}, spec=spec, template=True) for spec in ("runs/{fold}", "other/{fold}")),
     ]
     assert len(set(configurations)) == len(configurations)
-
-
-def test_config8_is_the_same_for_the_same_configuration() -> None:
     assert config({"b": "1", "a": "2"}) == config({"a": "2", "b": "1"})
     assert config({}, spec="one name") == config({}, spec="another")
     assert config8({}, "float32", None, {}) == "f4e705ce"
-    recorded = recorded_model(
-        LoadedModel("s", {"b": "1", "a": "2"}, ModelAnswers(Bright())),
-        ModelCard(name="m", prompts="text", revision="r2"),
-        contaminated=True,
-    )
-    assert list(recorded.options) == ["a", "b"]
-    assert (recorded.name, recorded.revision, recorded.contaminated) == ("m", "r2", True)

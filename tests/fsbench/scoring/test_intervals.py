@@ -182,14 +182,6 @@ def test_numpy_draws_the_same_in_one_piece_and_in_many(n: int) -> None:
     assert (whole.ravel() == masked[masked < n][:60]).all()
 
 
-def test_every_stratum_keeps_its_number_of_images() -> None:
-    design = planned(small())
-    for number, _, weights in design.weights(50, chunk=20):
-        assert weights.shape[1] == len(design.strata[number])
-        assert (weights.sum(axis=1) == weights.shape[1]).all()
-        assert weights.min() >= 0
-
-
 def test_one_fold_alone_equals_that_fold_in_a_run_of_all() -> None:
     design, counts = planned(small()), given_counts(small())
     both = replicates(design, counts, "drop", draws=200)
@@ -253,14 +245,6 @@ def test_strata_are_the_images_of_one_set_of_classes(asked: list[tuple[str, int,
     assert [{classes[image] for image in stratum} for stratum in strata[: len(large)]] == [{key} for key in large]
     pooled = [image for image in design.images if sizes[classes[image]] < MIN_STRATUM]
     assert strata[len(large) :] == ([pooled] if pooled else [])
-
-
-def test_strata_are_those_of_all_folds_together() -> None:
-    """An image asked for class 0 in fold 0 and class 1 in fold 1 is of another stratum than one asked for 0 only."""
-    episodes = [("0", f"i{i}", 0) for i in range(12)] + [("1", f"i{i}", 1) for i in range(6)]
-    design = Design.from_manifests(episodes, DIGESTS)
-    names = [[design.images[place] for place in stratum] for stratum in design.strata]
-    assert names == [["i10", "i11", "i6", "i7", "i8", "i9"], ["i0", "i1", "i2", "i3", "i4", "i5"]]
 
 
 def test_large_counts_stay_exact() -> None:

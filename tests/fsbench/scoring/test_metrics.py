@@ -124,12 +124,6 @@ def test_count_equals_the_loop_over_pixels(pair: tuple[np.ndarray[Any, Any], np.
     assert all(type(number) is int for number in vars(counts).values())
 
 
-def test_count_of_a_mask_worked_by_hand() -> None:
-    truth = np.array([[1, 1, 0], [255, 0, 255], [1, 0, 0]], dtype=np.uint8)
-    prediction = np.array([[1, 0, 1], [1, 0, 0], [1, 0, 0]], dtype=bool)
-    assert count(prediction, truth) == Counts(intersection=2, predicted=3, truth=3, valid=7)
-
-
 def test_a_bool_whose_byte_is_not_one_counts_once() -> None:
     prediction = np.tile(np.array([0, 1, 2, 255], dtype=np.uint8), (40, 40)).view(bool)
     truth = np.ones_like(prediction, dtype=np.uint8)
@@ -161,15 +155,6 @@ def test_count_refuses(prediction: Any, truth: Any, message: str) -> None:
     with pytest.raises(ValueError) as caught:
         count(prediction, truth)
     assert str(caught.value) == message
-
-
-@pytest.mark.parametrize("place", [(0, 0), (2, 3), (1, 2)])
-def test_one_wrong_pixel_among_good_ones_is_found(place: tuple[int, int]) -> None:
-    truth = np.array([[0, 1, 255, 0], [1, 1, 0, 0], [255, 255, 0, 1]], dtype=np.uint8)
-    count(np.ones((3, 4), dtype=bool), truth)
-    truth[place] = 128
-    with pytest.raises(ValueError, match="value 128"):
-        count(np.ones((3, 4), dtype=bool), truth)
 
 
 @pytest.mark.parametrize("empty", RULES)
@@ -257,11 +242,6 @@ def test_a_fold_in_which_nothing_was_measured_has_no_score(empty: Empty) -> None
     assert (only_background.miou, only_background.fb_iou) == (None, 1.0)
     only_foreground = by_columns([(7, Counts(5, 5, 5, 5))], empty)
     assert only_foreground.fb_iou == 1.0
-
-
-def test_the_mean_is_over_classes_and_not_over_episodes_or_images() -> None:
-    episodes = [(7, Counts(9, 10, 9, 99)), (7, Counts(0, 0, 10, 99)), (3, Counts(1, 1, 1, 99))]
-    assert by_columns(episodes, "drop").miou == (9 / 20 + 1) / 2
 
 
 ROW = {"class_id": [7, 3], "intersection": [1, 2], "predicted": [2, 2], "truth": [1, 3], "valid": [9, 9]}
