@@ -193,7 +193,7 @@ def of_predictions(folder: Path) -> list[Target]:
     benchmark = small_benchmark(folder / "benchmark", "label-map")
     manifest = draw(benchmark.lists, "0", PROTOCOLS["fsbench-v1"], 0, 0)
     place = folder / "predictions"
-    begin_fold(fold_folder(place, "0"), manifest.sha256, goes_on=False)
+    begin_fold(fold_folder(place, "0"), manifest.sha256, resume=False)
     for number in range(len(manifest.questions)):
         written = label_map(number) == 1
         write_prediction(prediction_file(fold_folder(place, "0"), number), written, 1)
