@@ -1,4 +1,4 @@
-"""Boards: the records that answer the same questions, side by side. Only rows of one board are ever ranked.
+"""Boards: records that answer the same questions. Only rows of one board are ever ranked against each other.
 
 Two records share a board where benchmark, masks, protocol, what was modified, shots, seed and manifests are equal; the
 photographs' files may differ (re-encoded copies), and so may machines. Of a protocol that is drawn several times, a
@@ -44,7 +44,7 @@ class Row:
     """A model on a board. ``entries``: its record, or one a run, by run.
 
     ``marks``: why it has no rank, none where it has; ``rank``: 1 the best; ``rank_range``: see ``ranking``;
-    ``from_best``: whether it is separable from the best ranked row, None where that cannot be said.
+    ``from_best``: whether it is separable from the best ranked row, None if unknown.
     """
 
     entries: tuple[Entry, ...]
@@ -64,7 +64,7 @@ class Row:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What its records say about the answers beside the scores, one sentence each."""
+        """The remarks of its records on the answers, one sentence each."""
         return tuple(dict.fromkeys(line for entry in self.entries for line in remark_lines(entry.record)))
 
 
@@ -120,13 +120,13 @@ def make_boards(entries: Sequence[Entry]) -> list[Board]:
     )
 
 
-def benchmark_title(said: RecordedBenchmark) -> str:
-    """The name as tables print it: never a bare one where only a part was at hand, whatever a record says."""
-    lists = known_lists(said.name)
-    part = f" [partial {said.present}/{said.total}]" if _is_part(said) else ""
+def benchmark_title(benchmark: RecordedBenchmark) -> str:
+    """The name as tables print it, with the part that was evaluated, whatever a record claims."""
+    lists = known_lists(benchmark.name)
+    part = f" [partial {benchmark.present}/{benchmark.total}]" if _is_part(benchmark) else ""
     if lists is not None:
         return lists.title + part
-    title = visible(said.title)
+    title = visible(benchmark.title)
     return title if part in title else title + part
 
 
@@ -142,31 +142,31 @@ def _digest_of(benchmark: str, mask_rule: str) -> str | None:
     return None if lists is None else replace(lists, mask_rule=mask_rule).digest()
 
 
-def _is_part(said: RecordedBenchmark) -> bool:
-    return said.partial or said.present != said.total
+def _is_part(benchmark: RecordedBenchmark) -> bool:
+    return benchmark.partial or benchmark.present != benchmark.total
 
 
 def _key(record: Record) -> str:
-    said = record.benchmark
+    b = record.benchmark
     several = PROTOCOLS[record.protocol].runs > 1
     questions = [
-        *(said.name, said.partition, said.mask_rule, said.class_names_sha256, said.lists_sha256, said.masks_sha256),
-        [_is_part(said), said.present, said.total, list(said.folds), record.protocol, list(record.modified)],
+        *(b.name, b.partition, b.mask_rule, b.class_names_sha256, b.lists_sha256, b.masks_sha256),
+        [_is_part(b), b.present, b.total, list(b.folds), record.protocol, list(record.modified)],
         *(record.shots, record.seed, None if several else sorted(record.manifests_sha256.items())),
     ]
     return sha256_text(json.dumps(questions))[:16]
 
 
 def _asks_all(record: Record, protocol: Protocol) -> bool:
-    """Whether a record that calls itself whole has as many episodes as it must; ``check`` draws them anew."""
+    """Whether a record that claims the whole benchmark has all its episodes; ``check`` draws them again."""
     lists = known_lists(record.benchmark.name)
     rule = protocol.rules.get(record.benchmark.name) or protocol.rules.get(ANY)
     if rule is None:
         return False
     pairs = rule.draw == "every-pair" and not protocol.per_class
     return all(
-        said.asked == said.drawn and (not pairs or lists is None or said.drawn == len(lists.val.get(fold, ())))
-        for fold, said in record.folds.items()
+        fold.asked == fold.drawn and (not pairs or lists is None or fold.drawn == len(lists.val.get(name, ())))
+        for name, fold in record.folds.items()
     )
 
 

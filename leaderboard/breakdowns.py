@@ -39,7 +39,7 @@ CLASSES_PER_IMAGE = ("1", "2", "3+")
 
 
 @dataclass(frozen=True)
-class Part:
+class BinScore:
     """The contents of a bin, of one fold or all: ``classes`` have a sample there, ``left_out`` have none; ``miou`` is a
     fraction, None where no class has a sample.
     """
@@ -56,8 +56,8 @@ class Bin:
     """One bin. ``total``: over all folds that the record has; ``folds``: fold by fold."""
 
     name: str
-    total: Part
-    folds: dict[str, Part]
+    total: BinScore
+    folds: dict[str, BinScore]
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,14 @@ class Breakdown:
 def read_breakdowns(folder: Path, record: Record, supports: SupportSizes | None = None) -> tuple[Breakdown, ...]:
     """The breakdowns of the record in ``folder``.
 
-    Raises FsbenchError where the counts beside it cannot be read, are more than ``MOST_ROWS``, or are not its own.
+    Raises FsbenchError where its counts cannot be read, are more than ``MOST_ROWS``, or belong to another record.
     """
     counts = read_count_columns(folder / "counts.parquet", min(MOST_ROWS, most_rows(record)))
     return breakdowns(record, counts, supports)
 
 
 def breakdowns(record: Record, counts: CountColumns, supports: SupportSizes | None = None) -> tuple[Breakdown, ...]:
-    """The breakdowns that a record has, in the order in which they are told above.
+    """The breakdowns that a record has, in the order of the module's docstring.
 
     Classes per image are known where all folds are there; ``supports`` are used where they are of the record's
     manifests. A record that gives no class ids has no breakdown at all. Raises FsbenchError as ``own_rows`` does.
@@ -109,8 +109,8 @@ def _of_episodes(supports: SupportSizes, rows: OwnRows, path: Path) -> IntArray:
         here = rows.fold == place
         numbers, bins = rows.number[here], supports.bins[fold]
         if numbers.max(initial=-1) >= len(bins):
-            said = f"fold {fold} has an episode {numbers.max()}, its manifest has {len(bins)}"
-            raise FsbenchError(f"{path}: {said}: evaluate again")
+            found = f"fold {fold} has an episode {numbers.max()}, its manifest has {len(bins)}"
+            raise FsbenchError(f"{path}: {found}: evaluate again")
         where[here] = bins[numbers]
     return where
 
@@ -132,18 +132,18 @@ def _breakdown(key: str, names: Sequence[str], where: IntArray, rows: OwnRows) -
     bins = []
     for b, name in enumerate(names):
         of_folds = {
-            fold: _part(int(episodes[b, f]), int(images[b, f]), inter[b, slots], union[b, slots])
+            fold: _bin_score(int(episodes[b, f]), int(images[b, f]), inter[b, slots], union[b, slots])
             for f, (fold, slots) in enumerate(rows.slots.items())
         }
-        bins.append(Bin(name, _part(int(episodes[b].sum()), int(all_images[b]), inter[b], union[b]), of_folds))
+        bins.append(Bin(name, _bin_score(int(episodes[b].sum()), int(all_images[b]), inter[b], union[b]), of_folds))
     return Breakdown(key, tuple(bins))
 
 
-def _part(episodes: int, images: int, inter: IntArray, union: IntArray) -> Part:
+def _bin_score(episodes: int, images: int, inter: IntArray, union: IntArray) -> BinScore:
     """``inter``, ``union``: sums of each class, (C,)."""
     sampled = union > 0
     ious = (inter[sampled] / union[sampled]).tolist()
-    return Part(episodes, images, len(ious), len(union) - len(ious), fsum(ious) / len(ious) if ious else None)
+    return BinScore(episodes, images, len(ious), len(union) - len(ious), fsum(ious) / len(ious) if ious else None)
 
 
 def _distinct(group: IntArray, item: IntArray, groups: int) -> IntArray:

@@ -1,7 +1,6 @@
-"""The counts of a record as columns: what is shown from the counts of thousands of records is computed from these.
+"""The counts of a record as columns, read in milliseconds and checked against the record's sums of each class.
 
-``fsbench.results.read_back`` makes an object of every episode and proves that all scores follow from them; here are
-numbers alone, in a few milliseconds, proved to give the sums that the record has of each class.
+``fsbench.results.read_back`` makes an object of every episode and proves that all scores follow from them.
 """
 
 from __future__ import annotations
@@ -103,14 +102,14 @@ def own_rows(record: Record, counts: CountColumns) -> OwnRows | None:
     are not those that the record has.
     """
     keys: list[int] = []
-    slots, said = {}, []
+    slots, expected = {}, []
     for place, (fold, of_fold) in enumerate(record.folds.items()):
         slots[fold] = slice(len(keys), len(keys) + len(of_fold.classes))
         for c in of_fold.classes.values():
             if c.class_id is None:
                 return None
             keys.append(place * _IDS + c.class_id)
-            said.append((c.episodes, c.intersection, c.union))
+            expected.append((c.episodes, c.intersection, c.union))
     places = {fold: place for place, fold in enumerate(record.folds)}  # other folds are in no score
     fold_of = np.array([places.get(name, -1) for name in counts.folds], np.int64)[counts.fold]
     order = np.argsort(keys)
@@ -139,7 +138,7 @@ def own_rows(record: Record, counts: CountColumns) -> OwnRows | None:
     )
     there = valid > 0
     sums = [sums_of(slot[there], column[there], len(keys)) for column in (np.ones_like(slot), inter, union)]
-    if not np.array_equal(np.stack(sums, axis=1), np.array(said, np.int64).reshape(-1, 3)):
+    if not np.array_equal(np.stack(sums, axis=1), np.array(expected, np.int64).reshape(-1, 3)):
         raise FsbenchError(f"{counts.path}: does not give the sums in the record beside it: evaluate again")
     return rows
 

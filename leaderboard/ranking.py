@@ -1,6 +1,6 @@
-"""Who can be told apart: ranks with their ranges, and who is not separable from the best.
+"""Ranks with their ranges, and which rows are separable from the best.
 
-Both come from the bootstrap replicates kept beside each record. All records of a board were asked the same questions,
+Both come from the bootstrap replicates of each record. All records of a board were asked the same questions,
 so replicate r of each drew the same query images, and a paired difference is a subtraction. A row is separable from the
 best where the 95 % interval of that difference does not hold 0, uncorrected for the number of rows. The range of a
 row's rank is the 95 % percentile interval of its rank in each replicate (Goldstein and Spiegelhalter, "League Tables

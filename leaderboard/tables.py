@@ -88,11 +88,11 @@ def hardware(record: Record) -> str:
 
 
 def training_data(record: Record) -> str:
-    """What the model was trained on: one text, or what is said of each fold."""
-    said = {fold: card.training_data for fold, card in _trained(record).items()}
-    if len(set(said.values())) == 1:
-        return next(iter(said.values()))
-    return "; ".join(f"fold {fold}: {text}" for fold, text in said.items()) or "unknown"
+    """The training data of the model: one text, or one for each fold."""
+    texts = {fold: card.training_data for fold, card in _trained(record).items()}
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return "; ".join(f"fold {fold}: {text}" for fold, text in texts.items()) or "unknown"
 
 
 def seen(record: Record, name: str) -> str:
@@ -112,11 +112,11 @@ def evidence(row: Row) -> str:
 
 
 def _trained(record: Record) -> Mapping[str, TrainingCard]:
-    """Training by fold, or under ``*``; a fold that was run and of which nothing is said is unknown."""
-    said = record.model.training
-    if not record.folds.keys() <= said.keys() and "*" not in said:
-        return {**said, **{fold: TrainingCard() for fold in record.folds if fold not in said}}
-    return said
+    """Training cards by fold, or under ``*``; empty for a fold that was run and has none."""
+    cards = record.model.training
+    if not record.folds.keys() <= cards.keys() and "*" not in cards:
+        return {**cards, **{fold: TrainingCard() for fold in record.folds if fold not in cards}}
+    return cards
 
 
 def boards_of(boards: Iterable[Board], benchmark: str, shots: int | None, protocol: str | None) -> list[Board]:

@@ -1,6 +1,6 @@
-"""Text of strangers, made harmless to look at: nothing invisible, nothing that turns the line around, no odd links.
+"""Untrusted text made harmless to display: no invisible or bidirectional characters, no links but to the web.
 
-Escaping for HTML, Markdown, LaTeX or YAML is the renderers' business and comes after this.
+Escaping for HTML, Markdown, LaTeX or YAML is up to the renderers and comes after this.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ def visible(text: object) -> str:
     >>> visible("a\\u202eb"), visible("caf\\u00e9\\n")
     ('a<U+202E>b', 'café<U+000A>')
     """
-    said = str(text)
-    if said.isascii() and said.isprintable():
-        return said
-    shown = []
+    plain = str(text)
+    if plain.isascii() and plain.isprintable():
+        return plain
+    found = []
     marks = 0
-    for character in said:
+    for character in plain:
         category = unicodedata.category(character)
         marks = marks + 1 if category in ("Mn", "Me") else 0
         hidden = category in _HIDDEN or marks > MOST_MARKS
-        shown.append(f"<U+{ord(character):04X}>" if hidden else character)
-    return "".join(shown)
+        found.append(f"<U+{ord(character):04X}>" if hidden else character)
+    return "".join(found)
 
 
 def web_link(url: str | None) -> str | None:

@@ -9,14 +9,14 @@ import typer
 from fsbench.errors import FsbenchError
 from leaderboard.boards import Board, Row
 from leaderboard.breakdowns import Breakdown, read_breakdowns
-from leaderboard.render.breakdown_tables import KEYS, Parts
+from leaderboard.render.breakdown_tables import KEYS, BoardBreakdowns
 from leaderboard.support_sizes import SupportSizes
 from leaderboard.text import visible
 
 SUPPORT_SIZE = "support-size"
 
 
-def read_parts(boards: Sequence[Board], by: str, benchmark: str) -> list[Parts]:
+def read_parts(boards: Sequence[Board], by: str, benchmark: str) -> list[BoardBreakdowns]:
     """The breakdowns of all rows; a record whose counts cannot be read is told on standard error and left out.
 
     ``benchmark``: name or folder of the one at hand, which only sizes of supports need. Raises FsbenchError where it is
@@ -28,7 +28,7 @@ def read_parts(boards: Sequence[Board], by: str, benchmark: str) -> list[Parts]:
         rows = [(row, _of_row(row, by, supports)) for row in board.rows]
         there = tuple((row, of_row) for row, of_row in rows if of_row)
         if there:
-            found.append(Parts(board, there))
+            found.append(BoardBreakdowns(board, there))
     if not found:
         why = "needs supports, and the masks of the records at hand" if by == SUPPORT_SIZE else "their questions differ"
         raise FsbenchError(

@@ -65,9 +65,9 @@ def export(
         boards = chosen_boards(found, benchmark, shots, protocol, model)
         if by is not None:
             from leaderboard.cli.breakdown_tables import read_parts
-            from leaderboard.render.breakdown_tables import parts_text
+            from leaderboard.render.breakdown_tables import breakdowns_text
 
-            text = parts_text(read_parts(boards, by.value, benchmark), by.value, as_format.value)
+            text = breakdowns_text(read_parts(boards, by.value, benchmark), by.value, as_format.value)
         else:
             rows = published_for(boards[0].benchmark.name, shots) if with_published else []
             text = _text(found, boards, [row for row in rows if protocol in (None, row.protocol)], as_format)

@@ -1,4 +1,4 @@
-"""A badge for a README, as flat as shields.io's: one model's mIoU on one board, with all that must be said beside it.
+"""A badge for a README, as flat as shields.io's: one model's mIoU on one board, with all that qualifies it.
 
 The picture needs nothing else: no script, no font to be fetched. Widths are advance widths of DejaVu Sans at 11 px, as
 Pillow measures them (Verdana has the same within a tenth); ``textLength`` makes any other font keep to them.
@@ -50,7 +50,7 @@ def badge(board: Board, row: Row) -> str:
         raise FsbenchError(
             f"{row.record.model.name} on {board.title}: has no mIoU ({'; '.join(row.marks)}): run all folds"
         )
-    name = _short(" ".join(_left(board)))
+    name = _short(" ".join(_name(board)))
     score = _short(" · ".join([f"{percent(row.miou.score)} mIoU", *row.marks]))
     left, right = (text_width(text) + 2 * _PAD for text in (name, score))
     return _SVG.format(
@@ -80,29 +80,29 @@ def text_width(text: str) -> int:
     return -(-tenths // 10)
 
 
-def _left(board: Board) -> list[str]:
+def _name(board: Board) -> list[str]:
     """Benchmark, protocol where it is not ours, shots, and why it is no main board where its names do not say so."""
-    said = [board.benchmark.title]
+    words = [board.benchmark.title]
     if board.protocol_title != OURS:
-        said.append(board.protocol_title)
-    said.append(f"{board.shots}-shot")
-    return said + [f"({reason})" for reason in (OTHER_LISTS, OTHER_EPISODES) if reason in board.off]
+        words.append(board.protocol_title)
+    words.append(f"{board.shots}-shot")
+    return words + [f"({reason})" for reason in (OTHER_LISTS, OTHER_EPISODES) if reason in board.off]
 
 
 def _title(board: Board, row: Row) -> str:
     model = row.record.model
-    said = f"{model.name} {model.revision}-{model.config8} on {board.title}: mIoU {percent(row.miou.score)} %"
+    text = f"{model.name} {model.revision}-{model.config8} on {board.title}: mIoU {percent(row.miou.score)} %"
     if row.miou.ci95 is not None:
         low, high = map(percent, row.miou.ci95)
-        said += f", 95 % interval {low} to {high} over query images, given supports, weights and classes"
+        text += f", 95 % interval {low} to {high} over query images, given supports, weights and classes"
     if row.miou.deviation is not None:
-        said += f", standard deviation {percent(row.miou.deviation)} over {len(row.entries)} runs"
+        text += f", standard deviation {percent(row.miou.deviation)} over {len(row.entries)} runs"
     if row.rank is not None:
-        said += f"; rank {row.rank}" + ("" if row.rank_range is None else f" ({row.rank_range[0]}–{row.rank_range[1]})")
-    return "; ".join([said, *row.marks, *board.off])
+        text += f"; rank {row.rank}" + ("" if row.rank_range is None else f" ({row.rank_range[0]}–{row.rank_range[1]})")
+    return "; ".join([text, *row.marks, *board.off])
 
 
 def _short(text: str) -> str:
-    """Text that fits a badge; what a title of a stranger's has too much of is cut, visibly."""
-    said = visible(text)
-    return said if len(said) <= _MOST else f"{said[: _MOST - 1]}…"
+    """Text that fits a badge; the rest of a long untrusted title is cut."""
+    text = visible(text)
+    return text if len(text) <= _MOST else f"{text[: _MOST - 1]}…"

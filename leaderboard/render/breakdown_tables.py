@@ -9,9 +9,9 @@ from statistics import fmean
 from typing import Any
 
 from leaderboard.boards import Board, Row
-from leaderboard.breakdowns import Breakdown, Part
+from leaderboard.breakdowns import BinScore, Breakdown
 from leaderboard.render import csv_text, json_text, latex, markdown
-from leaderboard.render.cells import Cell, Column, Shown, board_notes, percent, shown
+from leaderboard.render.cells import Cell, Column, Table, board_notes, percent, table_of
 
 KEYS = {
     "object-size": "object_size",
@@ -32,14 +32,14 @@ NOTE = (
 
 
 @dataclass(frozen=True)
-class Parts:
+class BoardBreakdowns:
     """A board, and of each of its rows the breakdown of each of its records (one, or one a run)."""
 
     board: Board
     rows: tuple[tuple[Row, tuple[Breakdown, ...]], ...]
 
 
-def parts_text(parts: Sequence[Parts], by: str, as_format: str) -> str:
+def breakdowns_text(parts: Sequence[BoardBreakdowns], by: str, as_format: str) -> str:
     """The breakdowns as ``markdown``, ``latex``, ``csv`` or ``json``."""
     if as_format == "csv":
         return csv_text.rows_text(_flat(parts))
@@ -49,7 +49,7 @@ def parts_text(parts: Sequence[Parts], by: str, as_format: str) -> str:
     return latex.tables_text(tables) if as_format == "latex" else markdown.tables_text(tables)
 
 
-def _shown(parts: Parts, by: str) -> Shown:
+def _shown(parts: BoardBreakdowns, by: str) -> Table:
     names = Counter(row.record.model.name for row, _ in parts.rows)
     models = [row.record.model for row, _ in parts.rows]
     below = [f"{m.revision}-{m.config8}" if names[m.name] > 1 else "" for m in models]
@@ -64,16 +64,16 @@ def _shown(parts: Parts, by: str) -> Shown:
         columns.append(("marks", True, [Cell("; ".join(row.marks)) for row, _ in parts.rows]))
     held = "; ".join(f"{b.name}: {b.total.episodes}, {b.total.images}, {b.total.classes}" for b in bins)
     notes = [NOTE, f"Episodes, images and classes in a bin, of {models[0].name}: {held}.", *board_notes(parts.board)]
-    return shown(f"{parts.board.title} · {TITLES[by]}", columns, notes)
+    return table_of(f"{parts.board.title} · {TITLES[by]}", columns, notes)
 
 
-def _mean(found: Sequence[Part]) -> float | None:
+def _mean(found: Sequence[BinScore]) -> float | None:
     """Over runs, where there are several; None where one has nothing in the bin."""
     scores = [part.miou for part in found if part.miou is not None]
     return fmean(scores) if len(scores) == len(found) else None
 
 
-def _flat(parts: Sequence[Parts]) -> list[dict[str, Any]]:
+def _flat(parts: Sequence[BoardBreakdowns]) -> list[dict[str, Any]]:
     """One row a record, bin and fold; fold null: all folds."""
     return [
         csv_text.of_board(of_board.board)

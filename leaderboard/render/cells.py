@@ -1,7 +1,7 @@
-"""What a printed table says, before any format: heads, cells, and the sentences that belong beneath.
+"""Tables before any format: heads, cells, and the notes below them.
 
-Markdown and LaTeX differ in columns and in escaping, never in what is said of ranks, intervals and marks. All texts
-here are as records have them: a renderer escapes every one.
+Markdown and LaTeX differ in columns and escaping, never in ranks, intervals and marks. Texts are as records have them:
+renderers escape every one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_COLUMNS = 10
 """Of a table in a paper."""
 
 NONE = "–"
-"""What stands where there is no number."""
+"""A missing number."""
 
 DAGGER = "the best, and every row not separable from the best at 95 %, uncorrected for the number of rows."
 RANKS = (
@@ -52,7 +52,7 @@ SHORT = dict(zip(SEEN, ("test images", "masks", "boxes", "labels", "image-text")
 
 
 class Cell(NamedTuple):
-    """``below``: in small print beneath, an interval mostly; ``dagger``: whether ``DAGGER`` is said of it."""
+    """``below``: small print, mostly an interval; ``dagger``: whether ``DAGGER`` holds for the row."""
 
     text: str
     below: str = ""
@@ -61,12 +61,12 @@ class Cell(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A table. ``words``: of each column, whether it holds text, not numbers; ``rule``: rows above a rule, if any."""
+class Table:
+    """A table. ``is_text``: of each column, whether it holds text, not numbers; ``rule``: rows above a rule, if any."""
 
     title: str
     heads: tuple[str, ...]
-    words: tuple[bool, ...]
+    is_text: tuple[bool, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...]
     rule: int = 0
@@ -76,41 +76,41 @@ Column = tuple[str, bool, list[Cell]]
 """Head, whether it holds text, and its cells."""
 
 
-def shown(title: str, columns: Sequence[Column], notes: Sequence[str], rule: int = 0) -> Shown:
+def table_of(title: str, columns: Sequence[Column], notes: Sequence[str], rule: int = 0) -> Table:
     """The table of ``columns``."""
-    return Shown(
+    return Table(
         title=title,
         heads=tuple(head for head, _, _ in columns),
-        words=tuple(words for _, words, _ in columns),
+        is_text=tuple(is_text for _, is_text, _ in columns),
         rows=tuple(zip(*(cells for _, _, cells in columns), strict=True)),
         notes=tuple(notes),
         rule=rule,
     )
 
 
-def board_shown(board: Board) -> Shown:
-    """A board with all that a person chooses by."""
+def board_table(board: Board) -> Table:
+    """A board with everything that a person chooses a model by."""
     columns = [*_who(board), *_scores(board), *_others(board), *_choices(board)]
     if any(row.marks for row in board.rows):
         columns.append(("marks", True, [Cell("; ".join(row.marks)) for row in board.rows]))
     notes = [*board_notes(board), *score_notes(board), *_training_notes(board)]
-    return shown(board.title, columns, notes, rule=len(board.ranked))
+    return table_of(board.title, columns, notes, rule=len(board.ranked))
 
 
-def paper_shown(board: Board) -> list[Shown]:
-    """A board as a paper prints it: marks beneath names; scores beside the mIoU in a table of their own if many."""
-    rank, (head, words, names) = _who(board)
+def paper_tables(board: Board) -> list[Table]:
+    """A board for a paper: marks below names; scores other than the mIoU in a second table if they are many."""
+    rank, (head, is_text, names) = _who(board)
     marked = [
         cell._replace(below="; ".join(filter(None, (cell.below, *row.marks))))
         for cell, row in zip(names, board.rows, strict=True)
     ]
-    first, others = [rank, (head, words, marked), *_scores(board)], _others(board)
+    first, others = [rank, (head, is_text, marked), *_scores(board)], _others(board)
     title, notes, rule = board.title, board_notes(board), len(board.ranked)
     if len(first) + len(others) < MOST_COLUMNS:
-        return [shown(title, [*first, *others, _trained(board)], [*notes, *score_notes(board)], rule)]
+        return [table_of(title, [*first, *others, _trained(board)], [*notes, *score_notes(board)], rule)]
     return [
-        shown(title, [*first, _trained(board)], notes, rule),
-        shown(f"{title} · other scores", [(head, words, marked), *others], score_notes(board), rule),
+        table_of(title, [*first, _trained(board)], notes, rule),
+        table_of(f"{title} · other scores", [(head, is_text, marked), *others], score_notes(board), rule),
     ]
 
 
@@ -166,8 +166,8 @@ def _choices(board: Board) -> list[Column]:
 
 def _parameters(board: Board) -> Column:
     models = [row.record.model for row in board.rows]
-    said = [f"{parameters_text(m.trained_parameters)} / {parameters_text(m.total_parameters)}" for m in models]
-    return "trained / all parameters", False, [Cell(text) for text in said]
+    texts = [f"{parameters_text(m.trained_parameters)} / {parameters_text(m.total_parameters)}" for m in models]
+    return "trained / all parameters", False, list(map(Cell, texts))
 
 
 def _rank(row: Row) -> Cell:
@@ -206,19 +206,21 @@ def score_cell(score: Score) -> Cell:
 
 
 def seen_text(row: Row) -> str:
-    """What the model has seen, in few words.
+    """What the model has seen, in few is_text.
 
     ``unknown: test images; no: masks, boxes, labels, image-text``, or one word where it holds for all.
     """
-    said = {name: seen(row.record, name) for name in SEEN}
-    if len(set(said.values())) == 1:
-        return next(iter(said.values()))
-    groups = ((answer, [SHORT[name] for name in SEEN if said[name] == answer]) for answer in ("yes", "unknown", "no"))
+    answers = {name: seen(row.record, name) for name in SEEN}
+    if len(set(answers.values())) == 1:
+        return next(iter(answers.values()))
+    groups = (
+        (answer, [SHORT[name] for name in SEEN if answers[name] == answer]) for answer in ("yes", "unknown", "no")
+    )
     return "; ".join(f"{answer}: {', '.join(names)}" for answer, names in groups if names)
 
 
 def board_notes(board: Board) -> list[str]:
-    """What a reader of this board has to know."""
+    """The notes that a reader of this board needs."""
     first = board.rows[0].record
     notes = [f"No main board ({'; '.join(board.off)}): {_why_off(board)}."] if board.off else []
     if board.protocol.rule_only:
@@ -230,7 +232,7 @@ def board_notes(board: Board) -> list[str]:
         )
     if any(row.marks for row in board.rows):
         notes.append(NOT_RANKED)
-    left_out = [f"{key} (fold {fold})" for fold, said in first.folds.items() for key in said.left_out]
+    left_out = [f"{key} (fold {fold})" for fold, run in first.folds.items() for key in run.left_out]
     if left_out:
         notes.append(f"Classes with no sample, left out of the mean: {', '.join(left_out)}.")
     return [*notes, *benchmark_lines(first), *(line for row in board.rows for line in row.remarks)]
@@ -268,6 +270,6 @@ def _why_off(board: Board) -> str:
     return f"{'; '.join(why)}; its scores are not comparable with those of the whole benchmark and its protocol"
 
 
-def has_daggers(tables: Sequence[Shown]) -> bool:
+def has_daggers(tables: Sequence[Table]) -> bool:
     """Whether any cell has a dagger, so that it has to be explained."""
     return any(cell.dagger for table in tables for row in table.rows for cell in row)

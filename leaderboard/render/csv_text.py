@@ -1,8 +1,8 @@
 """CSV (RFC 4180): unrounded fractions, one row a model over all boards, for pandas and for a spreadsheet.
 
 A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for a formula; such text of a record gets
-a ``'`` in front (OWASP, "CSV Injection"). ``pandas.read_csv`` reads the same floats back (pandas 2 does where it is
-told ``float_precision="round_trip"``).
+a ``'`` in front (OWASP, "CSV Injection"). ``pandas.read_csv`` reads the same floats back (pandas 2 with
+``float_precision="round_trip"``).
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def cell(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
-    said = visible(value)
-    return f"'{said}" if said.lstrip()[:1] in tuple(_FORMULAS) else said
+    text = visible(value)
+    return f"'{text}" if text.lstrip()[:1] in tuple(_FORMULAS) else text
 
 
 def of_board(board: Board) -> dict[str, Any]:

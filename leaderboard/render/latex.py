@@ -13,8 +13,8 @@ from textwrap import wrap
 
 from leaderboard.boards import Board
 from leaderboard.published import PublishedRow
-from leaderboard.render.cells import DAGGER, INTERVALS, MOST_COLUMNS, RANKS, Cell, Shown, has_daggers, paper_shown
-from leaderboard.render.published import published_shown
+from leaderboard.render.cells import DAGGER, INTERVALS, MOST_COLUMNS, RANKS, Cell, Table, has_daggers, paper_tables
+from leaderboard.render.published import published_tables
 from leaderboard.text import visible
 
 _EN_DASH = r"\textendash{}"
@@ -92,8 +92,8 @@ def escape(text: object) -> str:
     >>> print(escape("50% of é_x"), escape("中"))
     50\\% of {\\'e}\\_\\allowbreak{}x \\textless{}U+4E2D\\textgreater{}
     """
-    said = "".join(_set(character) for character in unicodedata.normalize("NFC", visible(text)))
-    return re.sub(r"([-,'])(?=\1)", r"\1{}", said).replace(_EN_DASH, "--")  # no ligatures of theirs
+    latex = "".join(_set(character) for character in unicodedata.normalize("NFC", visible(text)))
+    return re.sub(r"([-,'])(?=\1)", r"\1{}", latex).replace(_EN_DASH, "--")  # no ligatures of theirs
 
 
 def _set(character: str) -> str:
@@ -115,22 +115,22 @@ def _accented(base: str, mark: str) -> str:
 def latex(boards: Sequence[Board], published: Sequence[PublishedRow] = ()) -> str:
     """One table environment a board, main boards first; then published rows."""
     ordered = [*(board for board in boards if not board.off), *(board for board in boards if board.off)]
-    tables = [table for board in ordered for table in paper_shown(board)]
-    said = [_table(table, _explained(table)) for table in tables]
-    said += [_table(table, []) for table in published_shown(published, everything=False)]
-    return "\n".join([_HEAD, *said])
+    tables = [table for board in ordered for table in paper_tables(board)]
+    texts = [_table(table, _explained(table)) for table in tables]
+    texts += [_table(table, []) for table in published_tables(published, everything=False)]
+    return "\n".join([_HEAD, *texts])
 
 
-def tables_text(tables: Sequence[Shown]) -> str:
+def tables_text(tables: Sequence[Table]) -> str:
     """Other tables, each with its own notes."""
     return "\n".join([_HEAD, *(_table(table, []) for table in tables)])
 
 
-def _explained(table: Shown) -> list[str]:
+def _explained(table: Table) -> list[str]:
     return [INTERVALS, f"† {DAGGER} {RANKS}"] if has_daggers([table]) else [INTERVALS]
 
 
-def _table(table: Shown, notes: Sequence[str]) -> str:
+def _table(table: Table, notes: Sequence[str]) -> str:
     wide = len(table.heads) >= MOST_COLUMNS - 1
     layout = [_layout(table, column, wide) for column in range(len(table.heads))]
     body = [_line(row, layout) for row in table.rows]
@@ -160,9 +160,9 @@ def _table(table: Shown, notes: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _layout(table: Shown, column: int, wide: bool) -> str:
-    """Numbers are centred; words stand at the left, in lines of a fixed width where they are long."""
-    if not table.words[column]:
+def _layout(table: Table, column: int, wide: bool) -> str:
+    """Numbers are centred; text is aligned left, in lines of a fixed width where it is long."""
+    if not table.is_text[column]:
         return "c"
     cells = [row[column] for row in table.rows]
     longest = max((max(len(visible(c.text)), len(visible(c.below)) * 3 // 4) for c in cells), default=0)
@@ -186,19 +186,19 @@ def _line(row: Sequence[Cell], layout: Sequence[str]) -> str:
 
 
 def _text(cell: Cell, column: str) -> str:
-    """A cell and what stands beneath it; a dagger takes no room, so that numbers stay beneath each other."""
+    """A cell and its small print; a dagger takes no room, so that numbers stay aligned."""
     dagger = r"\rlap{$^{\dagger}$}" if cell.dagger else ""
     if column.startswith("p"):
         below = rf"\newline{{\tiny {_breakable(cell.below)}}}" if cell.below else ""
         return rf"\raggedright\let\\\tabularnewline {_breakable(cell.text)}{dagger}{below}"
-    said = escape(cell.text) + dagger
+    text = escape(cell.text) + dagger
     if not cell.below:
-        return said
+        return text
     side = "" if column == "c" else f"[{column}]"
-    return rf"\fsbenchcell{side}{{{said}}}{{{escape(cell.below)}}}"
+    return rf"\fsbenchcell{side}{{{text}}}{{{escape(cell.below)}}}"
 
 
 def _breakable(text: str) -> str:
-    """Text that can be broken over lines, within long words too."""
+    """Text that can be broken over lines, also within long words."""
     parts = re.split(rf"(?<=[^\s-]{{{SHORT_WORDS}}})(?=[^\s-]{{5}})", visible(text))
     return r"\allowbreak{}".join(map(escape, parts))

@@ -15,15 +15,15 @@ from leaderboard.render.cells import (
     RANKS,
     SEEN_MEANS,
     Cell,
-    Shown,
-    board_shown,
+    Table,
+    board_table,
     has_daggers,
 )
-from leaderboard.render.published import published_shown
+from leaderboard.render.published import published_tables
 from leaderboard.text import visible, web_link
 
 _BREAK = "<!-- -->"
-"""Shown as nothing; it parts what GitHub would make a mention, an issue, or a link of."""
+"""Shown as nothing; it splits what GitHub would turn into a mention, an issue, or a link."""
 
 
 def escape(text: object) -> str:
@@ -32,43 +32,43 @@ def escape(text: object) -> str:
     >>> escape("a|b <b>*x*</b>")
     'a&#124;b &lt;b&gt;\\\\*x\\\\*&lt;/b&gt;'
     """
-    said = escape_html(visible(text), quote=False)
-    said = re.sub(r"[|\\`$~]", lambda found: f"&#{ord(found[0])};", said)
-    said = re.sub(r"([*_\[\]!])", r"\\\1", said)
-    return re.sub(r"(@|(?<!&)#|:(?=//)|www(?=\.))", rf"\1{_BREAK}", said, flags=re.IGNORECASE)
+    escaped = escape_html(visible(text), quote=False)
+    escaped = re.sub(r"[|\\`$~]", lambda found: f"&#{ord(found[0])};", escaped)
+    escaped = re.sub(r"([*_\[\]!])", r"\\\1", escaped)
+    return re.sub(r"(@|(?<!&)#|:(?=//)|www(?=\.))", rf"\1{_BREAK}", escaped, flags=re.IGNORECASE)
 
 
 def markdown(boards: Sequence[Board], published: Sequence[PublishedRow] = ()) -> str:
-    """Main boards, then the others, then published rows; what intervals cover is said once."""
-    main = [board_shown(board) for board in boards if not board.off]
-    off = [board_shown(board) for board in boards if board.off]
+    """Main boards, then the others, then published rows; the meaning of intervals comes once, at the end."""
+    main = [board_table(board) for board in boards if not board.off]
+    off = [board_table(board) for board in boards if board.off]
     parts = [tables_text(main)] if main else []
     if off:
         parts += ["## Not on a main board\n", tables_text(off)]
     parts += ["## How to read this\n", _lines(_general([*main, *off]))]
     if published:
-        parts += ["## Published results\n", tables_text(published_shown(published, everything=True))]
+        parts += ["## Published results\n", tables_text(published_tables(published, everything=True))]
     return "\n".join(parts)
 
 
-def tables_text(tables: Sequence[Shown]) -> str:
+def tables_text(tables: Sequence[Table]) -> str:
     """Tables with their captions and notes."""
     return "\n".join(_table(table) for table in tables)
 
 
-def _general(tables: Sequence[Shown]) -> list[str]:
+def _general(tables: Sequence[Table]) -> list[str]:
     notes = [escape(INTERVALS)]
     if has_daggers(tables):
         notes.append(f"† {escape(DAGGER)} {escape(RANKS)}")
     return [*notes, escape(SEEN_MEANS), escape(EVIDENCE_MEANS)]
 
 
-def _table(table: Shown) -> str:
+def _table(table: Table) -> str:
     lines = [
         f"### {escape(table.title)}",
         "",
         _row([escape(head.replace("\n", " ")) for head in table.heads]),
-        _row([":--" if words else "--:" for words in table.words]),
+        _row([":--" if is_text else "--:" for is_text in table.is_text]),
         *(_row([_cell(cell, head) for cell, head in zip(row, table.heads, strict=True)]) for row in table.rows),
         "",
     ]
@@ -80,13 +80,13 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _cell(cell: Cell, head: str) -> str:
-    said = escape(cell.text) + ("†" if cell.dagger else "")
+    text = escape(cell.text) + ("†" if cell.dagger else "")
     link = web_link(cell.url)
     if link is not None:
-        said = f"[{said}](<{escape_html(link)}>)"
+        text = f"[{text}](<{escape_html(link)}>)"
     if not cell.below:
-        return said
-    return f"{said} ({escape(cell.below)})" if head == "rank" else f"{said}<br><sub>{escape(cell.below)}</sub>"
+        return text
+    return f"{text} ({escape(cell.below)})" if head == "rank" else f"{text}<br><sub>{escape(cell.below)}</sub>"
 
 
 def _lines(notes: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """The front matter of a Hugging Face model card: a model's scores as ``model-index``, written by huggingface_hub.
 
 Form: https://github.com/huggingface/hub-docs/blob/main/modelcard.md. Scores are fractions, as the hub's metrics are.
-The hub sets ``verified`` itself, so it never stands here.
+The hub sets ``verified`` itself, so it is never written here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TASKS = {
 
 
 def model_index(rows: Sequence[tuple[Board, Row]]) -> str:
-    """One result a board, for one model; ``rows``: where it stands, at least one."""
+    """One result a board, for one model; ``rows``: its boards and rows, at least one."""
     from huggingface_hub import ModelCardData
 
     model = rows[0][1].record.model
@@ -55,7 +55,7 @@ def _results(board: Board, row: Row) -> list[EvalResult]:
     record = row.record
     link = web_link(record.model.url)
     asked = f"{board.protocol_title}, {board.shots}-shot"
-    reasons = [f"({visible(reason)})" for reason in (*board.off, *row.marks) if reason != PARTIAL]  # said by the title
+    reasons = [f"({visible(reason)})" for reason in (*board.off, *row.marks) if reason != PARTIAL]  # in the title
     name = " ".join([f"{board.benchmark.title}, {asked}", *reasons])
     scores = {f"mIoU, fold {fold}": ("mean_iou", score) for fold, score in row.folds.items() if len(board.folds) > 1}
     scores |= {"mIoU": ("mean_iou", row.miou), "FB-IoU": ("fb_iou", row.fb_iou)}
@@ -75,7 +75,7 @@ def _results(board: Board, row: Row) -> list[EvalResult]:
             metric_type=kind,
             metric_name=metric,
             metric_value=score.score,
-            metric_args=_said_of(score),
+            metric_args=_metric_args(score),
             source_name=visible(record.model.name) if link else None,
             source_url=link,
         )
@@ -98,7 +98,7 @@ def _asked(board: Board, row: Row) -> dict[str, Any]:
     return asked
 
 
-def _said_of(score: Score) -> dict[str, Any] | None:
+def _metric_args(score: Score) -> dict[str, Any] | None:
     if score.deviation is not None:
         return {"std_over_runs": score.deviation}
     return None if score.ci95 is None else {"ci95": list(score.ci95), "interval": INTERVAL}

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from leaderboard.boards import known_lists
 from leaderboard.published import PublishedRow, by_protocol, folds_of
-from leaderboard.render.cells import NONE, Cell, Column, Shown, shown
+from leaderboard.render.cells import NONE, Cell, Column, Table, table_of
 
 APART = (
     "Published: as their sources print them, in %, with no interval. They are not ranked against measured rows: "
@@ -15,7 +15,7 @@ APART = (
 )
 
 
-def published_shown(rows: Sequence[PublishedRow], *, everything: bool) -> list[Shown]:
+def published_tables(rows: Sequence[PublishedRow], *, everything: bool) -> list[Table]:
     """The tables, in the order of ``rows``; ``everything``: sources and notes as columns, else as numbered notes."""
     return [_table(group, everything) for group in by_protocol(rows)]
 
@@ -26,7 +26,7 @@ def benchmark_title(name: str) -> str:
     return name if lists is None else lists.title
 
 
-def _table(rows: Sequence[PublishedRow], everything: bool) -> Shown:
+def _table(rows: Sequence[PublishedRow], everything: bool) -> Table:
     first = rows[0]
     columns: list[Column] = [
         ("model", True, [Cell(row.model) for row in rows]),
@@ -43,12 +43,12 @@ def _table(rows: Sequence[PublishedRow], everything: bool) -> Shown:
             ("note", True, [Cell(row.note) for row in rows]),
         ]
     else:
-        said = [f"{row.source}{'; ' if row.note else ''}{row.note}" for row in rows]
-        numbers = {text: number for number, text in enumerate(dict.fromkeys(said), 1)}
-        columns.append(("source", True, [Cell(f"[{numbers[text]}]") for text in said]))
+        texts = [f"{row.source}{'; ' if row.note else ''}{row.note}" for row in rows]
+        numbers = {text: number for number, text in enumerate(dict.fromkeys(texts), 1)}
+        columns.append(("source", True, [Cell(f"[{numbers[text]}]") for text in texts]))
         notes.append("Sources: " + " ".join(f"[{number}] {text}." for text, number in numbers.items()))
     title = f"{benchmark_title(first.benchmark)} · published · {first.protocol_title} · {first.shots}-shot"
-    return shown(title, columns, notes)
+    return table_of(title, columns, notes)
 
 
 def _score(value: float | None) -> Cell:

@@ -1,1 +1,1 @@
-"""The static site: pages of one idea each, made of boards by templates, with no network and no framework."""
+"""The static site: pages made from boards by templates, without network or framework."""

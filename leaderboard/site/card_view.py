@@ -1,4 +1,4 @@
-"""A model's card for its page: every field (unknown where nothing is said), and the training of each fold."""
+"""A model's card for its page: every field, unknown where empty, and the training of each fold."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def _cell(a: Row, b: Row) -> tuple[str, str, bool]:
 
 
 def points(difference: float) -> str:
-    """A difference of fractions in points, as the script beside the page writes it too.
+    """A difference of fractions in points, as the page's script writes it too.
 
     >>> points(0.0123), points(-0.5), points(-0.00001)
     ('+1.23', '−50.00', '0.00')

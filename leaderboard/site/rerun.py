@@ -41,10 +41,10 @@ def rerun(row: Row) -> Rerun:
     """How to make the records of a row again, and how to check its (first) record."""
     first = row.record
     words, remarks = _command(row)
-    said = first.model.spec
-    if said is None:
+    spec = first.model.spec
+    if spec is None:
         remarks.append("The record names no --model: the model was made in Python.")
-    elif words and (said.startswith("predictions:") or "/" in said):
+    elif words and (spec.startswith("predictions:") or "/" in spec):
         remarks.append("Places in it are those of whoever ran it; config8 may differ where yours are others.")
     remarks += [
         f"The benchmark has to be built with masks of the rule {rule.removeprefix(OTHER_MASKS)}."
@@ -56,7 +56,7 @@ def rerun(row: Row) -> Rerun:
         remarks.append(f"Only {of_all} val samples were at hand: the same ones are needed for the same numbers.")
     if first.environment.git_dirty:
         remarks.append("It was run with uncommitted changes to fsbench.")
-    python = None if said is not None else _python(first)
+    python = None if spec is not None else _python(first)
     return Rerun(tuple(words), python, check_command(row.entries[0].place), tuple(remarks))
 
 
@@ -120,5 +120,5 @@ def _python(record: Record) -> str:
         "draw_from": "present" if PRESENT in record.modified else "published",
         "contaminated": record.model.contaminated,
     }
-    said = ", ".join(f"{name}={value!r}" for name, value in values.items())
-    return f"fsbench.evaluate(model, {record.benchmark.name!r}, {said})"
+    arguments = ", ".join(f"{name}={value!r}" for name, value in values.items())
+    return f"fsbench.evaluate(model, {record.benchmark.name!r}, {arguments})"

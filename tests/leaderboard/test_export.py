@@ -19,7 +19,6 @@ from leaderboard.boards import Board, make_boards
 from leaderboard.breakdowns import read_breakdowns
 from leaderboard.cli import app
 from leaderboard.published import published_for
-from leaderboard.render.cells import DAGGER, INTERVALS
 from leaderboard.render.csv_text import csv_text
 from leaderboard.render.json_text import json_text
 from leaderboard.render.latex import latex
@@ -70,19 +69,6 @@ def test_the_command_writes_the_golden(as_format: str, name: str, exported: Path
     assert export(exported, "-b", "made-up", "--format", as_format, "--out", tmp_path / "out").exit_code == 0
     assert (tmp_path / "out").read_bytes() == golden
     assert export(exported, "-b", "made-up", "--format", as_format).stdout_bytes == golden
-
-
-def test_markdown_keeps_the_marked_off_the_ranking(boards: list[Board]) -> None:
-    text = markdown(boards)
-    main_table, off = text.split("## Not on a main board")
-    rows = [line.split(" | ") for line in main_table.splitlines() if line.startswith("| ")]
-    assert [row[0] for row in rows] == ["| rank", "| --:", "| 1 (1–1)", "| 2 (2–2)", "| –"]
-    assert "contaminated" in rows[-1][-1]
-    assert "made-up \\[partial 7/9\\]" in off
-    assert "made-up \\[partial" not in main_table
-    assert text.count(INTERVALS) == 1
-    assert text.count(f"† {DAGGER}") == 1
-    assert "**" not in text
 
 
 def test_a_dagger_is_on_every_row_that_is_not_separable(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ from leaderboard.site.build import MARKER, build_site, check_target
 from leaderboard.site.cells import axis_of
 from leaderboard.site.pages import Site, benchmark_path
 from tests.leaderboard.built_site import BuiltSite, build, site_of
-from tests.leaderboard.pages_read import VOID, Element, read_page
+from tests.leaderboard.pages_read import Element, everything, read_page
 from tests.leaderboard.sample_records import write
 
 
@@ -145,55 +145,27 @@ def test_scenes_show_every_score_and_alarms_of_mask_prompts_in_brackets(all_boar
     assert "must find something" in found.words
 
 
-class Outline(HTMLParser):
-    """Headings, ids, captions, scripts and inline styles of a page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.headings: list[int] = []
-        self.ids: list[str] = []
-        self.scripts: list[str | None] = []
-        self.bad: list[str] = []
-        self.policy = ""
-        self.lang: str | None = None
-        self.tables = self.captions = 0
-        self.open: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        self.headings += [int(tag[1])] if re.fullmatch("h[1-6]", tag) else []
-        self.ids += [given["id"] or ""] if "id" in given else []
-        self.scripts += [given.get("src")] if tag == "script" else []
-        self.bad += [f"{tag} {name}" for name in given if name == "style" or name.startswith("on")]
-        self.bad += [tag] if tag in ("style", "iframe", "object", "base") else []
-        self.policy += given.get("content") or "" if "http-equiv" in given else ""
-        self.lang = given.get("lang") if tag == "html" else self.lang
-        self.tables += tag == "table"
-        self.captions += tag == "caption"
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
 def test_every_page_is_well_formed_and_strict_and_its_links_lead_somewhere(all_boards: BuiltSite) -> None:
     pages = {path: path.read_text(encoding="utf-8") for path in all_boards.folder.rglob("*.html")}
     for path, text in pages.items():
-        outline = Outline()
-        outline.feed(text)
-        assert outline.lang == "en"
-        assert outline.open == []
-        assert outline.bad == [], path
-        assert all(script and not script.startswith(("http:", "https:", "//")) for script in outline.scripts)
-        assert outline.policy.startswith("default-src 'none'")
-        assert "unsafe" not in outline.policy
-        assert len(outline.ids) == len(set(outline.ids)), path
-        assert outline.headings[0] == 1
-        assert outline.headings.count(1) == 1
-        assert all(after <= before + 1 for before, after in zip(outline.headings, outline.headings[1:], strict=False))
+        elements = everything(read_page(text))
+        attributes = [element.attributes for element in elements]
+        assert next(element.attributes["lang"] for element in elements if element.name == "html") == "en"
+        assert not [name for of in attributes for name in of if name == "style" or name.startswith("on")], path
+        assert not {element.name for element in elements} & {"style", "iframe", "object", "base"}
+        scripts = [element.attributes.get("src") or "" for element in elements if element.name == "script"]
+        assert all(re.fullmatch(r"(\.\./)?static/\w+\.js", script) for script in scripts)
+        (policy,) = [of["content"] or "" for of in attributes if "http-equiv" in of]
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
+        ids = [of["id"] for of in attributes if "id" in of]
+        assert len(ids) == len(set(ids)), path
+        levels = [int(element.name[1]) for element in elements if re.fullmatch("h[1-6]", element.name)]
+        assert (levels[0], levels.count(1)) == (1, 1)
+        assert all(after <= before + 1 for before, after in pairwise(levels))
         if path.parent.name == "benchmark":
-            assert outline.tables == outline.captions > 0
+            names = [element.name for element in elements]
+            assert names.count("table") == names.count("caption") > 0
         if path.parent.name != "model" and path.name != "compare.html":
             for table in read_page(text).find("table"):
                 heads, *rows = table.find("tr")
@@ -211,33 +183,6 @@ def test_every_page_is_well_formed_and_strict_and_its_links_lead_somewhere(all_b
 def test_two_builds_are_equal_byte_for_byte(all_boards: BuiltSite, tmp_path: Path) -> None:
     build_site(site_of(all_boards.site.results.folder, with_published=True), tmp_path / "again")
     assert files(tmp_path / "again") == files(all_boards.folder)
-
-
-def luminance(colour: str) -> float:
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(a: str, b: str) -> float:
-    """WCAG 2.2, contrast ratio."""
-    high, low = sorted((luminance(a), luminance(b)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
-
-
-def test_colours_have_the_contrast_of_wcag_aa_in_both_schemes(all_boards: BuiltSite) -> None:
-    sheet = (all_boards.folder / "static" / "style.css").read_text(encoding="utf-8")
-    colours = dict(re.findall(r"--([\w-]+): light-dark\((#\w{6}, #\w{6})\)", sheet))
-    pairs = {name: value.split(", ") for name, value in colours.items()}
-    assert contrast("#ffffff", "#000000") == pytest.approx(21)
-    for scheme in (0, 1):
-        of = {name: value[scheme] for name, value in pairs.items()}
-        for ground in ("ground", "paper", "hover"):
-            for text in ("ink", "soft", "accent", "warn", "bad", "second"):
-                assert contrast(of[text], of[ground]) >= 4.5, (scheme, text, ground)
-            assert contrast(of["edge"], of[ground]) >= 3, (scheme, ground)
-        assert contrast(of["warn"], of["warn-ground"]) >= 4.5
-        assert contrast(of["accent"], of["accent-ground"]) >= 4.5
 
 
 def test_an_axis_holds_every_interval_on_round_ticks() -> None:
