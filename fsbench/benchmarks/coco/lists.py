@@ -65,12 +65,6 @@ def val(fold: str) -> tuple[Pair, ...]:
     return pairs_of("val", range(int(known("COCO-20i", "fold", fold, FOLDS)), len(CLASSES), len(FOLDS)))
 
 
-@cache
-def train(fold: str) -> tuple[Pair, ...]:
-    """The train list of the fold's own classes, in the same order; training on a fold reads the other three."""
-    return pairs_of("train", range(int(known("COCO-20i", "fold", fold, FOLDS)), len(CLASSES), len(FOLDS)))
-
-
 def pairs_of(split: Split, class_ids: Iterable[int]) -> tuple[Pair, ...]:
     """The pairs of any classes: classes ascending and each once, published order within.
 

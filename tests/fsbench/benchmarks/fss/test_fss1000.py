@@ -13,7 +13,7 @@ from PIL import Image
 import fsbench
 from fsbench.benchmarks.fss import fss1000
 from fsbench.benchmarks.fss.class_folders import sample_ids
-from fsbench.benchmarks.fss.lists import all_keys, published_text
+from fsbench.benchmarks.fss.lists import all_keys
 from fsbench.benchmarks.verification import verify_benchmark
 from fsbench.episodes.draws import draw
 from fsbench.episodes.protocols import PROTOCOLS
@@ -50,27 +50,19 @@ def test_lists_are_known_with_no_data() -> None:
     lists = published_lists("fss-1000")
     assert lists is not None
     assert (lists.name, lists.title, lists.folds) == ("fss-1000", "FSS-1000", {"test": tuple(range(760, 1000))})
-    assert {name: len(pairs) for name, pairs in lists.lists().items()} == {
-        "val-foldtest": 2400,
-        "train-foldtest-train": 5200,
-        "train-foldtest-val": 2400,
-    }
+    assert [len(pairs) for pairs in lists.lists().values()] == [2400, 5200, 2400]
+    assert list(lists.lists()) == ["val-foldtest", "train-foldtest-train", "train-foldtest-val"]
     assert [c.key for c in lists.classes] == list(all_keys())
     assert lists.classes[760].name == "abe's flyingfish"
     assert lists.val["test"][:11] == (*((f"abe's_flyingfish/{n}", 760) for n in range(1, 11)), ("accordion/1", 761))
     assert lists.training("test", "train")[0] == ("ac_wall/1", 0)
     assert lists.training("test", "val")[-1] == ("yonex_icon/10", 759)
-    assert {c.key for c in lists.classes[760:]} == set(published_text("test").split())
 
 
-def test_verify_finds_altered_lists_and_masks(own: Path, built: Benchmark, tmp_path: Path) -> None:
+def test_verify_finds_altered_lists(built: Benchmark) -> None:
     classes = tuple(replace(c, name=c.name.replace("assault rifle", "gun")) for c in built.lists.classes)
     altered = replace(built, lists=replace(built.lists, classes=classes))
     assert next(fss1000.verify(altered)).said == "its classes or lists are not those of FSS-1000"
-    small = fss1000.build(own, tmp_path / "out", tmp_path / "classes.txt")
-    Image.new("L", (224, 224), 255).save(own / "bus" / "5.png")
-    failed = {check.name for check in verify_benchmark(small, 2) if not check.passed}
-    assert failed == {"sources", "masks", "areas"}
 
 
 def test_the_folder_around_the_class_folders_is_taken_too(raw: Path, built: Benchmark, tmp_path: Path) -> None:
@@ -116,11 +108,7 @@ def test_own_classes_have_a_name_and_a_title_of_their_own(own: Path, tmp_path: P
     benchmark = fss1000.build(own, tmp_path / "out", tmp_path / "classes.txt", workers=2)
     assert (benchmark.lists.name, benchmark.builder) == ("fss-1000-classes", "fss-1000")
     assert benchmark.title == "FSS-1000 layout [3 own classes]"
-    assert [(c.id, c.key, c.name) for c in benchmark.lists.classes] == [
-        (0, "bus", "bus"),
-        (1, "sea_lion", "sea lion"),
-        (2, "Äpfel", "Äpfel"),
-    ]
+    assert [(c.id, c.name) for c in benchmark.lists.classes] == [(0, "bus"), (1, "sea lion"), (2, "Äpfel")]
     assert benchmark.counts == {"val_present": 30, "val_total": 30}
     assert benchmark.lists.lists() == {
         "val-foldtest": tuple((s, c) for c, key in enumerate(("bus", "sea_lion", "Äpfel")) for s in sample_ids(key))
