@@ -9,7 +9,7 @@ as the stray ``.jpeg`` ones of FSS-1000, are ignored.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from fsbench.benchmarks.reading import ReadSample, ReadSamples, read_each
 from fsbench.benchmarks.verification import Check, check
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark, Sample
-from fsbench.index.fold_lists import check_sample_id
+from fsbench.index.fold_lists import Pair, check_sample_id
 from fsbench.io.images import read_file, read_grey, read_photograph
 from fsbench.io.resize import resize_nearest
 
@@ -44,10 +44,14 @@ def sample_ids(class_key: str) -> list[str]:
     return [check_sample_id(f"{class_key}/{n}") for n in range(1, PER_CLASS + 1)]
 
 
+def class_pairs(classes: Sequence[str], ids: Iterable[int]) -> tuple[Pair, ...]:
+    """The pairs of all samples of the classes ``ids``; class id: place in ``classes``."""
+    return tuple((sample, class_id) for class_id in ids for sample in sample_ids(classes[class_id]))
+
+
 def read_class_folders(root: Path, classes: Sequence[str], workers: int | None = None) -> ReadSamples:
     """Index the tree of ``classes`` (class id: place in ``classes``); raises FsbenchError listing what is wrong."""
-    wanted = [Wanted(sample, class_id) for class_id, key in enumerate(classes) for sample in sample_ids(key)]
-    tree = read_samples(root, wanted, workers)
+    tree = read_samples(root, [Wanted(*pair) for pair in class_pairs(classes, range(len(classes)))], workers)
     tree.check(root, "mend the files, or give --root the folder that holds the class folders")
     return tree
 

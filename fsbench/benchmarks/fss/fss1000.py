@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from fsbench.benchmarks.flags import Out, Partial, Workers
-from fsbench.benchmarks.fss.class_folders import PER_CLASS, Wanted, read_samples, sample_ids, verify_class_folders
+from fsbench.benchmarks.fss.class_folders import PER_CLASS, Wanted, class_pairs, read_samples, verify_class_folders
 from fsbench.benchmarks.fss.lists import PUBLISHED_SHA256, WITHOUT_MASK, all_keys, class_ids, published_text
 from fsbench.benchmarks.fss.names import plain_name
 from fsbench.benchmarks.name_files import check_folder_name, read_names
@@ -63,10 +63,7 @@ def _lists(
     tested: tuple[int, ...],
     train: Mapping[str, tuple[int, ...]],
 ) -> FoldLists:
-    pairs = {
-        ids: tuple((sample, class_id) for class_id in ids for sample in sample_ids(keys[class_id]))
-        for ids in (tested, *train.values())
-    }
+    val = class_pairs(keys, tested)
     return FoldLists(
         name=name,
         title=title,
@@ -74,9 +71,9 @@ def _lists(
         mask_rule="grey-128",
         classes=tuple(ClassName(class_id, key, plain_name(key)) for class_id, key in enumerate(keys)),
         folds={FOLD: tested},
-        val={FOLD: pairs[tested]},
-        train={variant: {FOLD: pairs[ids]} for variant, ids in train.items()},
-        without_mask=tuple(sample for sample, _ in pairs[tested] if sample in WITHOUT_MASK),
+        val={FOLD: val},
+        train={variant: {FOLD: class_pairs(keys, ids)} for variant, ids in train.items()},
+        without_mask=tuple(sample for sample, _ in val if sample in WITHOUT_MASK),
     )
 
 

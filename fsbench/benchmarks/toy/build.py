@@ -12,12 +12,13 @@ from typing import Annotated
 
 import typer
 
-from fsbench.benchmarks.fss.class_folders import read_class_folders, sample_ids, verify_class_folders
-from fsbench.benchmarks.toy.classes import FOLDS
+from fsbench.benchmarks.flags import Out
+from fsbench.benchmarks.fss.class_folders import class_pairs, read_class_folders, sample_ids, verify_class_folders
+from fsbench.benchmarks.toy.classes import CLASS_NAMES, FOLDS
 from fsbench.benchmarks.toy.draw import write_sample
 from fsbench.home import home
 from fsbench.index.benchmark import Benchmark, write_benchmark
-from fsbench.index.fold_lists import ClassName, FoldLists, Pair
+from fsbench.index.fold_lists import ClassName, FoldLists
 from fsbench.io.files import remove_temporary_files
 from fsbench.io.locks import building
 from fsbench.parallel import in_threads
@@ -30,19 +31,14 @@ verify = verify_class_folders
 @cache
 def published_lists() -> FoldLists:
     """Classes, folds and lists, known with no data: a fold's val and train list are all samples of its classes."""
-    keys = sorted((key for of_fold in FOLDS.values() for key in of_fold), key=str.encode)
-    number = {key: class_id for class_id, key in enumerate(keys)}
-    folds = {fold: tuple(sorted(number[key] for key in of_fold)) for fold, of_fold in FOLDS.items()}
-    pairs: dict[str, tuple[Pair, ...]] = {
-        fold: tuple((sample, class_id) for class_id in ids for sample in sample_ids(keys[class_id]))
-        for fold, ids in folds.items()
-    }
+    folds = {fold: tuple(sorted(map(CLASS_NAMES.index, names))) for fold, names in FOLDS.items()}
+    pairs = {fold: class_pairs(CLASS_NAMES, ids) for fold, ids in folds.items()}
     return FoldLists(
         name="toy",
         title="toy",
         partition="toy-v1",
         mask_rule="grey-128",
-        classes=tuple(ClassName(class_id, key, key.replace("_", " ")) for class_id, key in enumerate(keys)),
+        classes=tuple(ClassName(class_id, key, key.replace("_", " ")) for class_id, key in enumerate(CLASS_NAMES)),
         folds=folds,
         val=pairs,
         train={"all": pairs},
@@ -51,30 +47,28 @@ def published_lists() -> FoldLists:
 
 def build(
     root: Annotated[Path | None, typer.Option(help="Where to draw the pictures. Default: raw/ in the output.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The benchmark folder. Default: toy under FSBENCH_HOME.")] = None,
+    out: Out = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that draw.")] = None,
 ) -> Benchmark:
     """Draw the embedded benchmark and index it: 48 classes x 10 samples, four folds.
 
     Raises FsbenchError where a folder cannot be written to.
     """
-    lists = published_lists()
     out = home() / "toy" if out is None else out
     with building(out), building(out / "raw" if root is None else root) as root:
-        keys = [c.key for c in lists.classes]
-        for key in keys:
+        for key in CLASS_NAMES:
             remove_temporary_files(root / key)
 
         def draw(sample: str) -> None:
             key, n = sample.split("/")
             write_sample(root, key, int(n))
 
-        for _ in in_threads(draw, [sample for key in keys for sample in sample_ids(key)], workers, "drawing"):
+        for _ in in_threads(draw, [sample for key in CLASS_NAMES for sample in sample_ids(key)], workers, "drawing"):
             pass
-        tree = read_class_folders(root, keys, workers)
+        tree = read_class_folders(root, CLASS_NAMES, workers)
         return write_benchmark(
             out,
-            lists=lists,
+            lists=published_lists(),
             roots={"root": root},
             mask_format="grey-128",
             samples=tree.samples,
