@@ -25,11 +25,9 @@ from tests.fsbench.download.download_server import (
     EXPECTED,
     FILES,
     QUICK,
-    How,
     Server,
     archive_of,
     packed,
-    run_and_kill,
     serving,
     source_of,
 )
@@ -141,32 +139,6 @@ def test_a_root_that_is_a_file_or_in_use(server: Server, tmp_path: Path) -> None
     (tmp_path / WORK).mkdir()
     with FileLock(tmp_path / WORK / "lock"), pytest.raises(FsbenchError, match="another run is at work here"):
         run(source_of(server), tmp_path)
-
-
-SCRIPT = """
-import sys
-from pathlib import Path
-from fsbench.download.run import download
-from tests.fsbench.download.download_server import Server, source_of
-download(source_of(Server(sys.argv[1])), Path(sys.argv[2]), say=print)
-"""
-
-
-@pytest.mark.parametrize("moment", [f"{WORK}/first.tgz.part", "one", "two"])
-def test_killed_runs_end_with_the_same_tree(server: Server, tmp_path: Path, moment: str) -> None:
-    server.always = How(pause=0.004)
-    run_and_kill(SCRIPT, server.url, tmp_path, when=(tmp_path / moment).exists)
-    there = tree(tmp_path)
-    for folder in ("one", "two"):
-        whole = {name: data for name, data in EXPECTED.items() if name.startswith(folder)}
-        assert {name: data for name, data in there.items() if name.startswith(folder)} in ({}, whole)
-    half = tmp_path / WORK / "first.tgz.unpacking" / "one" / "half.bin"
-    half.parent.mkdir(parents=True, exist_ok=True)
-    half.write_bytes(b"half")
-    server.always = How()
-    run(source_of(server), tmp_path)
-    assert tree(tmp_path) == EXPECTED
-    assert sorted(path.name for path in (tmp_path / WORK).iterdir()) == ["first.tgz", "lock", "second.zip"]
 
 
 @pytest.mark.parametrize("what", ["voc", "sbd", "coco2014"])
