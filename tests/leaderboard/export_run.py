@@ -1,4 +1,4 @@
-"""The results folder behind the goldens: two models that can be told apart, one that may not be ranked, and a part."""
+"""The results folder behind the goldens: two separable models, one that is not ranked, and a part."""
 
 from __future__ import annotations
 

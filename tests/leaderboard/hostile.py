@@ -1,8 +1,7 @@
-"""Records as an ill-willed stranger would hand them in: ugly ones that must be shown harmlessly, broken ones to refuse.
+"""Hostile records: ugly ones that must be shown harmlessly, and broken ones that must be refused.
 
-``ugly_records`` are whole records, with counts that give their scores, whose every free text tries something.
-``broken_records`` are each wrong in one way that a reader has to find out in one line, without waiting, and without
-taking up much memory.
+``ugly_records`` are complete, with counts that give their scores, but every free text is an attack. Each of
+``broken_records`` has one fault, which readers must report in one line, quickly and with little memory.
 """
 
 from __future__ import annotations

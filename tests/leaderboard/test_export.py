@@ -153,12 +153,14 @@ def test_each_board_is_a_result_of_its_own_in_a_model_card(tmp_path: Path) -> No
     write(tmp_path, "a", 0.6, lambda said: said.update(shots=5), place="five")
     write(tmp_path, "a", 0.7, part, place="part")
     write(tmp_path, "a", 0.8, lambda said: said.update(modified=["draw-from=present"]), place="present")
+    marked = {"contaminated": True}
+    write(tmp_path, "a", 0.9, lambda record: record["model"].update(marked), place="seed", seed=1)
     found = make_boards(read_results(tmp_path).entries)
     (index,) = yaml.safe_load(model_index([(b, b.rows[0]) for b in found]).strip("-\n"))["model-index"]
-    assert len(index["results"]) == 4
+    assert len(index["results"]) == 5
     values = {result["dataset"]["name"]: result["metrics"][2]["value"] for result in index["results"]}
     assert sorted(values.values()) == sorted(board.rows[0].miou.score or 0 for board in found)
-    assert "made-up [partial 7/9], fsbench-v1, 0-shot" in values
+    assert {"made-up [partial 7/9], fsbench-v1, 0-shot", "made-up, fsbench-v1, 0-shot (contaminated)"} <= values.keys()
     assert any("(modified: draw-from=present)" in name for name in values)
 
 

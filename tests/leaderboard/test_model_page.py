@@ -1,4 +1,4 @@
-"""A model's page shows what its records say, all of it, and nothing that a stranger wrote does anything."""
+"""A model's page shows everything in its records, and untrusted text does nothing."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def facts(page: Element) -> dict[str, str]:
 
 
 def test_every_field_of_the_card_is_shown(tmp_path: Path) -> None:
-    told = ("yes", "no", "unknown", "yes", "no", "unknown")
+    answers = ("yes", "no", "unknown", "yes", "no", "unknown")
     training: dict[str, Any] = {name: f"said of {name}" for name in TrainingCard.model_fields}
     yes_or_no = [name for name, kind in TrainingCard.model_fields.items() if "Literal" in str(kind.annotation)]
-    training |= dict(zip(yes_or_no, told, strict=True)) | {"training_classes": ["first class", "second class"]}
+    training |= dict(zip(yes_or_no, answers, strict=True)) | {"training_classes": ["first class", "second class"]}
     card: dict[str, Any] = {
         "description": "what it is",
         "trained_parameters": 1234567,

@@ -11,7 +11,6 @@ import pytest
 from fsbench.episodes.protocols import PROTOCOLS
 from leaderboard.boards import known_lists
 from leaderboard.published import FOLDS, published_for, published_rows
-from leaderboard.render.published import fraction
 from leaderboard.text import visible
 from tests import ROOT
 
@@ -52,6 +51,7 @@ def test_rows_are_sane() -> None:
         assert row.source, row
         assert row.shots in (0, 1, 5), row
         assert row.protocol is None or row.protocol in PROTOCOLS, row
+        assert (row.protocol_title == "not known") == (row.protocol is None), row
         for value in (*row.folds.values(), row.mean, row.fb_iou):
             assert value is None or 1 < value < 100, row
         assert row.mean is not None or None not in row.folds.values(), row
@@ -80,9 +80,3 @@ def test_best_mean_first_by_shots_and_protocol() -> None:
             assert (first.mean or 0) >= (second.mean or 0)
     assert {row.shots for row in published_for("coco-20i", 1)} == {1}
     assert published_for("nothing") == []
-
-
-def test_fractions_are_exact() -> None:
-    assert fraction(68.97) == 0.6897
-    assert fraction(0.07) == 0.0007
-    assert fraction(None) is None

@@ -230,6 +230,9 @@ def test_a_folder_with_anything_else_is_refused_and_left_alone(one: BuiltSite, o
     assert isinstance(refused.exception, FsbenchError)
     assert str(refused.exception).startswith(f"{old}: holds CNAME, which no build wrote: choose another --out")
     assert (old / "CNAME").read_text() == "example.org"
+    (old / MARKER).rename(old / "other")
+    with pytest.raises(FsbenchError, match="which no build wrote"):
+        check_target(old, one.site.results.folder)
     assert sorted(path.name for path in old.parent.iterdir()) == ["site"]
     with pytest.raises(FsbenchError, match="holds the records"):
         check_target(one.folder.parent, one.site.results.folder)
