@@ -17,7 +17,7 @@ from fsbench.parallel import in_threads
 from mosaic4 import croissant, out_folder
 from mosaic4.compose import Mosaics
 from mosaic4.dataset import FORMS, Dataset, Form, libraries, recipe_for, write_json, write_recipe
-from mosaic4.digests import PixelHashes, all_digests, dataset_digest, decoder, sources_digest
+from mosaic4.digests import Digests, PixelHashes, dataset_digest, decoder, sources_digest
 from mosaic4.parquet_shards import write_parquet_shards
 from mosaic4.png_folder import write_png_folder
 from mosaic4.recipe import Recipe
@@ -64,7 +64,7 @@ def build(
                 pixels = write_parquet_shards(out, mosaics, log, workers)
             else:
                 pixels = hash_mosaics(mosaics, workers)
-        digests = all_digests(recipe, hashes, pixels)
+        digests = Digests(recipe.digest, sources_digest(recipe, hashes), digest, pixels.masks, pixels.pixels)
         dataset = Dataset(recipe, hashes, form, digests, decoder(), libraries(), sources.sizes)
         write_recipe(out, dataset)
         write_text(out / croissant.FILE, croissant.croissant_text(out, dataset))

@@ -56,12 +56,6 @@ class PixelHashes:
         return self._pixels.hexdigest()
 
 
-def all_digests(recipe: Recipe, hashes: Hashes, pixels: PixelHashes) -> Digests:
-    """The digests of a dataset; ``pixels`` has seen all of its mosaics."""
-    sources = sources_digest(recipe, hashes)
-    return Digests(recipe.digest, sources, dataset_digest(recipe, sources), pixels.masks, pixels.pixels)
-
-
 def sources_digest(recipe: Recipe, hashes: Hashes) -> str:
     """SHA-256 (hex) of the lines ``sample sha256(jpg) sha256(png)`` in sample order."""
     return sha256_text("".join(f"{sample} {' '.join(hashes[sample])}\n" for sample in recipe.samples))

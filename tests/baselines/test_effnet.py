@@ -89,3 +89,8 @@ def test_the_cache_is_limited_and_changes_no_bit(encoder: Encoder, monkeypatch: 
         assert all(torch.equal(a, b) for a, b in zip(again, maps, strict=True))
         assert len(fresh._kept) == 1
     assert fresh._kept_bytes == sum(m.numel() * 4 for m in again)
+    fresh.to("cpu")
+    assert fresh._kept, "the same device keeps the cache"
+    fresh._device = "another"
+    fresh.to("cpu")
+    assert (len(fresh._kept), fresh._kept_bytes) == (0, 0)

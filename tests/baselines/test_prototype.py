@@ -176,6 +176,7 @@ def test_batch_mates_and_order_change_no_bit(cached: bool, monkeypatch: pytest.M
     if not cached:
         monkeypatch.setattr(effnet, "CACHED_BYTES", 1)
     asked, model = questions(), build()
+    model.to("cpu")
     batch = model.segment(asked)
     backwards = model.segment(asked[::-1])[::-1]
     for number, question in enumerate(asked):

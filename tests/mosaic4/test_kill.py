@@ -20,7 +20,6 @@ from tests.mosaic4.drawn_folders import contents, draw_folders
 LETTERS: dict[Form, str] = {"png": "abcdef", "parquet": "abcdefghijkl"}
 """Form -> a class for each letter: 60 mosaics in 120 files, and 120 in two shards."""
 KILLS = 10
-"""For each of the two forms."""
 IN_A_ROW = 3
 """Kills of one build, which resumes each time, before it may finish."""
 
@@ -34,74 +33,53 @@ build(Path(root), Path(out), recipe_of_classes(keys), form=form, workers=2)
 """
 
 
-@pytest.fixture(scope="module")
-def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve classes of ten samples."""
-    return draw_folders(tmp_path_factory.mktemp("raw"), tuple(LETTERS["parquet"]))
-
-
-def started(raw: Path, out: Path, form: Form) -> subprocess.Popen[bytes]:
-    """A build in a process of its own that has just begun."""
-    command = [sys.executable, "-c", BUILD, str(raw), str(out), form, *LETTERS[form]]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    return process
-
-
-def ended(process: subprocess.Popen[bytes]) -> int:
-    assert process.stdout is not None
-    process.stdout.close()
-    return process.wait()
-
-
-def seen(out: Path) -> dict[str, bytes]:
-    """The files under final names."""
-    there = contents(out) if out.exists() else {}
-    return {name: data for name, data in there.items() if not Path(name).name.startswith(".")}
-
-
-def until_a_file_is_there(out: Path, process: subprocess.Popen[bytes]) -> None:
-    """Wait for one more file under a final name, or the end of the build."""
-    before = names(out)
-    while process.poll() is None and names(out) <= before:
-        time.sleep(0.002)
-
-
 def names(out: Path) -> set[str]:
     """The final names in a folder that is being written."""
-    return {path.name for folder in (out, *out.glob("*/")) if folder.is_dir() for path in folder.glob("[!.]*.*")}
+    return {path.name for path in out.rglob("[!.]*.*")}
+
+
+def visible(out: Path) -> dict[str, bytes]:
+    """The files under final names."""
+    return {name: data for name, data in contents(out).items() if not Path(name).name.startswith(".")}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("form", ["png", "parquet"])
-def test_a_build_killed_at_any_moment_ends_with_the_same_bytes(form: Form, raw: Path, tmp_path: Path) -> None:
-    moments = random.Random(form)
-    process, begun = started(raw, tmp_path / "undisturbed", form), time.monotonic()
-    assert ended(process) == 0
-    seconds = time.monotonic() - begun
-    expected = contents(tmp_path / "undisturbed")
-    kills, builds, left = 0, 0, []
-    while kills < KILLS:
-        out, builds = tmp_path / f"out{builds}", builds + 1
-        assert builds < 10 * KILLS, "builds end before they are killed"
-        for _ in range(IN_A_ROW):
-            process = started(raw, out, form)
-            if kills % 2:
-                until_a_file_is_there(out, process)
-                time.sleep(moments.uniform(0, seconds / 8))
-            else:
-                time.sleep(moments.uniform(0, seconds))
-            process.kill()
-            code = ended(process)
-            there = seen(out)
-            assert all(expected[name] == data for name, data in there.items()), "a partial file"
-            if code == 0:
-                break
-            assert code == -signal.SIGKILL
-            kills += 1
-            left.append(len(there))
-        if code != 0:
-            assert ended(started(raw, out, form)) == 0
-        assert contents(out) == expected
-    assert any(0 < files < len(expected) for files in left), left
+def test_a_build_killed_at_any_moment_ends_with_the_same_bytes(form: Form, tmp_path: Path) -> None:
+    raw = draw_folders(tmp_path / "raw", tuple(LETTERS[form]))
+    moments, undisturbed = random.Random(form), tmp_path / "undisturbed"
+
+    def build(out: Path, seconds: float | None, *, wait: bool = False) -> int:
+        """Exit code of a build that is killed so many seconds after its start, or after its first new file."""
+        before = names(out)
+        with subprocess.Popen(
+            [sys.executable, "-c", BUILD, str(raw), str(out), form, *LETTERS[form]], stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            if seconds is not None:
+                while wait and process.poll() is None and names(out) <= before:
+                    time.sleep(0.002)
+                time.sleep(seconds)
+                process.kill()
+        return process.wait()
+
+    begun = time.monotonic()
+    assert build(undisturbed, None) == 0
+    seconds, expected = time.monotonic() - begun, contents(undisturbed)
+    counts: list[int] = []
+    for number in range(10 * KILLS):
+        out, wait = tmp_path / f"out{number // IN_A_ROW}", bool(len(counts) % 2)
+        code = build(out, moments.uniform(0, seconds / 8 if wait else seconds), wait=wait)
+        assert code in (0, -signal.SIGKILL)
+        files = visible(out)
+        assert all(expected[name] == data for name, data in files.items()), "a partial file"
+        if code:
+            counts.append(len(files))
+        if number % IN_A_ROW == IN_A_ROW - 1:
+            assert build(out, None) == 0
+            assert contents(out) == expected
+        if len(counts) >= KILLS:
+            break
+    assert len(counts) >= KILLS, "builds end before they are killed"
+    assert any(0 < count < len(expected) for count in counts), counts

@@ -19,7 +19,7 @@ from fsbench.results.rescore import rescore
 from fsbench.scoring.scenes import SCORES, fits
 from mosaic4.benchmark import MosaicBenchmark
 from tests.fsbench.engine.saved_predictions import saved_and_handed_in
-from tests.fsbench.sample_models import Bright, Masked
+from tests.fsbench.sample_models import Bright
 
 
 def same(a: Record, b: Record) -> bool:
@@ -92,13 +92,6 @@ def test_comparing_and_merging(results: tuple[Path, Record], mosaic: MosaicBench
     found = compare(folder, folder)
     assert (found.images, found.miou.difference, found.miou.ci95) == (50, 0.0, (0.0, 0.0))  # type: ignore[union-attr]
     assert same(merge_records([folder], tmp_path), record)
-
-
-def test_a_mask_prompted_model_is_asked_with_one_shot(mosaic: MosaicBenchmark, tmp_path: Path) -> None:
-    record = evaluate(Masked(), mosaic, out=tmp_path)
-    assert record.shots == 1
-    assert record.folds["test"].asked == 250
-    assert record.folds["test"].episodes == 200
 
 
 FORGED = {

@@ -21,6 +21,7 @@ from fsbench.scoring.scenes import FALSE_ALARMS, SCORES
 from mosaic4.benchmark import MosaicBenchmark
 
 Objects = npt.NDArray[np.uint8]
+NAMED = ("named", "hit", "wrong_object", "miss", "leak")
 Answer = Callable[[Objects, int | None], npt.NDArray[np.bool_]]
 
 
@@ -64,6 +65,10 @@ def scores(record: Record) -> dict[str, float | None]:
     return {name: score.score for name, score in record.other.items()}
 
 
+def named(*values: float | None) -> dict[str, float | None]:
+    return dict(zip(NAMED, values, strict=True))
+
+
 def areas(mosaic: MosaicBenchmark) -> npt.NDArray[np.int64]:
     """Pixels of each object: mosaics x 4."""
     return np.array([np.bincount(objects.ravel(), minlength=5)[1:] for objects in objects_of(mosaic.folder)])
@@ -79,14 +84,7 @@ def test_the_truth(asked: Callable[[str, Answer], Record]) -> None:
     record = asked("knows", lambda objects, p: objects == (9 if p is None else p + 1))
     assert record.protocol == "mosaic4-v1"
     assert (record.miou, record.ci95) == (1.0, (1.0, 1.0))
-    assert scores(record) == {
-        "named": 1.0,
-        "hit": 1.0,
-        "wrong_object": 0.0,
-        "miss": 0.0,
-        "leak": 0.0,
-        **dict.fromkeys(FALSE_ALARMS, 0.0),
-    }
+    assert scores(record) == {**named(1.0, 1.0, 0.0, 0.0, 0.0), **dict.fromkeys(FALSE_ALARMS, 0.0)}
 
 
 def test_always_the_top_left_object(
@@ -96,15 +94,7 @@ def test_always_the_top_left_object(
     record = asked("top-left", lambda objects, p: objects == 1)
     assert record.other["named"].ci95 == (0.25, 0.25)
     pixels = areas(mosaic)
-    found = scores(record)
-    assert {name: found[name] for name in ("named", "hit", "wrong_object", "miss", "leak")} == {
-        "named": 0.25,
-        "hit": 0.25,
-        "wrong_object": 0.75,
-        "miss": 0.0,
-        "leak": 0.75,
-    }
-    assert {name: found[name] for name in FALSE_ALARMS} == alarms(pixels[:, 0])
+    assert scores(record) == {**named(0.25, 0.25, 0.75, 0.0, 0.75), **alarms(pixels[:, 0])}
     classes = [c for _, c in mosaic.lists.val["test"]]
     ious = []
     for class_id in range(5):
@@ -145,14 +135,7 @@ def test_all_four_objects(mosaic: MosaicBenchmark, asked: Callable[[str, Answer]
 def test_nothing(asked: Callable[[str, Answer], Record]) -> None:
     record = asked("nothing", lambda objects, p: np.zeros(objects.shape, bool))
     assert (record.miou, record.ci95) == (0.0, (0.0, 0.0))
-    assert scores(record) == {
-        "named": 0.0,
-        "hit": 0.0,
-        "wrong_object": None,
-        "miss": 1.0,
-        "leak": None,
-        **dict.fromkeys(FALSE_ALARMS, 0.0),
-    }
+    assert scores(record) == {**named(0.0, 0.0, None, 1.0, None), **dict.fromkeys(FALSE_ALARMS, 0.0)}
     assert record.other["wrong_object"].ci95 is None
 
 
@@ -169,13 +152,8 @@ def test_empty_answers_are_misses(mosaic: MosaicBenchmark, asked: Callable[[str,
     ground = 448**2 - areas(mosaic).sum(axis=1)
     own = 224**2 - areas(mosaic)[:, 0]
     found = scores(record)
-    assert {name: found[name] for name in ("named", "hit", "wrong_object", "miss")} == {
-        "named": 0.0,
-        "hit": 0.25,
-        "wrong_object": 0.0,
-        "miss": 0.5,
-    }
-    assert found["leak"] == (ground - own).sum() / (ground.sum() + len(ground))
+    leak = (ground - own).sum() / (ground.sum() + len(ground))
+    assert {name: found[name] for name in NAMED} == named(0.0, 0.25, 0.0, 0.5, leak)
 
 
 def test_intervals_move_the_queries_of_a_sample_together(
