@@ -1,4 +1,4 @@
-"""``fsbench fusioner``: what only this model needs. Nothing slow is imported before it is used."""
+"""``fsbench fusioner``: commands of this model alone. Slow imports are made when they are used."""
 
 from __future__ import annotations
 
@@ -55,20 +55,20 @@ def grid(
     table: Annotated[Table, typer.Argument(help="Encoder pairs; PASCAL-5i and COCO-20i; COCO-20i to PASCAL VOC.")],
     row: Annotated[list[int] | None, typer.Option(min=1, help="Only this row, from 1; may be given again.")] = None,
     run: Annotated[bool, typer.Option("--run", help="Run what is not done, one after the other.")] = False,
-    out: Annotated[Path, typer.Option(help="Where runs lie.", metavar="RUNS")] = Path("runs"),
+    out: Annotated[Path, typer.Option(help="Folder of runs.", metavar="RUNS")] = Path("runs"),
     benchmark: Annotated[
         list[str] | None,
         typer.Option("-b", "--benchmark", help="NAME=FOLDER of a benchmark that is not under its name."),
     ] = None,
     root: Annotated[
-        list[str] | None, typer.Option(help="NAME=FOLDER where a benchmark's raw data lies now, if it was moved.")
+        list[str] | None, typer.Option(help="NAME=FOLDER of a benchmark's raw data, if it was moved.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto (cuda, mps, cpu), cpu, cuda, cuda:N, mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """List a table of the paper as commands, what was run of it, and published beside measured numbers.
+    """List a table of the paper as commands, with their progress and published and measured numbers.
 
-    --run runs what is not done yet, stops at the first failure with its exit code, and goes on when started again.
+    --run runs what is not done yet, stops at the first failure with its exit code, and resumes when started again.
     """
     import json
 
@@ -86,7 +86,7 @@ def grid(
     code = run_rows(of_table, rows, to_stderr=as_json) if run else 0
     states = [of_table.state(of_row) for of_row in rows]
     if as_json:
-        typer.echo(json.dumps([_said(state) for state in states], indent=1))
+        typer.echo(json.dumps([_as_json(state) for state in states], indent=1))
     else:
         typer.echo("\n\n".join("\n".join(_lines(state)) for state in states))
     if code:
@@ -99,7 +99,7 @@ def _lines(state: State) -> list[str]:
     row, measured = state.row, state.measured
     number = row.table.removeprefix("table")
     return [
-        f"Table {number}, row {row.row}: {row.said}, {row.fusion} fusion, on {row.benchmark}: {state.status}",
+        f"Table {number}, row {row.row}: {row.encoders}, {row.fusion} fusion, on {row.benchmark}: {state.status}",
         "  published  " + _scores(row.folds, row.mean),
         "  measured   " + (f"{_scores(*measured)}  ({PROTOCOLS[row.benchmark]})" if measured else state.status),
         *(f"  note       {remark}" for remark in state.remarks),
@@ -112,19 +112,13 @@ def _scores(folds: tuple[float, ...], mean: float) -> str:
     return "  ".join(f"{score:.1f}" for score in folds) + f"  mean {mean:.1f}"
 
 
-def _said(state: State) -> dict[str, Any]:
-    """A row as JSON; scores in %, ``measured`` null where it may not stand beside the published."""
+def _as_json(state: State) -> dict[str, Any]:
+    """A row as JSON; scores in %, ``measured`` null where it is not comparable."""
     from fusioner.grid import PROTOCOLS
 
     row, measured = state.row, state.measured
-    return {
-        "table": row.table,
-        "row": row.row,
-        "visual": row.visual,
-        "text": row.text,
-        "fusion": row.fusion,
-        "trained_on": row.trained_on,
-        "benchmark": row.benchmark,
+    names = ("table", "row", "visual", "text", "fusion", "trained_on", "benchmark")
+    return {name: getattr(row, name) for name in names} | {
         "protocol": PROTOCOLS[row.benchmark],
         "published": {"folds": row.folds, "mean": row.mean},
         "measured": {"folds": measured[0], "mean": measured[1]} if measured else None,

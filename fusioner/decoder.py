@@ -1,13 +1,12 @@
 """From fused visual tokens to a dense map: four 3x3 convolutions with instance norm, between which the grid doubles.
 
-Fusioner (arXiv 2210.15138, section 3.4 and its released code). Most of the model's work is here, and most of that in
-convolutions of maps that have just been upsampled. A 3x3 convolution is a sum of nine shifted 1x1 convolutions, and a
-1x1 convolution commutes with bilinear upsampling: so the nine products are taken at the small size, a quarter of the
-multiplications, and what is upsampled, shifted and added are their results. Shifting and upsampling along one side is
-one matrix with constant entries (``upsampling_taps``).
+Fusioner (arXiv 2210.15138, section 3.4 and its released code). Most of the model's work is in convolutions of upsampled
+maps. A 3x3 convolution is a sum of nine shifted 1x1 convolutions, and a 1x1 convolution commutes with bilinear
+upsampling: so the nine products are taken at the small size, a quarter of the multiplications, and their results are
+upsampled, shifted and added. Shifting and upsampling along one side is one constant matrix (``upsampling_taps``).
 
-An instance norm takes away what a bias added before it: the biases of the four convolutions are parameters of the
-released model that change nothing. They are kept, get gradients of zero, and cost nothing.
+An instance norm cancels a bias before it: the biases of the four convolutions are parameters of the released model that
+change nothing. They are kept and get zero gradients.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from fusioner.fusion import undrawn
 EPSILON = 1e-5
 """Of the instance norms: torch's default, as in the released code."""
 BAND = 16
-"""Rows of a large map whose products are taken at a time: few enough for a processor's cache, measured."""
+"""Rows of a large map that are multiplied at a time: few enough for a CPU's cache, measured."""
 
 
 @lru_cache(maxsize=64)
@@ -112,17 +111,16 @@ class Decoder(nn.Module):
     def __init__(self, width: int, scales: tuple[int, int, int] = (2, 4, 8)) -> None:
         super().__init__()
         self.doubles = [after == 2 * before for before, after in zip((1, *scales), scales, strict=False)]
-        self.conv_0 = undrawn(nn.Conv2d, width, width, 3, padding=1)
-        self.conv_1 = undrawn(nn.Conv2d, width, width, 3, padding=1)
-        self.conv_2 = undrawn(nn.Conv2d, width, width, 3, padding=1)
-        self.conv_3 = undrawn(nn.Conv2d, width, width, 3, padding=1)
+        self.conv_0, self.conv_1, self.conv_2, self.conv_3 = (
+            undrawn(nn.Conv2d, width, width, 3, padding=1) for _ in range(4)
+        )
         self.conv_4 = undrawn(nn.Conv2d, width, width, 1)
 
     def forward(self, tokens: Tensor, grid: tuple[int, int]) -> Iterator[Tensor]:
         """M x N x d, row by row of the grid (gh, gw) -> M maps (8gh x 8gw x d) before the last upsampling.
 
-        One by one, so that whoever needs a map for a moment never has two; channels lie together in memory.
-        Raises FsbenchError for a grid of one point, which has no instance norm.
+        Maps come one by one to save memory, channels last. Raises FsbenchError for a grid of one point, which has no
+        instance norm.
         """
         if grid[0] * grid[1] < 2:
             raise FsbenchError(f"the grid is {grid[0]} x {grid[1]}: one point cannot be normalised: use a larger image")
@@ -138,5 +136,5 @@ class Decoder(nn.Module):
 
 
 def full_size(decoded: Tensor, target: tuple[int, int]) -> Tensor:
-    """What the released decoder ends with: one map, h x w x d -> d x H x W, bilinear. Large: only for comparisons."""
+    """The last step of the released decoder: one map, h x w x d -> d x H x W, bilinear. Large: only for comparisons."""
     return functional.interpolate(decoded.permute(2, 0, 1)[None], size=target, mode="bilinear", align_corners=False)[0]

@@ -1,25 +1,28 @@
-"""The small transformer in which an image's tokens and the names of classes meet.
+"""The small transformer that fuses an image's tokens with the names of classes.
 
 Fusioner (Ma et al., BMVC 2022, arXiv 2210.15138, section 3.3 and its released code): visual and text tokens of frozen
 encoders are projected to one width, concatenated and passed through pre-norm transformer blocks. Parameter names are
 those of the released code, so that weights of either load into the other.
 
-Nothing here draws from a global random state: weights come from a seed, dropout from a generator that is handed in.
+Nothing here draws from a global random state: weights come from a seed, dropout from a generator that is passed in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Literal, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeVar
 
 import torch
+from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from fsbench.errors import FsbenchError
 
 M = TypeVar("M", bound=nn.Module)
+Size = Annotated[int, Field(gt=0, le=16384)]
+"""The bounds hold where a configuration is read from a file."""
 
 
 @dataclass(frozen=True)
@@ -29,26 +32,28 @@ class FusionConfig:
     ``visual_dim`` and ``text_dim`` are the widths of the encoders' outputs (Dv, Dt). ``fusion="late"`` is Table 1's
     control, in our reading: visual tokens go through the blocks alone, text through its projections alone.
     ``dropout`` and ``drop_path`` (stochastic depth, rising linearly to this value in the last block) act in training
-    only; both are 0 in the paper. ``scales``: how many times the grid the decoder's maps are after its first three
-    stages; each is the one before, or twice it.
+    only; both are 0 in the paper. ``scales``: sizes of the decoder's maps after its first three stages, in grids; each
+    is the one before, or twice it.
     """
 
-    visual_dim: int
-    text_dim: int
-    d_model: int = 512
-    layers: int = 12
-    heads: int = 8
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    visual_dim: Size
+    text_dim: Size
+    d_model: Size = 512
+    layers: Annotated[int, Field(gt=0, le=64)] = 12
+    heads: Annotated[int, Field(gt=0, le=256)] = 8
     fusion: Literal["early", "late"] = "early"
     dropout: float = 0.0
     drop_path: float = 0.0
     temperature: float = 0.07
-    scales: tuple[int, int, int] = (2, 4, 8)
+    scales: tuple[Size, Size, Size] = (2, 4, 8)
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type == "int" and not (isinstance(value, int) and value > 0):
-                raise FsbenchError(f"{field.name} is {value!r}: give a whole number above 0")
+        for name in ("visual_dim", "text_dim", "d_model", "layers", "heads"):
+            value = getattr(self, name)
+            if not (isinstance(value, int) and value > 0):
+                raise FsbenchError(f"{name} is {value!r}: give a whole number above 0")
         if self.d_model % self.heads:
             raise FsbenchError(
                 f"d_model {self.d_model} is no multiple of heads {self.heads}: choose heads that divide it"

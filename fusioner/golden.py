@@ -1,11 +1,10 @@
-"""Golden files: weights, inputs and outputs computed with the released code, and how far from them we are.
+"""Golden files: weights, inputs and outputs of the released code, and our differences from them.
 
-A golden file is an ``.npz`` with ``meta`` (a dictionary spelled out: ``d_model``, ``layers``, ``heads``, ``grid``,
-``target``, ``temperature``, ``visual_dim``, ``text_dim``; grid and target are one number, or two: height, width),
+A golden file is an ``.npz`` with ``meta`` (the text of a dictionary: ``d_model``, ``layers``, ``heads``, ``grid``,
+``target``, ``temperature``, ``visual_dim``, ``text_dim``; grid and target are one number, or height and width),
 ``visual`` (B x N x Dv), ``text`` (B x K x Dt), every parameter under its name in the released code, and the outputs:
-``fused_visual`` (B x N x d), ``fused_text`` (B x K x d), ``decoded`` (B x d x H x W), ``logits`` (B x K x H x W). All
-of them are floats. With K > 1, all classes passed together. Nothing in it is executed or unpickled, and no array is
-made before its size is known to be that of its bytes.
+``fused_visual`` (B x N x d), ``fused_text`` (B x K x d), ``decoded`` (B x d x H x W), ``logits`` (B x K x H x W), all
+floats. With K > 1, all classes in one pass. Nothing in it is executed or unpickled, and array sizes are checked first.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ class Golden:
 
 
 def read_golden(path: Path) -> Golden:
-    """Read and check a golden file. Raises FsbenchError, in one line, for a file that is none."""
+    """Read and check a golden file. Raises FsbenchError, one line, for any other file."""
     meta, arrays = _arrays(path)
     lacking = [key for key in (*SIZES, "grid", "target", "temperature") if key not in meta]
     if lacking:
@@ -83,14 +82,14 @@ def outputs(golden: Golden) -> dict[str, Tensor]:
 def differences(path: Path) -> dict[str, float]:
     """The largest absolute difference of each output of a golden file; NaN where either has one.
 
-    Raises FsbenchError, which names the file, as ``read_golden``, and for sizes that make no model.
+    Raises FsbenchError, naming the file, as ``read_golden``, and for sizes that make no model.
     """
     golden = read_golden(path)
     try:
-        made = outputs(golden)
+        ours = outputs(golden)
     except FsbenchError as error:
         raise FsbenchError(f"{path}: {error}") from error
-    return {name: float((ours - golden.arrays[name]).abs().max()) for name, ours in made.items()}
+    return {name: float((output - golden.arrays[name]).abs().max()) for name, output in ours.items()}
 
 
 def check(path: Path, found: Mapping[str, float]) -> None:
@@ -101,7 +100,7 @@ def check(path: Path, found: Mapping[str, float]) -> None:
 
 
 def _arrays(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """``meta``, and all other arrays, of a file that may be anything."""
+    """``meta``, and all other arrays, of an untrusted file."""
     try:
         with open_regular(path) as file:
             check_size(path, file, LARGEST)
@@ -110,8 +109,8 @@ def _arrays(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except FileNotFoundError as error:
         raise FsbenchError(f"{path}: no such file: give a golden .npz file") from error
     except _DAMAGE as error:
-        said = plain(getattr(error, "strerror", None) or error)[:200] or type(error).__name__
-        raise FsbenchError(f"{path}: no readable .npz archive of arrays ({said}): give a golden .npz file") from error
+        why = plain(getattr(error, "strerror", None) or error)[:200] or type(error).__name__
+        raise FsbenchError(f"{path}: no readable .npz archive of arrays ({why}): give a golden .npz file") from error
     meta = _meta(arrays.pop("meta", None))
     if meta is None:
         raise FsbenchError(f"{path}: has no meta with a dictionary of sizes: give a golden file of the released code")
@@ -134,7 +133,7 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, np.ndarray[Any, 
 
 
 def _array(data: bytes) -> np.ndarray[Any, Any]:
-    """The array of a ``.npy`` file; raises ValueError where it is none, holds objects, or has another size."""
+    """The array of a ``.npy`` file; raises ValueError where it is broken, holds objects, or has another size."""
     file = io.BytesIO(data)
     read_header = _HEADERS.get(np.lib.format.read_magic(file))
     if read_header is None:
@@ -147,7 +146,7 @@ def _array(data: bytes) -> np.ndarray[Any, Any]:
 
 
 def _meta(array: np.ndarray[Any, Any] | None) -> dict[str, Any] | None:
-    """The dictionary that is spelled out; None where there is none."""
+    """The dictionary in ``meta``; None if it holds none."""
     if array is None or array.dtype.kind != "U" or array.size != 1 or array.itemsize > 4 * LONGEST_META:
         return None
     try:
@@ -166,7 +165,7 @@ def _pair(path: Path, meta: Mapping[str, Any], key: str) -> tuple[int, int]:
 
 
 def _check_shapes(path: Path, golden: Golden) -> None:
-    """Every array is there and has the shape that ``meta`` implies; nothing else is there."""
+    """Raise FsbenchError unless the arrays are exactly those that ``meta`` implies."""
     config, arrays = golden.config, golden.arrays
     if "text" not in arrays:
         raise FsbenchError(f"{path}: text is missing: give a golden file of the released code")
@@ -181,9 +180,9 @@ def _check_shapes(path: Path, golden: Golden) -> None:
         "logits": (batch, classes, *golden.target),
     }
     _compare(path, arrays, expected)
-    stored = len({name.split(".")[2] for name in arrays if name.startswith("fusion.blocks.")})
-    if stored != config.layers:  # and so a number of layers that nobody could hold is never built
-        raise FsbenchError(f"{path}: meta has layers {config.layers}, but there are weights of {stored} blocks")
+    blocks = len({name.split(".")[2] for name in arrays if name.startswith("fusion.blocks.")})
+    if blocks != config.layers:  # so an excessive number of layers is never built
+        raise FsbenchError(f"{path}: meta has layers {config.layers}, but there are weights of {blocks} blocks")
     with torch.device("meta"):
         expected |= {name: tuple(p.shape) for name, p in Fusioner(config).state_dict().items()}
     _compare(path, arrays, expected)

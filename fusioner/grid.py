@@ -1,7 +1,7 @@
-"""The paper's grid: for each published row the commands that make it, whether they were run, and what came out.
+"""The paper's grid: for each published row the commands that reproduce it, whether they were run, and the result.
 
-The folder of a run is named after what is trained, so rows of two tables that are one model are trained once. A run
-counts as done only if it is the row's: another recipe, or a record of other checkpoints, does not.
+The folder of a run is named after the trained model, so a model in two tables is trained once. A run counts as done
+only if it is the row's: another recipe, or a record of other checkpoints, does not.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from fsbench.errors import FsbenchError
@@ -21,30 +22,30 @@ from fsbench.training.report import REPORT, Report, read_report
 from fusioner.published import COCO, FOLDS, PASCAL, TRANSFER, Published
 
 PROTOCOLS = {PASCAL: "fusioner", COCO: "fusioner", TRANSFER: "fsbench-v1"}
-"""Who asks. The protocol ``fusioner`` says nothing of the transfer, of which the released code has no evaluation."""
+"""The protocol of each benchmark. The released code has no evaluation of the transfer, nor has ``fusioner``."""
 TRAIN_LISTS = {PASCAL: "fusioner", COCO: "published"}
 RECIPE, PROMPTS = "paper", "openai-imagenet"
 CHANGES = ("size", "views", "epochs", "batch_size")
-"""Options of the trainer that would make the recipe another one."""
+"""Options of the trainer that would change the recipe."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command, without ``fsbench`` before it, and whether what it makes is there."""
+    """The arguments of an ``fsbench`` command, and whether its output exists."""
 
     arguments: tuple[str, ...]
     done: bool
 
     @property
     def line(self) -> str:
-        """The command as one types it."""
+        """The command for a shell."""
         return shlex.join(("fsbench", *self.arguments))
 
 
 @dataclass(frozen=True)
 class State:
-    """How far a row is. ``record`` and ``path``: of all folds, None until it is there; ``remarks``: what keeps it from
-    standing beside the published row."""
+    """The progress of a row. ``record`` and ``path``: of all folds, or None; ``remarks``: why it is not comparable with
+    the published row."""
 
     row: Published
     trained: tuple[str, ...]
@@ -55,7 +56,7 @@ class State:
 
     @property
     def status(self) -> str:
-        """In words: ``not run`` until something was."""
+        """In words, ``not run`` at first."""
         if self.record is not None:
             return "not comparable" if self.remarks else "run"
         if not self.trained:
@@ -64,18 +65,18 @@ class State:
 
     @property
     def measured(self) -> tuple[tuple[float, ...], float] | None:
-        """mIoU in % of the folds and their mean; None where it was not run, or may not stand beside the published."""
+        """mIoU in % of the folds and their mean; None where it was not run or is not comparable."""
         if self.record is None or self.remarks:
             return None
         scores = [self.record.folds[fold].miou for fold in FOLDS]
         mean = self.record.miou
-        there = tuple(100 * score for score in scores if score is not None)
-        return (there, 100 * mean) if mean is not None and len(there) == len(FOLDS) else None
+        found = tuple(100 * score for score in scores if score is not None)
+        return (found, 100 * mean) if mean is not None and len(found) == len(FOLDS) else None
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Where runs lie, and where the benchmarks are: ``folders`` and raw ``roots`` by a benchmark's name."""
+    """The folder of runs, and the benchmarks' ``folders`` and raw ``roots`` by name."""
 
     out: Path
     folders: Mapping[str, str] = field(default_factory=dict)
@@ -87,12 +88,12 @@ class Grid:
         return self.out / row.trained_on / f"{row.visual}+{row.text}-{row.fusion}"
 
     def state(self, row: Published) -> State:
-        """How far a row is, by what lies in its folder; raises FsbenchError for a report or record that is none."""
+        """The progress of a row, from the files in its folder; raises FsbenchError for a broken report or record."""
         run = self.folder(row)
         reports = {fold: read_report(path) for fold in FOLDS if os.path.lexists(path := run / f"fold{fold}" / REPORT)}
         others = {fold: why for fold, report in reports.items() if (why := _another(report, row))}
         ours = {fold: report for fold, report in reports.items() if fold not in others}
-        remarks = [f"{run}/fold{fold} is of another run ({why})" for fold, why in others.items()]
+        remarks = [f"{run}/fold{fold} is from another run ({why})" for fold, why in others.items()]
         whole = published_lists(row.trained_on)
         titles = dict.fromkeys(report.benchmark.title for report in ours.values())
         remarks += [f"trained on {title}" for title in titles if whole is not None and title != whole.title]
@@ -102,10 +103,7 @@ class Grid:
             remarks += [f"tested on {record.benchmark.title}"] if record.benchmark.partial else []
             remarks += record.modified
             remarks += ["trained on tested classes"] if record.model.contaminated else []
-        steps = (
-            Step(self._train(row), len(ours) == len(FOLDS)),
-            Step(self._evaluate(row), record is not None),
-        )
+        steps = Step(self._train(row), len(ours) == len(FOLDS)), Step(self._evaluate(row), record is not None)
         return State(row, tuple(ours), steps, record, where, tuple(remarks))
 
     def _train(self, row: Published) -> tuple[str, ...]:
@@ -119,13 +117,12 @@ class Grid:
             "--fold": "all",
             "--out": str(self.folder(row)),
         }
-        said = [part for flag in flags.items() for part in flag]
-        return ("train", "fusioner", *self._on(row.trained_on), *said)
+        return ("train", "fusioner", *self._on(row.trained_on), *chain.from_iterable(flags.items()))
 
     def _evaluate(self, row: Published) -> tuple[str, ...]:
         run = self.folder(row)
-        asked = ["--protocol", PROTOCOLS[row.benchmark], "--out", str(run / "results")]
-        return ("evaluate", "-m", f"fusioner:{run}/fold{{fold}}", *self._on(row.benchmark), *asked)
+        flags = ["--protocol", PROTOCOLS[row.benchmark], "--out", str(run / "results")]
+        return ("evaluate", "-m", f"fusioner:{run}/fold{{fold}}", *self._on(row.benchmark), *flags)
 
     def _on(self, benchmark: str) -> Iterator[str]:
         yield from ("-b", self.folders.get(benchmark, benchmark))
@@ -141,31 +138,25 @@ class Grid:
         checkpoints = {fold: report.checkpoint_sha256 for fold, report in reports.items()}
         for path in sorted(found, key=lambda path: len(path.parent.name)):
             record = read_record(path)
-            trained = {fold: said.checkpoint_sha256 for fold, said in record.model.training.items()}
+            trained = {fold: card.checkpoint_sha256 for fold, card in record.model.training.items()}
             if set(record.folds) == set(FOLDS) and record.limit is None and trained == checkpoints:
                 return path, record
         return None
 
 
 def _another(report: Report, row: Published) -> str | None:
-    """In what a report's run differs from the row's; None where it is the row's."""
-    wanted: dict[str, str | None] = {
-        "visual": row.visual,
-        "text": row.text,
-        "fusion": row.fusion,
-        "recipe": RECIPE,
-        "prompts": PROMPTS,
-    }
-    wanted |= dict.fromkeys(CHANGES)
+    """How a report's run differs from the row's; None if it doesn't."""
+    wanted: dict[str, str | None] = {"visual": row.visual, "text": row.text, "fusion": row.fusion}
+    wanted |= {"recipe": RECIPE, "prompts": PROMPTS, **dict.fromkeys(CHANGES)}
     for name, value in wanted.items():
         if report.options.get(name) != value:
             return f"{name} {report.options.get(name)}"
-    said = report.benchmark.train_list
-    return None if said == TRAIN_LISTS[row.trained_on] else f"train list {said}"
+    train_list = report.benchmark.train_list
+    return None if train_list == TRAIN_LISTS[row.trained_on] else f"train list {train_list}"
 
 
 def run_step(step: Step, *, to_stderr: bool) -> int:
-    """Run a command of the grid with this Python; gives its exit code, 128 + n where signal n ended it."""
+    """Run a command of the grid with this Python; returns its exit code, 128 + n if signal n ended it."""
     print(f"fsbench: running: {step.line}", file=sys.stderr, flush=True)  # noqa: T201
     command = [sys.executable, "-m", "fsbench", *step.arguments]
     code = subprocess.run(command, stdout=2 if to_stderr else None, check=False).returncode
@@ -173,9 +164,9 @@ def run_step(step: Step, *, to_stderr: bool) -> int:
 
 
 def run_rows(grid: Grid, rows: Sequence[Published], *, to_stderr: bool) -> int:
-    """Run what is not done, row by row; gives the exit code of the first command that fails, 0 where none does.
+    """Run what is not done, row by row; returns the exit code of the first command that fails, or 0.
 
-    Raises FsbenchError where a command ended well and what it makes is not there.
+    Raises FsbenchError where a command succeeded without its output.
     """
     for row in rows:
         for place, _ in enumerate(grid.state(row).steps):
@@ -186,12 +177,12 @@ def run_rows(grid: Grid, rows: Sequence[Published], *, to_stderr: bool) -> int:
             if code:
                 return code
             if not grid.state(row).steps[place].done:
-                raise FsbenchError(f"{grid.folder(row)}: is not what the row needs although it was run: {step.line}")
+                raise FsbenchError(f"{grid.folder(row)}: lacks what the row needs although this was run: {step.line}")
     return 0
 
 
 def pairs_of(flag: str, given: Sequence[str]) -> dict[str, str]:
-    """``NAME=VALUE`` texts by name; raises FsbenchError for another form or a benchmark that is not in the grid."""
+    """``NAME=VALUE`` texts by name; raises FsbenchError for another form or benchmark."""
     found = {}
     for text in given:
         name, equals, value = text.partition("=")

@@ -1,9 +1,9 @@
-"""Cosine similarity of every pixel with every class, at the target size, from a map that never has this size.
+"""Cosine similarity of every pixel with every class at the target size, without a d-channel map of that size.
 
-The released head upsamples a d-channel map to the target and normalises it there. Two facts save that. Upsampling
-commutes with the dot product, so the K dot products are upsampled. And the squared norm of an interpolated vector is
-made of the inner products of its four neighbours, with the products of their weights: five numbers a pixel of the small
-map (with itself, and its neighbours to the right, below, and on both diagonals) give it at any target size.
+The released head upsamples a d-channel map to the target and normalises it there. But upsampling commutes with the dot
+product, so the K dot products are upsampled. And the squared norm of an interpolated vector follows from the inner
+products of its four neighbours: five numbers a pixel of the small map (with itself, and its neighbours to the right,
+below, and on both diagonals) give it at any target size.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.nn import functional
 
 SMALLEST_NORM = 1e-12
-"""Where a pixel's vector vanishes its cosine is 0, as ``functional.normalize`` has it."""
+"""A pixel whose vector vanishes has the cosine 0, as in ``functional.normalize``."""
 
 
 def corners(small: int, large: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Per point of the large side: its two neighbours on the small side (int64) and the weight of the second.
 
-    Bilinear interpolation with align_corners off, as torch has it.
+    As in torch's bilinear interpolation with align_corners off.
     """
     where = (torch.arange(large, device=device, dtype=torch.float64) + 0.5) * (small / large) - 0.5
     where = where.clamp(0, small - 1)
@@ -30,7 +30,7 @@ def corners(small: int, large: int, device: torch.device) -> tuple[Tensor, Tenso
 
 
 class _NeighbourProducts(torch.autograd.Function):
-    """One product of matrices a row, and three a row for the gradient: faster than passes over z, if more products."""
+    """One matrix product a row, and three a row for the gradient: faster than elementwise passes over z."""
 
     @staticmethod
     def forward(ctx: Any, z: Tensor) -> tuple[Tensor, ...]:

@@ -1,4 +1,4 @@
-"""Fusioner: fusion, decoder and head in one module, with weights that come from a seed."""
+"""Fusioner: fusion, decoder and head in one module, with weights from a seed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from fusioner.recipes import Start
 
 
 class Fusioner(nn.Module):
-    """What is trained: everything between the frozen encoders' features and the logits.
+    """The trained part: everything between the frozen encoders' features and the logits.
 
-    Weights are a function of ``config``, ``seed`` and ``start``; the global random state is neither read nor moved.
-    Under ``torch.device("meta")`` only shapes are made.
+    Weights follow from ``config``, ``seed`` and ``start``; the global random state is neither read nor changed. Under
+    ``torch.device("meta")`` only shapes are made.
     """
 
     def __init__(self, config: FusionConfig, seed: int = 0, start: Start = "released") -> None:
@@ -39,7 +39,7 @@ class Fusioner(nn.Module):
         """Logits of each class, every class alone with the image: B x K x H x W; foreground where above 0.
 
         ``visual`` is B x N x Dv (N = gh * gw, row by row), ``text`` B x K x Dt, ``target`` (H, W). ``generator`` draws
-        dropout in training: its state, or a seed that follows from the step, is all that a resumed run needs.
+        dropout in training.
         """
         v, t = self.fusion(visual, text, generator)
         apart = v.shape[1]  # K, or 1 in late fusion
@@ -55,10 +55,9 @@ class Fusioner(nn.Module):
         target: tuple[int, int],
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """The variant ``joint``: as ``forward``, but all classes pass together, so they see one another.
+        """The variant ``joint``: as ``forward``, but all classes in one pass, so they see one another.
 
-        One pass an image instead of one a class. The logits of a class depend on which others are there: give always
-        the same ones.
+        The logits of a class depend on the others: always pass the same ones.
         """
         v, t = self.fusion.joint(visual, text, generator)
         return self._logits(v, t, grid, target)
@@ -67,11 +66,6 @@ class Fusioner(nn.Module):
         """M x N x d and M x K x d -> M x K x H x W."""
         maps = zip(self.decoder(v, grid), t, strict=True)
         return torch.stack([cosine_logits(z, names, target, self.config.temperature) for z, names in maps])
-
-
-def is_of_linear(model: Fusioner, name: str) -> bool:
-    """Whether a parameter is a linear layer's weight or bias."""
-    return isinstance(model.get_submodule(name.rpartition(".")[0]), nn.Linear)
 
 
 @torch.no_grad()
@@ -84,11 +78,12 @@ def draw_weights(model: Fusioner, generator: torch.Generator, start: Start = "re
     ``identity``: ours, for few steps: the two last matrices begin as identity, linears as torch's default.
     """
     for name, parameter in model.named_parameters():
+        layer = name.rpartition(".")[0]
+        of_linear = isinstance(model.get_submodule(layer), nn.Linear)
         if start == "identity" and name in ("fusion.proj_patch", "fusion.proj_classes"):
             nn.init.eye_(parameter)
-        elif name.startswith("decoder.") or (start == "identity" and is_of_linear(model, name)):
-            weight = model.get_parameter(name.rpartition(".")[0] + ".weight")
-            bound = 1 / math.sqrt(weight[0].numel())
+        elif name.startswith("decoder.") or (start == "identity" and of_linear):
+            bound = 1 / math.sqrt(model.get_parameter(layer + ".weight")[0].numel())
             parameter.uniform_(-bound, bound, generator=generator)
         elif name in ("fusion.proj_patch", "fusion.proj_classes"):
             parameter.normal_(0, model.config.d_model**-0.5, generator=generator)

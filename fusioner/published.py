@@ -1,4 +1,4 @@
-"""What was published of Fusioner: its rows of Tables 1, 2 and 5, and the names that their encoders have here.
+"""Published results of Fusioner: its rows of Tables 1, 2 and 5, with our names of the encoders.
 
 mIoU in %, folds 0 to 3 and their mean. Source: Ma et al., "Open-vocabulary Semantic Segmentation with Frozen
 Vision-Language Models", BMVC 2022 (arXiv 2210.15138), the tables of the project page.
@@ -6,15 +6,14 @@ Vision-Language Models", BMVC 2022 (arXiv 2210.15138), the tables of the project
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
-
-from fsbench.errors import FsbenchError
 
 PASCAL, COCO, TRANSFER = "pascal-5i", "coco-20i", "coco-20i-to-pascal-voc"
 TABLES = ("table1", "table2", "table5")
 FOLDS = ("0", "1", "2", "3")
+Fusion = Literal["early", "late"]
+FUSIONS: tuple[Fusion, Fusion] = ("early", "late")
 
 VISUAL = {
     "CLIP-B": "clip-vit-b-16",
@@ -25,7 +24,7 @@ VISUAL = {
     "ViT-L/14": "clip-vit-l-14",
 }
 TEXT = {"CLIP-B": "clip-vit-b-16", "CLIP-L": "clip-vit-l-14", "BERT-B": "bert-base", "BERT-L": "bert-large"}
-"""Names in the paper -> names here. Table 2 and 5 say ``CLIP`` for the text tower of the same CLIP."""
+"""The paper's names -> ours. In Tables 2 and 5, ``CLIP`` is the text tower of the same CLIP."""
 
 Scores = tuple[float, float, float, float, float]
 
@@ -61,76 +60,36 @@ _TABLE_5: tuple[tuple[str, Scores], ...] = (
 class Published:
     """A published result: row ``row`` (from 1) of ``table``, encoders by their names here, ``folds`` and ``mean`` in %.
 
-    ``said``: the encoders as the paper calls them; ``benchmark``: what was tested on.
+    ``encoders``: their names in the paper; ``benchmark``: the tested one.
     """
 
     table: str
     row: int
-    said: str
+    encoders: str
     visual: str
     text: str
-    fusion: Literal["early", "late"]
+    fusion: Fusion
     benchmark: str
     folds: tuple[float, ...]
     mean: float
 
     @property
     def trained_on(self) -> str:
-        """The benchmark whose train lists it learns from."""
+        """The benchmark whose train lists are used."""
         return COCO if self.benchmark == TRANSFER else self.benchmark
 
 
 def rows_of(table: str) -> list[Published]:
-    """The rows of ``table1``, ``table2`` or ``table5``; raises FsbenchError for any other."""
-    if table not in TABLES:
-        raise FsbenchError(f"no grid {table!r}: choose one of {', '.join(TABLES)}")
-    found: list[Published] = []
-    for visual, text, fusion, benchmark, scores in {"table1": _table_1, "table2": _table_2, "table5": _table_5}[
-        table
-    ]():
-        reading = VISUAL[visual] if text == "CLIP" else TEXT[text]
-        *folds, mean = scores
-        row = len(found) + 1
-        said = f"{visual} + {text}"
-        found.append(Published(table, row, said, VISUAL[visual], reading, fusion, benchmark, tuple(folds), mean))
+    """The rows of ``table1``, ``table2`` or ``table5``."""
+    rows: list[tuple[str, str, Fusion, str, Scores]]
+    if table == "table1":
+        rows = [(v, t, f, PASCAL, s) for v, t, *scores in _TABLE_1 for f, s in zip(FUSIONS, scores, strict=True)]
+    elif table == "table2":
+        rows = [(visual, "CLIP", "early", benchmark, scores) for visual, benchmark, scores in _TABLE_2]
+    else:
+        rows = [(visual, "CLIP", "early", TRANSFER, scores) for visual, scores in _TABLE_5]
+    found = []
+    for row, (visual, text, fusion, benchmark, (*folds, mean)) in enumerate(rows, 1):
+        ours = VISUAL[visual], VISUAL[visual] if text == "CLIP" else TEXT[text]
+        found.append(Published(table, row, f"{visual} + {text}", *ours, fusion, benchmark, tuple(folds), mean))
     return found
-
-
-_Row = tuple[str, str, Literal["early", "late"], str, Scores]
-
-
-def _table_1() -> Iterator[_Row]:
-    for visual, text, early, late in _TABLE_1:
-        yield visual, text, "early", PASCAL, early
-        yield visual, text, "late", PASCAL, late
-
-
-def _table_2() -> Iterator[_Row]:
-    return ((visual, "CLIP", "early", benchmark, scores) for visual, benchmark, scores in _TABLE_2)
-
-
-def _table_5() -> Iterator[_Row]:
-    return ((visual, "CLIP", "early", TRANSFER, scores) for visual, scores in _TABLE_5)
-
-
-def reproductions() -> str:
-    """The table of ``docs/reproductions.md``: a Markdown row for every published result."""
-    lines = [
-        "| published in | model | weights: visual | text | command | published, folds 0 to 3 | mean | ours | status |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in (row for table in TABLES for row in rows_of(table)):
-        where = f"Table {row.table.removeprefix('table')}, row {row.row}: {row.benchmark}"
-        cells = [
-            where,
-            f"{row.said}, {row.fusion} fusion",
-            f"`{row.visual}`",
-            f"`{row.text}`",
-            f"`fsbench fusioner grid {row.table} --row {row.row} --run`",
-            "  ".join(f"{score:.1f}" for score in row.folds),
-            f"{row.mean:.1f}",
-            "-",
-            "not run",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "".join(f"{line}\n" for line in lines)

@@ -1,8 +1,9 @@
-"""What is learned from when, and by which loss: pairs, views, parts and mirrors follow from seed, epoch and step."""
+"""The examples of every step and their loss: pairs, views, crops and flips follow from seed, epoch and step."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TRIES = 4
-"""How often another part of a view is looked for that shows a pixel of the class."""
+"""The number of crops tried until one shows the class."""
 
 
-class Chosen(NamedTuple):
-    """A pair to learn from, in which view; ``key``: what its part and mirror are drawn from."""
+class Example(NamedTuple):
+    """A pair to learn from and its view; ``key`` seeds its crop and flip."""
 
     pair: Pair
     view: int
@@ -30,23 +31,21 @@ class Chosen(NamedTuple):
 
 
 class Steps:
-    """The steps of a recipe over the training pairs; ``number``: how many an epoch has."""
+    """The steps of a recipe over the training pairs; ``per_epoch``: their number."""
 
     def __init__(self, plan: Recipe, train: Sequence[Pair], seed: int) -> None:
         self._plan, self._train, self._seed = plan, train, seed
         drawn = len(train) if plan.pairs is None else plan.pairs
-        self.number = drawn // plan.batch
-        if not self.number:
+        self.per_epoch = drawn // plan.batch
+        if not self.per_epoch:
             raise FsbenchError(
                 f"{drawn} training pairs are fewer than a batch of {plan.batch}: use --batch-size {drawn}"
             )
-        counts: dict[int, int] = {}
-        for _, class_id in train:
-            counts[class_id] = counts.get(class_id, 0) + 1
-        self._heights = list(accumulate(counts[class_id] ** -plan.balance for _, class_id in train))
+        counts = Counter(class_id for _, class_id in train)
+        self._cumulative = list(accumulate(counts[class_id] ** -plan.balance for _, class_id in train))
 
-    def chosen(self, epoch: int, step: int) -> list[Chosen]:
-        """The pairs of a step: drawn one by one where the recipe has ``pairs`` or ``balance``, else from a shuffle."""
+    def examples(self, epoch: int, step: int) -> list[Example]:
+        """The examples of a step: drawn one by one if the recipe has ``pairs`` or ``balance``, else from a shuffle."""
         plan, places = self._plan, range(step * self._plan.batch, (step + 1) * self._plan.batch)
         if plan.pairs is None and not plan.balance:
             order = _order(len(self._train), self._seed, epoch)
@@ -55,55 +54,54 @@ class Steps:
             drawn = [self._drawn(epoch, place) for place in places]
         views = [1 + number("fusioner-view", self._seed, epoch, place) % plan.views.count for place in places]
         return [
-            Chosen(self._train[which], view, f"{self._seed} {epoch} {place}")
-            for which, view, place in zip(drawn, views, places, strict=True)
+            Example(self._train[index], view, f"{self._seed} {epoch} {place}")
+            for index, view, place in zip(drawn, views, places, strict=True)
         ]
 
-    def part(self, epoch: int, step: int, whole: tuple[int, int]) -> tuple[int, int]:
-        """Rows and columns of cells that the step's examples show, of the ``whole`` grid."""
+    def crop_size(self, epoch: int, step: int, grid: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns of cells that the step's examples show, of the whole ``grid``."""
         often, least, most = self._plan.cut
-        words = ("fusioner-part", self._seed, epoch, step)
-        if fraction(*words, "cut") >= often:
-            return whole
-        most_here, least_here = [min(most, side) for side in whole], [min(least, side) for side in whole]
+        key = ("fusioner-part", self._seed, epoch, step)
+        if fraction(*key, "cut") >= often:
+            return grid
         rows, columns = (
-            small + number(*words, axis) % (large - small + 1)
-            for axis, small, large in zip(("rows", "columns"), least_here, most_here, strict=True)
+            min(least, side) + number(*key, axis) % (min(most, side) - min(least, side) + 1)
+            for axis, side in zip(("rows", "columns"), grid, strict=True)
         )
         return rows, columns
 
-    def shown(
-        self, one: Chosen, tokens: Tensor, truth: Tensor, whole: tuple[int, int], part: tuple[int, int]
+    def crop(
+        self, example: Example, tokens: Tensor, truth: Tensor, grid: tuple[int, int], size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """What is shown of a view: tokens (n x Dv) of a ``part`` of its grid, maybe mirrored, and its truth (H x W).
+        """A crop of ``size`` cells of a view, perhaps flipped: tokens (n x Dv) and truth (H x W).
 
-        The part shows a pixel of the class, if one of ``TRIES`` does.
+        The crop shows a pixel of the class, if one of ``TRIES`` does.
         """
-        cell = truth.shape[0] // whole[0], truth.shape[1] // whole[1]
+        cell = truth.shape[0] // grid[0], truth.shape[1] // grid[1]
         if self._plan.cells is not None:
             cells = self._plan.cells
-            rows, columns = (_places(side * cells, of, cells) for side, of in zip(whole, cell, strict=True))
+            rows, columns = (_nearest(side * cells, of, cells) for side, of in zip(grid, cell, strict=True))
             truth, cell = truth[rows][:, columns], (cells, cells)
         for attempt in range(TRIES):
             top, left = (
-                number("fusioner-place", one.key, attempt, axis) % (large - small + 1)
-                for axis, large, small in zip(("top", "left"), whole, part, strict=True)
+                number("fusioner-place", example.key, attempt, axis) % (large - small + 1)
+                for axis, large, small in zip(("top", "left"), grid, size, strict=True)
             )
-            seen = truth[top * cell[0] : (top + part[0]) * cell[0], left * cell[1] : (left + part[1]) * cell[1]]
+            seen = truth[top * cell[0] : (top + size[0]) * cell[0], left * cell[1] : (left + size[1]) * cell[1]]
             if bool((seen == 1).any()):
                 break
-        grid = tokens.reshape(*whole, -1)[top : top + part[0], left : left + part[1]]
-        if fraction("fusioner-mirror", one.key) < self._plan.flip:
-            grid, seen = grid.flip(1), seen.flip(1)
-        return grid.flatten(0, 1), seen
+        cropped = tokens.reshape(*grid, -1)[top : top + size[0], left : left + size[1]]
+        if fraction("fusioner-mirror", example.key) < self._plan.flip:
+            cropped, seen = cropped.flip(1), seen.flip(1)
+        return cropped.flatten(0, 1), seen
 
     def _drawn(self, epoch: int, place: int) -> int:
-        height = fraction("fusioner-draw", self._seed, epoch, place) * self._heights[-1]
-        return min(bisect_right(self._heights, height), len(self._heights) - 1)
+        height = fraction("fusioner-draw", self._seed, epoch, place) * self._cumulative[-1]
+        return min(bisect_right(self._cumulative, height), len(self._cumulative) - 1)
 
 
-def _places(points: int, cell: int, cells: int) -> Tensor:
-    """Which pixels along a side stand for its ``points``: nearest neighbour, ``cells`` of each ``cell`` pixels."""
+def _nearest(points: int, cell: int, cells: int) -> Tensor:
+    """The pixels along a side that its ``points`` sample: nearest neighbour, ``cells`` of each ``cell`` pixels."""
     import torch
 
     return torch.arange(points) * cell // cells
@@ -111,15 +109,15 @@ def _places(points: int, cell: int, cells: int) -> Tensor:
 
 @lru_cache(maxsize=2)
 def _order(pairs: int, seed: int, epoch: int) -> list[int]:
-    """The pairs of an epoch, shuffled; kept, since each of its steps needs it."""
+    """The shuffled pairs of an epoch, cached for its steps."""
     return shuffled(pairs, "fusioner-order", seed, epoch)
 
 
 def losses(logits: Tensor, truths: Tensor, bce: float, dice: float) -> Loss:
-    """The loss of B logits H x W against truths of 0, 1 and 255 (left out).
+    """The loss of B logits H x W against truths of 0, 1 and 255 (ignored).
 
     Cross-entropy alone is over all pixels of the batch, as published. With a Dice term (Milletari et al., 3DV 2016)
-    each photograph counts alike.
+    each photograph has the same weight.
     """
     from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 

@@ -1,7 +1,7 @@
-"""Class names as vectors: of any text encoder, by a set of sentences, and centred where a recipe wants it.
+"""Class names as vectors: of any text encoder, by a set of sentences, centred if the recipe wants it.
 
-All names have much in common, as texts: vectors of sentences about classes lie close together (with MiniLM the mean
-cosine of two of PASCAL's is 0.32). Taking the mean of the training classes away leaves what tells names apart.
+Vectors of sentences about classes are close to one another (with MiniLM the mean cosine of two of PASCAL's is 0.32).
+Subtracting the mean of the training classes leaves what distinguishes names.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Words:
-    """``words(name)``: the vector of a class, float32 Dt of length 1, on the CPU; each name is embedded once.
+class ClassVectors:
+    """``vectors(name)``: the vector of a class, float32 Dt of length 1, on the CPU; each name is embedded once.
 
-    ``centred_on``: names whose mean is taken away, after which the length is 1 again; none: as it is.
+    ``centred_on``: names whose mean is subtracted before normalising again; empty for none.
     """
 
     def __init__(self, encoder: TextEncoder, prompts: PromptSet, centred_on: Sequence[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""Frozen features of every view of the training photographs, with the masks that belong to them: kept on disk."""
+"""Frozen features of every view of the training photographs and their masks, kept on disk."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from fusioner.encoders import VisualEncoder
 
 ON_CUDA = 16
-"""Views encoded at once on a GPU; on a processor one by one, so that a feature depends on nothing beside it."""
+"""Views encoded at once on a GPU; on a CPU one by one, so that a feature does not depend on its batch."""
 
 
 class TrainedViews:
-    """View 0 of every held-out photograph, and views 1 to ``views.count`` of every one that is learned from.
+    """View 0 of every held-out photograph, and views 1 to ``views.count`` of every training photograph.
 
     ``grid``: rows and columns of tokens.
     """
@@ -32,9 +32,8 @@ class TrainedViews:
         self._classes: dict[str, tuple[int, ...]] = {}
         for sample, class_id in (*setup.data.train, *setup.data.held_out):
             self._classes[sample] = (*self._classes.get(sample, ()), class_id)
-        learned = dict.fromkeys(sample for sample, _ in setup.data.train)
-        held_out = dict.fromkeys(sample for sample, _ in setup.data.held_out)
-        self._wanted = [(sample, number) for sample in learned for number in range(1, views.count + 1)]
+        train, held_out = (dict.fromkeys(s for s, _ in pairs) for pairs in (setup.data.train, setup.data.held_out))
+        self._wanted = [(sample, number) for sample in train for number in range(1, views.count + 1)]
         self._wanted += [(sample, 0) for sample in held_out]
         self._place = {wanted: place for place, wanted in enumerate(self._wanted)}
         truths = {sample: self._truths_digest(sample) for sample in self._classes}
@@ -65,11 +64,11 @@ class TrainedViews:
     def _compute(self, places: Sequence[int]) -> list[dict[str, Tensor]]:
         import torch
 
-        made = []
+        views = []
         for place in places:
             sample, number = self._wanted[place]
             truths = [self._data.truth(sample, class_id) for class_id in self._classes[sample]]
             key = self._data.image_sha256(sample)
-            made.append(self._views.make(number, self._data.image(sample), truths, key))
-        tokens = self._encoder.encode(torch.stack([pixels for pixels, _ in made]))
-        return [{"tokens": t, "truths": truths} for t, (_, truths) in zip(tokens, made, strict=True)]
+            views.append(self._views.make(number, self._data.image(sample), truths, key))
+        tokens = self._encoder.encode(torch.stack([pixels for pixels, _ in views]))
+        return [{"tokens": t, "truths": truths} for t, (_, truths) in zip(tokens, views, strict=True)]

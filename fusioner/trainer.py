@@ -1,12 +1,14 @@
-"""``fsbench train fusioner``: what is trained, on what and how; the loop itself is fsbench's.
+"""``fsbench train fusioner``: the training task; fsbench runs the loop.
 
 The frozen encoders run once for every view of a photograph, and their features are kept. Each step draws (photograph,
-class) pairs of training classes and a view of each. A frozen encoder is never part of what is saved.
+class) pairs of training classes and a view of each. Frozen encoders are never saved.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
@@ -29,7 +31,7 @@ EXAMPLE = "Example: fsbench train fusioner -b pascal-5i --visual effnet-lite2 --
 
 URL = "https://arxiv.org/abs/2210.15138"
 OFFLINE = frozenset({"effnet-lite2", "minilm"})
-"""Encoders that come as packages, so that everything runs offline; a Fusioner with one of them is an example."""
+"""Encoders in packages, so that everything runs offline; a Fusioner with one of them is an example."""
 
 
 class Batch(NamedTuple):
@@ -71,22 +73,22 @@ def task(
     """
     import torch
 
-    from fusioner.checkpoint import Eyes, Meta, sizes_of
+    from fusioner.checkpoint import Meta
     from fusioner.encoders import load_text, load_visual, prompt_set
     from fusioner.fusion import FusionConfig
     from fusioner.model import Fusioner
     from fusioner.steps import Steps, losses
-    from fusioner.text_centering import Words
+    from fusioner.text_centering import ClassVectors
     from fusioner.trained_views import TrainedViews
 
     data = setup.data
-    plan = recipe_named(recipe, data.benchmark_name, size, views).with_(epochs, batch_size, prompts)
+    plan = recipe_named(recipe, data.benchmark_name, size, views).override(epochs, batch_size, prompts)
     if plan.batch < setup.ranks.size:
         raise FsbenchError(f"--batch-size {plan.batch}: each of {setup.ranks.size} ranks needs a pair: give more pairs")
-    seeing, reading = load_visual(visual), load_text(text)
+    visual_encoder, text_encoder = load_visual(visual), load_text(text)
     config = FusionConfig(
-        visual_dim=seeing.spec.width,
-        text_dim=reading.spec.width,
+        visual_dim=visual_encoder.spec.width,
+        text_dim=text_encoder.spec.width,
         d_model=plan.d_model,
         layers=plan.layers,
         heads=plan.heads,
@@ -95,24 +97,25 @@ def task(
         drop_path=plan.drop_path,
         scales=plan.scales,
     )
-    seeing.to(setup.device)
-    kept = TrainedViews(setup, seeing, plan.views)
-    centred_on = tuple(c.name for c in data.classes) if plan.centred else ()
-    words = Words(reading, prompt_set(plan.prompts), centred_on)
-    text_of = {c.id: words(c.name) for c in data.classes}
+    visual_encoder.to(setup.device)
+    features = TrainedViews(setup, visual_encoder, plan.views)
+    names = tuple(c.name for c in data.classes)
+    centred_on = names if plan.centred else ()
+    class_vectors = ClassVectors(text_encoder, prompt_set(plan.prompts), centred_on)
+    text_of = {c.id: class_vectors(c.name) for c in data.classes}
     module = Fusioner(config, number("fusioner-weights", setup.seed), plan.start).to(setup.device)
     target = (plan.views.size, plan.views.size)
     steps = Steps(plan, data.train, setup.seed)
 
     def batch(epoch: int, step: int, rank: int, ranks: int) -> Batch:
-        chosen = steps.chosen(epoch, step)[rank::ranks]
-        grid = steps.part(epoch, step, kept.grid)
-        examples = [steps.shown(one, *kept(one.pair, one.view), kept.grid, grid) for one in chosen]
+        examples = steps.examples(epoch, step)[rank::ranks]
+        grid = steps.crop_size(epoch, step, features.grid)
+        crops = [steps.crop(one, *features(one.pair, one.view), features.grid, grid) for one in examples]
         return Batch(
-            torch.stack([tokens for tokens, _ in examples]),
+            torch.stack([tokens for tokens, _ in crops]),
             grid,
-            torch.stack([text_of[one.pair[1]] for one in chosen])[:, None],
-            torch.stack([truth for _, truth in examples]),
+            torch.stack([text_of[one.pair[1]] for one in examples])[:, None],
+            torch.stack([truth for _, truth in crops]),
             number("fusioner-dropout", setup.seed, epoch, step, rank),
         )
 
@@ -124,28 +127,28 @@ def task(
         return losses(logits.float(), of_batch.truths.to(setup.device), plan.bce, plan.dice)
 
     def validate() -> dict[str, float]:
-        return {"held-out mIoU": held_out_miou(module, setup, kept, text_of, target)}
+        return {"held-out mIoU": held_out_miou(module, setup, features, text_of, target)}
 
     meta = Meta(
         fold=setup.fold,
         fold_classes=tuple(c.name for c in data.tested_classes),
-        trained_on=tuple(c.name for c in data.classes),
-        visual=seeing.spec.name,
-        visual_sha256=seeing.digest,
-        text=reading.spec.name,
-        text_sha256=reading.digest,
+        trained_on=names,
+        visual=visual_encoder.spec.name,
+        visual_sha256=visual_encoder.digest,
+        text=text_encoder.spec.name,
+        text_sha256=text_encoder.digest,
         prompts=plan.prompts,
         centred_on=centred_on,
-        sizes=sizes_of(config),
-        eyes=Eyes(**vars(plan.looking)),
+        sizes=config,
+        eyes=plan.looking,
     )
     return Task(
         module=module,
-        card=_card(setup, plan, seeing, reading, fusion, sum(p.numel() for p in module.parameters())),
+        card=_card(setup, plan, visual_encoder, text_encoder, fusion, sum(p.numel() for p in module.parameters())),
         optimizers=_optimizers(module),
-        rates=plan.rates(steps.number),
+        rates=plan.rates(steps.per_epoch),
         epochs=plan.epochs,
-        steps_per_epoch=steps.number,
+        steps_per_epoch=steps.per_epoch,
         batch=batch,
         loss=loss,
         validate=validate,
@@ -153,31 +156,31 @@ def task(
         clip_norm=plan.clip_norm,
         average=(lambda step: min(plan.average, (1 + step) / (10 + step))) if plan.average else None,
         metadata=meta.header(),
-        recipe=plan.said(),
+        recipe=asdict(plan),
     )
 
 
 def held_out_miou(
-    module: Fusioner, setup: Setup, kept: TrainedViews, text_of: dict[int, Tensor], target: tuple[int, int]
+    module: Fusioner, setup: Setup, features: TrainedViews, text_of: dict[int, Tensor], target: tuple[int, int]
 ) -> float:
     """mIoU over training classes on the plain views of held-out photographs."""
-    inter: dict[int, int] = {}
-    union: dict[int, int] = {}
+    inter: Counter[int] = Counter()
+    union: Counter[int] = Counter()
     for pair in setup.data.held_out:
-        tokens, truth = kept(pair, 0)
-        words = text_of[pair[1]][None, None].to(setup.device)
-        found = module(tokens[None].to(setup.device), words, kept.grid, target)[0, 0].cpu() > 0
+        tokens, truth = features(pair, 0)
+        text = text_of[pair[1]][None, None].to(setup.device)
+        found = module(tokens[None].to(setup.device), text, features.grid, target)[0, 0].cpu() > 0
         true, counted = truth == 1, truth != 255
-        inter[pair[1]] = inter.get(pair[1], 0) + int((found & true).sum())
-        union[pair[1]] = union.get(pair[1], 0) + int(((found | true) & counted).sum())
+        inter[pair[1]] += int((found & true).sum())
+        union[pair[1]] += int(((found | true) & counted).sum())
     ious = [inter[c] / union[c] for c in sorted(union) if union[c]]
     return sum(ious) / len(ious) if ious else 0.0
 
 
 def _optimizers(module: Fusioner) -> list[torch.optim.Optimizer]:
-    """AdamW on the fusion (no decay on biases and 1-d parameters), Adam on the decoder; betas 0.9 and 0.999.
+    """AdamW on the fusion (no decay on biases and 1-d parameters) and the decoder; betas 0.9 and 0.999.
 
-    Adam is AdamW with no decay, which the recipe says.
+    The paper's Adam on the decoder is AdamW with the recipe's zero decay.
     """
     import torch
 
@@ -189,32 +192,28 @@ def _optimizers(module: Fusioner) -> list[torch.optim.Optimizer]:
     ]
 
 
-def _card(
-    setup: Setup, plan: Recipe, seeing: VisualEncoder, reading: TextEncoder, fusion: str, trained: int
-) -> ModelCard:
-    see, read = seeing.spec, reading.spec
-    parts = [see.name, read.name, fusion, *([] if plan.name == "paper" else [plan.name])]
-    name = re.sub(r"[^a-z0-9._-]+", "-", "-".join(["fusioner", *parts]).lower())[:74]
-    seen = setup.data.training_card().model_copy(
-        update={
-            "novel_image_labels_seen": _either(see.origin.image_labels, read.origin.image_labels),
-            "novel_image_text_seen": _either(see.origin.image_text, read.origin.image_text),
-            "threshold_selected_by": "fixed: sigmoid 0.5",
-        }
-    )
+def _card(setup: Setup, plan: Recipe, visual: VisualEncoder, text: TextEncoder, fusion: str, trained: int) -> ModelCard:
+    frozen = visual.spec, text.spec
+    variant = [fusion] if plan.name == "paper" else [fusion, plan.name]
+    name = "-".join(["fusioner", *(spec.name for spec in frozen), *variant]).lower()
+    trainings = "; ".join(f"frozen {spec.name}: {spec.origin.training}" for spec in frozen)
+    seen = {
+        "novel_image_labels_seen": _either(*(spec.origin.image_labels for spec in frozen)),
+        "novel_image_text_seen": _either(*(spec.origin.image_text for spec in frozen)),
+        "threshold_selected_by": "fixed: sigmoid 0.5",
+    }
     return ModelCard(
-        name=name,
+        name=re.sub(r"[^a-z0-9._-]+", "-", name)[:74],
         prompts="text",
-        description=f"Fusioner ({fusion} fusion, recipe {plan.name}); frozen {see.name}: {see.origin.training}; frozen "
-        f"{read.name}: {read.origin.training}",
-        total_parameters=trained + seeing.parameters + reading.parameters,
-        licence=f"Apache-2.0; {see.name}: {see.origin.licence}; {read.name}: {read.origin.licence}",
+        description=f"Fusioner ({fusion} fusion, recipe {plan.name}); {trainings}",
+        total_parameters=trained + visual.parameters + text.parameters,
+        licence="; ".join(["Apache-2.0", *(f"{spec.name}: {spec.origin.licence}" for spec in frozen)]),
         url=URL,
-        example=see.name in OFFLINE or read.name in OFFLINE,
-        training={"*": seen},
+        example=any(spec.name in OFFLINE for spec in frozen),
+        training={"*": setup.data.training_card().model_copy(update=seen)},
     )
 
 
 def _either(a: YesNo, b: YesNo) -> YesNo:
-    """What two frozen parts together have seen; nobody knows more than the one who knows least."""
+    """Whether either of two frozen encoders has seen something: yes wins over unknown, unknown over no."""
     return "yes" if "yes" in (a, b) else "unknown" if "unknown" in (a, b) else "no"

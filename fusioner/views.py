@@ -1,10 +1,10 @@
-"""Augmented views of a training photograph, with the masks of its classes: what frozen features are computed of.
+"""Augmented views of a training photograph with the masks of its classes, the input of frozen features.
 
-A frozen encoder's features are worth keeping only of views that come again, so a photograph has a stated number of
-them, each the same for every fold, seed and run. View 0 is the plain one, by which weights are chosen.
+Features are worth keeping only for views that recur, so a photograph has a fixed number of views, the same for every
+fold, seed and run. View 0 is the plain one; it is used to choose weights.
 
 Source: Fusioner's released code and paper, section 4.1 (crops; then, half the time, each of five distortions half the
-time). Its distortions are albumentations'; here torchvision's stand for them, *our reading*.
+time). The released distortions are albumentations'; torchvision's replace them, *our reading*.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ VERSION = "fusioner-views/1"
 class Views:
     """``count`` views of ``size`` x ``size`` pixels to learn from, numbered from 1; view 0 is the plain one.
 
-    ``kind``: ``crop``: published crops and distortions; the plain one is the middle. ``square``: the whole photograph
-    resized to a square, as the plain one is; the first is plain too, others are jittered in colour alone.
-    ``jitter``: of brightness, contrast and saturation; ``degrees``: of rotation; ``noise``: deviation, pixels in 0..1;
-    ``smallest``: the smallest share of a photograph that a crop shows.
+    ``kind``: ``crop``: published crops and distortions; the plain view is the centre crop. ``square``: the whole
+    photograph resized to a square; view 1 is plain too, others have colour jitter only. ``jitter``: of brightness,
+    contrast and saturation; ``degrees``: of rotation; ``noise``: standard deviation, pixels in 0..1; ``smallest``: the
+    smallest share of a photograph that a crop shows.
     """
 
     size: int
@@ -45,17 +45,17 @@ class Views:
     kind: Literal["crop", "square"] = "crop"
 
     def describe(self, number: int) -> str:
-        """All that is done in a view, for the name of its features."""
+        """A full description of a view, for the name of its features."""
         if number == 0 or (self.kind == "square" and number == 1):
             return f"{VERSION} plain {self.kind} {self.size}"
-        said = {name: value for name, value in asdict(self).items() if name != "count"}
-        return f"{VERSION} {number} {said}"
+        settings = {name: value for name, value in asdict(self).items() if name != "count"}
+        return f"{VERSION} {number} {settings}"
 
     def make(self, number: int, image: Pixels, truths: Sequence[Pixels], key: str) -> tuple[Tensor, Tensor]:
         """View ``number`` of a photograph (uint8 H x W x 3) and its K truths (uint8 H x W of 0, 1, 255).
 
-        Gives pixels, float 3 x size x size in 0..1, and truths, uint8 K x size x size. ``key``: says which photograph
-        it is; the view is a function of it and of what is described. What is beyond the photograph is black, and void.
+        Returns pixels, float 3 x size x size in 0..1, and truths, uint8 K x size x size. The view follows from
+        ``describe(number)`` and ``key``, which identifies the photograph. Pixels beyond the photograph are black, void.
         """
         import torch
         from torchvision import tv_tensors
@@ -63,8 +63,7 @@ class Views:
         picture = tv_tensors.Image(torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))))
         masks = tv_tensors.Mask(torch.from_numpy(np.stack(truths)))
         with torch_seeded(torch.device("cpu"), self.describe(number), key):
-            made: tuple[Any, Any] = self._transform(number)(picture, masks)
-        pixels, masks = made
+            pixels, masks = self._transform(number)(picture, masks)
         return pixels.as_subclass(torch.Tensor).float().clamp(0, 1), masks.as_subclass(torch.Tensor)
 
     def _transform(self, number: int) -> Any:

@@ -1,11 +1,11 @@
-"""What may be trained on where a fold is tested, and the only way to it.
+"""The data a model may be trained on when a fold is tested, and the only access to it.
 
-A trainer reads photographs and truths through ``TrainingData``, which refuses everything else: no val image of the
-tested fold (nor a copy of one under another name), no novel class and no mask of one. Of a photograph's label map it
-gives the truth of one training class; pixels of novel classes are then background like any other.
+A trainer reads photographs and masks through ``TrainingData``, which refuses everything else: val images of the tested
+fold (also copies under another name), novel classes and their masks. Pixels of novel classes in training photographs
+are background.
 
-For choosing weights some photographs of training classes are held out: those whose rank by SHA-256 is low, the same
-ones for every seed and every model.
+Some photographs of training classes are held out to choose weights: those with a low rank by SHA-256, the same ones for
+every seed and model.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from fsbench.training.randomness import fraction
 HELD_OUT = 0.1
 
 COMPLETE = {"folder": "all", "pascal-5i": "fusioner", "toy": "all"}
-"""Builder -> the train lists in which every pair with a pixel stands, so that they tell where novel classes are.
+"""Builder -> the train lists that name every class of a photograph, so that they show where novel classes are.
 
-PASCAL-5i: Fusioner's lists are all pairs with a pixel, HSNet's are not. COCO-20i's published lists leave out small
-objects, and FSS-1000 marks one class a photograph, so those can't tell.
+PASCAL-5i: Fusioner's lists are complete, HSNet's are not. COCO-20i's published lists leave out small objects, and
+FSS-1000 labels one class a photograph.
 """
 
 
@@ -38,8 +38,8 @@ class TrainingData:
     """Pairs (sample, class id) in list order: ``train`` to learn from, ``held_out`` to choose weights by.
 
     ``classes``: the training classes, by id. ``novel_images_dropped``: whether no photograph shows a novel class
-    (``unknown`` where the lists can't tell). ``refused``: photographs of the lists that were left out because the
-    tested fold asks them.
+    (``unknown`` where the lists don't show it). ``refused``: listed photographs left out because the tested fold uses
+    them.
     """
 
     _benchmark: Benchmark
@@ -53,7 +53,7 @@ class TrainingData:
 
     @property
     def benchmark(self) -> str:
-        """The benchmark's title, which says if it is partial."""
+        """The benchmark's title, including whether it is partial."""
         return self._benchmark.title
 
     @property
@@ -63,7 +63,7 @@ class TrainingData:
 
     @property
     def tested_classes(self) -> tuple[ClassName, ...]:
-        """The classes of the tested fold: their names may be known, their pixels not."""
+        """The classes of the tested fold: only their names may be used."""
         lists = self._benchmark.lists
         return tuple(c for c in lists.classes if c.id in lists.folds[self.fold])
 
@@ -84,23 +84,23 @@ class TrainingData:
         return frozenset(sample for sample, _ in self._pairs)
 
     def image(self, sample: str) -> npt.NDArray[np.uint8]:
-        """The photograph, uint8 H x W x 3 RGB; raises FsbenchError for one that is not trained on, or is broken."""
+        """The photograph, uint8 H x W x 3 RGB; raises FsbenchError for one that is not in the data, or is broken."""
         return self._benchmark.image(self._trained_on(sample))
 
     def truth(self, sample: str, class_id: int) -> npt.NDArray[np.uint8]:
-        """The class's mask, uint8 H x W in {0, 1, 255 = void}; raises FsbenchError for a pair not trained on."""
+        """The class's mask, uint8 H x W in {0, 1, 255 = void}; raises FsbenchError for a pair not in the data."""
         if (sample, class_id) not in self._pairs:
             raise self._error(f"class {class_id} of sample {sample!r}")
         return self._benchmark.truth(sample, class_id)
 
     def image_sha256(self, sample: str) -> str:
-        """SHA-256 (hex) of the bytes of the photograph's file."""
+        """SHA-256 (hex) of the photograph's file."""
         digest = self._benchmark.samples[self._trained_on(sample)].image_sha256
-        assert digest is not None  # a sample at hand has one
+        assert digest is not None  # samples that are present have one
         return digest
 
     def size(self, sample: str) -> tuple[int, int]:
-        """Height and width of the photograph, known without reading it."""
+        """Height and width of the photograph, without reading it."""
         entry = self._benchmark.samples[self._trained_on(sample)]
         return entry.height, entry.width
 
@@ -112,7 +112,7 @@ class TrainingData:
         return found
 
     def training_card(self) -> TrainingCard:
-        """What the card of a model trained on this says; of what its frozen parts saw before, nothing is known."""
+        """The training card of a model trained on this data; what its frozen parts saw stays ``unknown``."""
         photographs = len({sample for sample, _ in self.train})
         return TrainingCard(
             training_classes=tuple(c.name for c in self.classes),
@@ -131,7 +131,7 @@ class TrainingData:
 
     def _error(self, what: str) -> FsbenchError:
         return FsbenchError(
-            f"{what} is not trained on where fold {self.fold} of {self.benchmark} is tested: use .train"
+            f"{what} is not training data when fold {self.fold} of {self.benchmark} is tested: use .train"
         )
 
 
@@ -143,11 +143,11 @@ def training_data(
     drop_novel_images: bool = False,
     held_out: float = HELD_OUT,
 ) -> TrainingData:
-    """What may be trained on where ``fold`` is tested, of what is at hand.
+    """The available training data when ``fold`` is tested.
 
-    ``train_list``: a variant of the benchmark's train lists, by default its first; ``held_out``: the share of the
-    photographs that is held out. Raises FsbenchError for a fold or list that is not there, a share that leaves one
-    side empty, and ``drop_novel_images`` where the lists can't tell.
+    ``train_list``: a variant of the benchmark's train lists, by default its first; ``held_out``: the share of
+    photographs held out. Raises FsbenchError for an unknown fold or list, a share that leaves one side empty, and
+    ``drop_novel_images`` where the lists don't show novel classes.
     """
     lists = benchmark.lists
     if not lists.train:
@@ -156,42 +156,42 @@ def training_data(
     pairs = lists.training(fold, train_list)
     novel = frozenset(lists.folds[fold])
     pairs = tuple(pair for pair in pairs if pair[0] in benchmark.present and pair[1] not in novel)
-    asked = _asked(benchmark, fold)
-    allowed = tuple(pair for pair in pairs if pair[0] not in asked)
-    refused = len({sample for sample, _ in pairs} - {sample for sample, _ in allowed})
+    tested = _tested(benchmark, fold)
+    allowed = tuple(pair for pair in pairs if pair[0] not in tested)
+    refused = len({sample for sample, _ in pairs} & tested)
     showing = _showing_novel(benchmark, fold)
     if drop_novel_images:
         if showing is None:
             raise FsbenchError(
-                f"--drop-novel-images: the lists of {lists.name} do not say where every class is: leave it out"
+                f"--drop-novel-images: the lists of {lists.name} do not show where every class is: leave it out"
             )
         allowed = tuple(pair for pair in allowed if pair[0] not in showing)
-    kept_out = {sample for sample, _ in allowed if fraction("fsbench-held-out-v1", sample) < held_out}
-    sides = [tuple(p for p in allowed if p[0] not in kept_out), tuple(p for p in allowed if p[0] in kept_out)]
-    if not all(sides):
+    out = {sample for sample, _ in allowed if fraction("fsbench-held-out-v1", sample) < held_out}
+    train, validation = tuple(p for p in allowed if p[0] not in out), tuple(p for p in allowed if p[0] in out)
+    if not (train and validation):
         raise FsbenchError(
-            f"{benchmark.folder}: of {len(allowed)} training pairs at hand {len(sides[1])} would be held out "
+            f"{benchmark.folder}: of {len(allowed)} available training pairs {len(validation)} would be held out "
             f"(--held-out {held_out}): both sides need some: choose another share, or build with more data"
         )
-    told: YesNo = "unknown" if showing is None else "no" if any(s in showing for s, _ in allowed) else "yes"
+    dropped: YesNo = "unknown" if showing is None else "no" if any(s in showing for s, _ in allowed) else "yes"
     trained = {class_id for _, class_id in allowed}
     classes = tuple(c for c in lists.classes if c.id in trained)
-    return TrainingData(benchmark, fold, train_list, classes, sides[0], sides[1], told, refused)
+    return TrainingData(benchmark, fold, train_list, classes, train, validation, dropped, refused)
 
 
-def _asked(benchmark: Benchmark, fold: str) -> frozenset[str]:
-    """The samples that the tested fold asks or shows, and those with the same bytes."""
-    asked = {sample for sample, _ in benchmark.lists.val[fold]}
+def _tested(benchmark: Benchmark, fold: str) -> frozenset[str]:
+    """The queries and supports of the tested fold, and samples with the same bytes."""
+    tested = {sample for sample, _ in benchmark.lists.val[fold]}
     scenes = benchmark.lists.scenes
     if scenes is not None:
-        asked |= {sample for of_scene in (*scenes.tiles.values(), *scenes.supports.values()) for sample in of_scene}
+        tested |= {sample for of_scene in (*scenes.tiles.values(), *scenes.supports.values()) for sample in of_scene}
     samples = benchmark.samples
-    bytes_of = {samples[s].image_sha256 for s in asked if s in samples} - {None}
-    return frozenset(asked | {s.id for s in samples.values() if s.image_sha256 in bytes_of})
+    digests = {samples[s].image_sha256 for s in tested if s in samples} - {None}
+    return frozenset(tested | {s.id for s in samples.values() if s.image_sha256 in digests})
 
 
 def _showing_novel(benchmark: Benchmark, fold: str) -> frozenset[str] | None:
-    """The samples with a pixel of a novel class; None where the lists don't hold every pair with a pixel."""
+    """The samples that show a novel class; None where the lists don't name every class of a photograph."""
     complete = COMPLETE.get(benchmark.builder)
     if complete is None or complete not in benchmark.lists.train:
         return None

@@ -1,7 +1,7 @@
-"""Which features a run at work needs, told to other processes, so that none removes what another one reads.
+"""Which features a running process needs, so that no other process removes them.
 
-A lease is a list of keys beside a lock file; the system lets go of the lock when the process ends, however it ends,
-and the next process that looks removes what is left of it.
+A lease is a list of keys next to a lock file. The system releases the lock when the process ends, however it ends; the
+next process that looks removes the files.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -16,7 +17,7 @@ from filelock import FileLock, Timeout
 from fsbench.io.files import write_text
 from fsbench.io.untrusted import read_bytes
 
-MOST_KEYS = 64 * 2**20
+LARGEST_LIST = 64 * 2**20
 """Bytes of a list of keys: a million of them."""
 
 
@@ -35,14 +36,14 @@ class Lease:
         write_text(self.path, "".join(f"{key}\n" for key in sorted(self.keys)))
 
     def close(self) -> None:
-        """Let go of them."""
+        """Release the keys."""
         self.path.unlink(missing_ok=True)
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
 
 
 def leased_by_others(folder: Path, own: Lease | None) -> frozenset[str]:
-    """The keys that other runs at work hold; leases of runs that have ended are removed."""
+    """The keys that other running processes hold; leases of ended ones are removed."""
     keys: set[str] = set()
     for path in folder.glob("*.lock"):
         listed = path.with_suffix(".keys")
@@ -52,17 +53,10 @@ def leased_by_others(folder: Path, own: Lease | None) -> frozenset[str]:
         try:
             lock.acquire()
         except Timeout:
-            keys |= _keys(listed)
+            with suppress(FileNotFoundError):  # not written yet, or its run has just ended
+                keys |= set(read_bytes(listed, LARGEST_LIST).decode("ascii", "replace").split())
             continue
         listed.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         lock.release()
     return frozenset(keys)
-
-
-def _keys(listed: Path) -> set[str]:
-    """The keys of a lease; none where it has not been written yet, or its run has just ended."""
-    try:
-        return set(read_bytes(listed, MOST_KEYS).decode("ascii", "replace").split())
-    except FileNotFoundError:
-        return set()

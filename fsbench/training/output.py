@@ -1,9 +1,7 @@
-"""The files of a trained fold, each whole or not there, and the one run that may write them.
+"""The files of a trained fold, each written atomically, and the one run that may write them.
 
-``model.safetensors`` has the weights, ``card.json`` the model's card with the fold's training, ``training.json`` the
-recipe, the scores of every epoch, the environment and the digests (``report.py``); it is written last, so where it
-is, the fold is done.
-``state/`` is there only while the fold is being trained, ``tensorboard/`` has the logs.
+``model.safetensors`` has the weights, ``card.json`` the model card, ``training.json`` the report (``report.py``); it is
+written last, so a fold that has one is finished. ``state/`` exists only during training, ``tensorboard/`` has the logs.
 """
 
 from __future__ import annotations
@@ -28,14 +26,14 @@ from fsbench.training.tensors import read_sealed, write_tensors
 
 
 def check_free(folders: Iterable[Path]) -> None:
-    """Raise FsbenchError where one of the folders holds something."""
+    """Raise FsbenchError where one of the folders is not empty."""
     for folder in folders:
         if any(path.name != LOCK for path in folder.glob("*")):
-            raise FsbenchError(f"{folder}: is there already: use --if-exists resume or replace, or another --out")
+            raise FsbenchError(f"{folder}: exists already: use --if-exists resume or replace, or another --out")
 
 
-def finish(folder: Path, task: Task, setup: Setup, reached: Reached, said: Mapping[str, Any]) -> None:
-    """Write the checkpoint, the card and the report, in this order; then the state is not needed any more."""
+def finish(folder: Path, task: Task, setup: Setup, reached: Reached, run: Mapping[str, Any]) -> None:
+    """Write the checkpoint, the card and the report, in this order; then remove the state."""
     weights, _ = read_sealed(best_weights(folder / "state", reached))
     checkpoint, card = folder / CHECKPOINT, folder / CARD
     write_tensors(checkpoint, weights, task.metadata)
@@ -43,7 +41,7 @@ def finish(folder: Path, task: Task, setup: Setup, reached: Reached, said: Mappi
     write_text(card, _card(task, setup, digest).model_dump_json(indent=1) + "\n")
     data = setup.data
     report = {
-        **said,
+        **run,
         "data": {
             "train_pairs": len(data.train),
             "train_images": len({sample for sample, _ in data.train}),
@@ -66,33 +64,29 @@ def finish(folder: Path, task: Task, setup: Setup, reached: Reached, said: Mappi
 
 
 def remove_state(folder: Path) -> None:
-    """Remove what only a run at work needs; it stays where a run was killed right behind its report."""
+    """Remove what only an unfinished run needs; a run killed right after its report leaves it behind."""
     if (folder / "state").is_dir():
         shutil.rmtree(folder / "state")
 
 
 def _card(task: Task, setup: Setup, digest: str) -> ModelCard:
-    """The task's card, completed: what the weights are, what they saw, and what chose them.
+    """The task's card, completed with digest, training data and the selecting score.
 
-    It stands under ``*``, because these weights saw these classes whichever fold they are asked: a checkpoint that is
-    evaluated on a fold other than its own is then refused.
+    The training is under ``*``, because these weights saw these classes whatever fold they are tested on: evaluating a
+    checkpoint on a fold other than its own is then refused.
     """
     training = task.card.training.get("*") or setup.data.training_card()
     photographs = len({sample for sample, _ in setup.data.held_out})
-    completed = training.model_copy(
-        update={
-            "checkpoint_sha256": digest,
-            "checkpoint_selected_by": f"{task.selects} on {photographs} held-out photographs of training classes",
-        }
-    )
+    selected_by = f"{task.selects} on {photographs} held-out photographs of training classes"
+    training = training.model_copy(update={"checkpoint_sha256": digest, "checkpoint_selected_by": selected_by})
     trained = sum(p.numel() for p in task.module.parameters() if p.requires_grad)
-    update = {"training": {"*": completed}, "weights_sha256": digest, "trained_parameters": trained}
+    update = {"training": {"*": training}, "weights_sha256": digest, "trained_parameters": trained}
     return ModelCard(**{**task.card.model_dump(), **update})
 
 
 @contextmanager
-def alone(folder: Path, ranks: Ranks) -> Iterator[None]:
-    """Keep other runs from the same folder while this one is at work; remove what killed ones were writing."""
+def exclusive(folder: Path, ranks: Ranks) -> Iterator[None]:
+    """Lock other runs out of the folder; remove partial files of killed ones."""
     if not ranks.first:
         yield
         return
@@ -102,7 +96,7 @@ def alone(folder: Path, ranks: Ranks) -> Iterator[None]:
 
 
 def clear(folder: Path) -> None:
-    """Remove what an earlier run left; the report first, so that no half of a run looks whole."""
+    """Remove an earlier run; its report first, so that no partial run looks finished."""
     for name in (REPORT, CARD, CHECKPOINT):
         (folder / name).unlink(missing_ok=True)
     for name in ("state", "tensorboard"):

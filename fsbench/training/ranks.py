@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PATIENCE = timedelta(hours=24)
-"""How long a rank waits for the others, who may be computing features or validating."""
+"""How long a rank waits for the others, which may be computing features or validating."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process's ``rank`` among ``size``; alone, everything below does nothing."""
+    """This process's ``rank`` among ``size``; with one rank, ``wait`` and ``sum`` do nothing."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def first(self) -> bool:
-        """Whether this is the rank that validates, writes and shows."""
+        """Whether this is the rank that validates, writes and prints."""
         return self.rank == 0
 
     def wait(self) -> None:
-        """Until all ranks are here."""
+        """Wait for all ranks."""
         if self.size > 1:
             import torch.distributed as dist
 
@@ -47,19 +47,18 @@ class Ranks:
         import torch
         import torch.distributed as dist
 
-        together = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        dist.all_reduce(together)
-        parts = torch.split(together, [tensor.numel() for tensor in tensors])
-        for tensor, summed in zip(tensors, parts, strict=True):
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        dist.all_reduce(flat)
+        for tensor, summed in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(summed.view_as(tensor))
 
 
 @contextmanager
 def all_ranks(device: str) -> Iterator[tuple[Ranks, torch.device]]:
-    """The ranks of this run and this rank's device; whoever uses it has let go of models before it ends.
+    """The ranks of this run and this rank's device; models must be freed before the context ends.
 
-    Under ``torchrun`` with ``cuda`` each rank takes the card of its local number. (Gloo aborts at exit now and then
-    unless models are freed and a barrier passed before the group is destroyed.)
+    Under ``torchrun`` with ``cuda`` each rank takes the card of its local number. (Gloo sometimes aborts at exit unless
+    models are freed and a barrier is passed before the group is destroyed.)
     """
     import torch
 

@@ -1,7 +1,6 @@
-"""``training.json``: what was trained and how, and the digests of everything in the folder, its own included.
+"""``training.json``: what was trained and how, with the digests of the folder's files and of itself.
 
-It is written last, so a fold that has one is finished; an altered byte in it, in the card or in the weights is noticed
-wherever the folder is used.
+It is written last, so a fold that has one is finished; any altered byte in report, card or weights is noticed.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ class DataCounts(_Strict):
 
 
 class Contents(_Strict):
-    """All of a report but its own digest. ``checkpoint_bytes``: the size of ``model.safetensors``."""
+    """A report without its own digest. ``checkpoint_bytes``: the size of ``model.safetensors``."""
 
     schema_: Literal["fsbench-training/1"] = Field(default=SCHEMA, alias="schema")
     trainer: str
@@ -111,7 +110,7 @@ def write_report(folder: Path, values: Mapping[str, Any]) -> None:
 
 
 def read_report(path: Path) -> Report:
-    """A report; raises FsbenchError, one line, where it cannot be read, is none, or was altered."""
+    """A report; raises FsbenchError, one line, where it cannot be read, is not one, or was altered."""
     return read_typed(path, Report, "a training report", "train again with --if-exists replace")
 
 

@@ -1,4 +1,4 @@
-"""From a request to ``RUN/fold{f}/`` for every fold: trained, gone on with, or found there already."""
+"""Trains every requested fold into ``RUN/fold{f}/``, or resumes it, or finds it finished."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,8 +19,8 @@ from fsbench.parallel import processors
 from fsbench.records.environment import environment, resolve_device
 from fsbench.training.data import HELD_OUT, training_data
 from fsbench.training.feature_store import FeatureStore
-from fsbench.training.loop import Conditions, train
-from fsbench.training.output import alone, check_free, clear, finish, remove_state
+from fsbench.training.loop import Loop
+from fsbench.training.output import check_free, clear, exclusive, finish, remove_state
 from fsbench.training.precision import resolve_precision
 from fsbench.training.ranks import Ranks, all_ranks
 from fsbench.training.report import REPORT, SCHEMA, check_finished
@@ -37,7 +37,7 @@ IfExists = Literal["resume", "error", "replace"]
 
 @dataclass(frozen=True)
 class Request:
-    """What ``fsbench train`` is asked for, whatever the trainer. ``options``: the trainer's own.
+    """The arguments of ``fsbench train``. ``options``: the trainer's own.
 
     ``folds``: None for all. ``train_list``: None for the benchmark's first. ``features``: the feature store's folder,
     None for ``FSBENCH_HOME/features``; ``features_bytes``: how large it may grow.
@@ -64,11 +64,11 @@ class Request:
 
 
 def train_folds(trainer: Trainer, request: Request) -> list[Path]:
-    """Train on every fold asked, one after the other; returns the folders ``RUN/fold{f}``.
+    """Train every requested fold, one after the other; returns the folders ``RUN/fold{f}``.
 
-    Under ``torchrun`` every rank calls this. A fold that is done is left alone (``resume``), one that was killed goes
-    on. Raises FsbenchError for a fold, list, device or precision that is not there, a folder that is in use or holds
-    another run, and for what the trainer, the data and the feature store refuse.
+    Under ``torchrun`` every rank calls this. With ``if_exists="resume"`` a finished fold is left alone and a killed one
+    resumes. Raises FsbenchError for an unknown fold, list, device or precision, a folder in use or with another run,
+    and for what the trainer, the data and the feature store refuse.
     """
     import torch
 
@@ -85,8 +85,8 @@ def train_folds(trainer: Trainer, request: Request) -> list[Path]:
                 check_free(folders.values())
             ranks.wait()
             for fold, folder in folders.items():
-                with alone(folder, ranks):
-                    _train_fold(trainer, replace(request, options=options), fold, folder, ranks, device, threads)
+                with exclusive(folder, ranks):
+                    _train_fold(trainer, request, options, fold, folder, ranks, device, threads)
                     ranks.wait()
     finally:
         torch.set_num_threads(before)
@@ -94,13 +94,13 @@ def train_folds(trainer: Trainer, request: Request) -> list[Path]:
 
 
 def _options(trainer: Trainer, request: Request) -> dict[str, Any]:
-    """The trainer's options with its defaults; raises FsbenchError for one that it does not have or that is missing."""
+    """The trainer's options with defaults; raises FsbenchError for one that is unknown or missing."""
     parameters = inspect.signature(trainer.task).parameters
     flags = {name: p.default for name, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
     unknown = [name for name in request.options if name not in flags]
     if unknown:
-        said = f"no option {unknown[0]!r}: it takes {', '.join(flags) or 'none'}"
-        raise FsbenchError(f"trainer {request.trainer}: {said}")
+        known = ", ".join(flags) or "none"
+        raise FsbenchError(f"trainer {request.trainer}: no option {unknown[0]!r}: it takes {known}")
     options = {**flags, **request.options}
     missing = [name for name, value in options.items() if value is inspect.Parameter.empty]
     if missing:
@@ -111,6 +111,7 @@ def _options(trainer: Trainer, request: Request) -> dict[str, Any]:
 def _train_fold(
     trainer: Trainer,
     request: Request,
+    options: Mapping[str, Any],
     fold: str,
     folder: Path,
     ranks: Ranks,
@@ -126,10 +127,10 @@ def _train_fold(
     )
     report = folder / REPORT
     precision = resolve_precision(request.precision, device)
-    said: dict[str, Any] = {
+    run: dict[str, Any] = {
         "schema": SCHEMA,
         "trainer": request.trainer,
-        "options": {name: _plain(value) for name, value in request.options.items()},
+        "options": {name: _plain(value) for name, value in options.items()},
         "seed": request.seed,
         "fold": fold,
         "benchmark": {
@@ -142,49 +143,39 @@ def _train_fold(
         },
         "conditions": {"device": device.type, "precision": precision, "threads": threads, "ranks": ranks.size},
     }
-    replaced = request.if_exists == "replace"
-    if os.path.lexists(report) and not replaced:
-        was = check_finished(folder).contents()
-        check_same_run(report, {name: was[name] for name in said}, said)
+    replace = request.if_exists == "replace"
+    if os.path.lexists(report) and not replace:
+        finished = check_finished(folder).contents()
+        check_same_run(report, {name: finished[name] for name in run}, run)
         if ranks.first:
             remove_state(folder)
-            _say(f"{report}: is there already, nothing was run (--if-exists replace runs it again)")
+            print(  # noqa: T201
+                f"fsbench: {report}: exists already, nothing was run (--if-exists replace runs it again)",
+                file=sys.stderr,
+            )
         return
     ranks.wait()
-    if replaced and ranks.first:
+    if replace and ranks.first:
         clear(folder)
     ranks.wait()
     with FeatureStore(request.features, max_bytes=request.features_bytes, ranks=ranks) as features:
         setup = Setup(fold, data, features, request.seed, device, ranks)
         with foreign(f"trainer {request.trainer}, fold {fold}: raised"):
-            task = trainer.task(setup, **request.options)
-            run = {**said, "recipe": dict(task.recipe), "metadata": dict(task.metadata)}
+            task = trainer.task(setup, **options)
+            run |= {"recipe": dict(task.recipe), "metadata": dict(task.metadata)}
             run = json.loads(json.dumps(run, allow_nan=False))
-            under = Conditions(
-                run=run,
-                folder=folder / "state",
-                title=f"{task.card.name} · {request.benchmark.title} · fold {fold}",
-                seed=request.seed,
-                device=device,
-                logs=folder / "tensorboard" if request.tensorboard else None,
-                ranks=ranks,
-                precision=precision,
-                workers=request.workers,
-                save_seconds=request.save_seconds,
-            )
-            reached = train(task, under)
+            title = f"{task.card.name} · {request.benchmark.title} · fold {fold}"
+            logs = folder / "tensorboard" if request.tensorboard else None
+            state, every = folder / "state", request.save_seconds
+            reached = Loop(task, setup, run, state, title, logs, precision, request.workers, every).train()
     if ranks.first:
-        here = environment(str(device), threads, 1).model_dump(mode="json", exclude={"batch_size"})
-        finish(folder, task, setup, reached, {**run, "environment": here})
+        run["environment"] = environment(str(device), threads, 1).model_dump(mode="json", exclude={"batch_size"})
+        finish(folder, task, setup, reached, run)
 
 
 def _plain(value: Any) -> Any:
-    """An option's value as JSON has it."""
+    """An option's value as a JSON value."""
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     plain = isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value))
     return value if value is None or plain else str(value)
-
-
-def _say(text: str) -> None:
-    print(f"fsbench: {text}", file=sys.stderr)  # noqa: T201

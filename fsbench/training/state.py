@@ -1,7 +1,7 @@
-"""Where a training is, on disk: one safetensors file with every tensor, and the rest as JSON in its header.
+"""The state of a training on disk: one safetensors file with every tensor, and the rest as JSON in its header.
 
-One file is whole or not there, so weights, moments and step can never be of two moments; it is sealed, so an altered
-byte is noticed. Nothing is pickled: the optimizers' states are laid out as named tensors and numbers.
+The file is written atomically, so weights, moments and step always belong together; it is sealed, so an altered byte
+is noticed. Nothing is pickled: the optimizers' states are named tensors and numbers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SCHEMA = "fsbench-training-state/1"
 
 
 class Epoch(BaseModel):
-    """A finished epoch, from 0: the mean loss, and the scores where it was validated."""
+    """A finished epoch, from 0: the mean loss, and the scores if it was validated."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,7 +34,7 @@ class Epoch(BaseModel):
 
 
 class Reached(BaseModel):
-    """How far a training is: ``step`` steps are done, those of the running epoch have the loss ``total / weight``."""
+    """How far a training is: ``step`` steps are done; those of the current epoch have the loss ``total / weight``."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,32 +48,6 @@ class Reached(BaseModel):
     numbers: list[dict[str, float]] = Field(default_factory=list)
 
 
-def optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, float]]:
-    """The state of an optimizer as tensors and numbers, both under ``parameter's number.name``."""
-    import torch
-
-    tensors: dict[str, Tensor] = {}
-    numbers: dict[str, float] = {}
-    for index, of_parameter in optimizer.state_dict()["state"].items():
-        for name, value in of_parameter.items():
-            if isinstance(value, torch.Tensor):
-                tensors[f"{index}.{name}"] = value
-            elif value is not None:
-                numbers[f"{index}.{name}"] = value
-    return tensors, numbers
-
-
-def restore_optimizer(
-    optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], numbers: Mapping[str, float]
-) -> None:
-    """Give an optimizer of the same parameters the state that ``optimizer_state`` laid out."""
-    states: dict[int, dict[str, Any]] = {}
-    for key, value in (*tensors.items(), *numbers.items()):
-        index, _, name = key.partition(".")
-        states.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
 def save_state(
     path: Path,
     run: Mapping[str, Any],
@@ -82,14 +56,20 @@ def save_state(
     optimizers: Sequence[torch.optim.Optimizer],
     average: Mapping[str, Tensor],
 ) -> None:
-    """Write everything that a killed run needs to go on."""
+    """Write everything that a killed run needs to resume.
+
+    An optimizer's state is tensors and numbers, both named ``parameter's index.name``.
+    """
+    import torch
+
     tensors = {f"module.{name}": tensor for name, tensor in module.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in average.items()}
     reached.numbers = []
     for place, optimizer in enumerate(optimizers):
-        of_optimizer, numbers = optimizer_state(optimizer)
-        tensors |= {f"optimizer{place}.{name}": tensor for name, tensor in of_optimizer.items()}
-        reached.numbers.append(numbers)
+        states = optimizer.state_dict()["state"]
+        values = {f"{index}.{name}": value for index, of in states.items() for name, value in of.items()}
+        tensors |= {f"optimizer{place}.{k}": value for k, value in values.items() if isinstance(value, torch.Tensor)}
+        reached.numbers.append({k: v for k, v in values.items() if not (v is None or isinstance(v, torch.Tensor))})
     header = {"schema": SCHEMA, "run": json.dumps(run, sort_keys=True), "reached": reached.model_dump_json()}
     write_sealed(path, tensors, header)
 
@@ -113,25 +93,29 @@ def load_state(
         reached = Reached.model_validate_json(header["reached"])
         module.load_state_dict(_under("module.", tensors))
         for place, optimizer in enumerate(optimizers):
-            restore_optimizer(optimizer, _under(f"optimizer{place}.", tensors), reached.numbers[place])
+            states: dict[int, dict[str, Any]] = {}
+            for key, value in (_under(f"optimizer{place}.", tensors) | reached.numbers[place]).items():
+                index, _, name = key.partition(".")
+                states.setdefault(int(index), {})[name] = value
+            optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
         for name, tensor in average.items():
             tensor.copy_(tensors[f"average.{name}"])
     except (KeyError, IndexError, ValueError, RuntimeError, ValidationError) as error:
-        said = str(error).splitlines()[0]
-        raise FsbenchError(f"{path}: is not of this module and its optimizers ({said}): --if-exists replace") from error
+        why = str(error).splitlines()[0]
+        raise FsbenchError(f"{path}: does not fit this module and optimizers ({why}): --if-exists replace") from error
     return reached
 
 
 def check_same_run(path: Path, was: Mapping[str, Any], run: Mapping[str, Any]) -> None:
-    """Raise FsbenchError, naming the first thing that differs, where a file was left by another run."""
+    """Raise FsbenchError, naming the first thing that differs, where a file is from another run."""
     now = json.loads(json.dumps(run))
     for name in sorted({*was, *now}):
         if was.get(name) != now.get(name):
             raise FsbenchError(
-                f"{path}: is of another run ({name} was {str(was.get(name))[:60]!r}, this run's is "
+                f"{path}: is from another run ({name} was {str(was.get(name))[:60]!r}, this run's is "
                 f"{str(now.get(name))[:60]!r}): use the same, another --out, or --if-exists replace"
             )
 
 
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

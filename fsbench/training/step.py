@@ -1,4 +1,4 @@
-"""One step of a training: loss, gradients summed over the ranks, and the optimizers' move."""
+"""One step of a training: the loss, gradients summed over the ranks, and the optimizers' step."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fsbench.errors import FsbenchError
-from fsbench.training.precision import Precision
+from fsbench.training.precision import autocast, gradient_scaler
 from fsbench.training.randomness import torch_seeded
-from fsbench.training.ranks import Ranks
-from fsbench.training.task import Task
+from fsbench.training.task import Setup, Task
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
 
-class Stepped(NamedTuple):
+class StepLoss(NamedTuple):
     """The mean loss of a step over all ranks and the weight it was taken over: scalar tensors, not waited for."""
 
     mean: Tensor
@@ -27,41 +25,45 @@ class Stepped(NamedTuple):
 class Stepper:
     """Takes the steps of a task on this rank. ``average``: the moving average of the weights, empty for none."""
 
-    def __init__(self, task: Task, device: torch.device, ranks: Ranks, precision: Precision, seed: int) -> None:
+    def __init__(self, task: Task, setup: Setup, precision: str) -> None:
         self.average: dict[str, Tensor] = {}
         if task.average is not None:
             self.average = {name: tensor.detach().clone() for name, tensor in task.module.state_dict().items()}
-        self._task, self._device, self._ranks, self._precision, self._seed = task, device, ranks, precision, seed
+        self.scaler = gradient_scaler(precision, setup.device)
+        self._task, self._setup, self._ranks, self._precision = task, setup, setup.ranks, precision
         self._parameters = [p for p in task.module.parameters() if p.requires_grad]
         self._buffers = [b for b in task.module.buffers() if b.is_floating_point()]
 
-    def step(self, number: int, data: Any) -> Stepped:
+    def step(self, number: int, data: Any) -> StepLoss:
         """Take step ``number`` with this rank's share of its batch."""
         import torch
 
-        task = self._task
+        task, device = self._task, self._setup.device
         self.set_rates(number)
         task.module.train()
         for optimizer in task.optimizers:
             optimizer.zero_grad()
-        seeded = torch_seeded(self._device, "fsbench-step", self._seed, number, self._ranks.rank)
-        with seeded, self._precision.autocast():
+        seeded = torch_seeded(device, "fsbench-step", self._setup.seed, number, self._ranks.rank)
+        with seeded, autocast(self._precision, device):
             loss = task.loss(data)
         total = loss.total.float()
         weight = torch.as_tensor(loss.weight, dtype=torch.float32, device=total.device).detach().clone()
         self._ranks.sum([weight])
         mean = total / weight.clamp(min=torch.finfo(torch.float32).tiny)
-        self._precision.backward(mean)
+        self.scaler.scale(mean).backward()  # type: ignore[no-untyped-call]
         self._sum_over_ranks()
-        self._precision.unscale(task.optimizers)
+        for optimizer in task.optimizers:
+            self.scaler.unscale_(optimizer)
         if task.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters, task.clip_norm)
-        self._precision.step(task.optimizers)
+        for optimizer in task.optimizers:
+            self.scaler.step(optimizer)
+        self.scaler.update()
         if task.average is not None:
-            self._move_average(task.average(number))
+            self._update_average(task.average(number))
         of_all = mean.detach().clone()
         self._ranks.sum([of_all])
-        return Stepped(of_all, weight)
+        return StepLoss(of_all, weight)
 
     def set_rates(self, number: int) -> dict[str, float]:
         """Set learning rates and the like for step ``number``; returns them by name and group."""
@@ -74,7 +76,7 @@ class Stepper:
         return {f"{name}{place}": value for place, of_group in enumerate(rates) for name, value in of_group.items()}
 
     def _sum_over_ranks(self) -> None:
-        """Gradients become those of the whole batch, running statistics the mean of the ranks'."""
+        """Make gradients those of the whole batch, and running statistics the mean over the ranks."""
         import torch
 
         if self._ranks.size == 1:
@@ -88,7 +90,7 @@ class Stepper:
             for buffer in self._buffers:
                 buffer /= self._ranks.size
 
-    def _move_average(self, decay: float) -> None:
+    def _update_average(self, decay: float) -> None:
         import torch
 
         with torch.no_grad():
@@ -100,13 +102,14 @@ class Stepper:
 
 
 @contextmanager
-def holding(module: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
-    """Inside, the module has these weights (its own where there are none); outside, what it had."""
-    own = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()} if weights else {}
-    if weights:
-        module.load_state_dict(weights)
+def using_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Inside, the module has ``weights`` (its own if empty); outside, what it had."""
+    if not weights:
+        yield
+        return
+    own = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+    module.load_state_dict(weights)
     try:
         yield
     finally:
-        if own:
-            module.load_state_dict(own)
+        module.load_state_dict(own)

@@ -1,14 +1,14 @@
-"""What a trainer gives and what it is given.
+"""The interface of a trainer: its input ``Setup`` and its output ``Task``.
 
 A trainer is a module or an object with a function ``task``; its keyword parameters are its flags on the command line,
-annotated as typer wants them (and ``EXAMPLE``, if there, is shown under ``--help``)::
+annotated for typer (``EXAMPLE``, if present, is shown under ``--help``)::
 
     def task(setup: Setup, *, width: Annotated[int, typer.Option(help="Channels.")] = 64) -> Task:
         '''Train a small network.'''
         ...
 
-``task`` is called once for each fold, on every rank. It builds the module with the seed of ``setup`` (on every rank
-the same), reads photographs and truths through ``setup.data`` alone, and hands frozen features to ``setup.features``.
+``task`` is called once for each fold, on every rank. It builds the module from the seed of ``setup`` (the same on every
+rank), reads data through ``setup.data`` alone, and keeps frozen features in ``setup.features``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a trainer is given for one fold. ``data`` holds training classes only: see ``TrainingData``."""
+    """The input of a trainer for one fold. ``data`` holds training classes only: see ``TrainingData``."""
 
     fold: str
     data: TrainingData
@@ -41,11 +41,11 @@ class Setup:
 
 
 class Loss(NamedTuple):
-    """``total``: the sum of the losses (a scalar tensor with gradient) over ``weight`` things (pixels, images).
+    """``total``: the sum of the losses (a scalar tensor with gradient) over ``weight`` items (pixels, images).
 
-    What is minimised is the sum of the totals over all ranks divided by the sum of the weights, so that N ranks with
-    a N-th of the batch each take the step of one rank with all of it, however many pixels of it are void. A loss that
-    is a mean already has the weight 1 (or its number of images).
+    The sum of the totals over all ranks divided by the sum of the weights is minimised, so that N ranks with an N-th of
+    the batch each take the step of one rank with all of it, however many pixels are void. A loss that is a mean already
+    has the weight 1 (or its number of images).
     """
 
     total: Tensor
@@ -54,13 +54,12 @@ class Loss(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """One training: what is trained, on what, and how. Steps count from 0 over the whole run unless said otherwise.
+    """One training. Steps count from 0 over the whole run unless noted.
 
     ``module``: what is trained and saved (all of its ``state_dict``), on the setup's device; frozen encoders stay
-    outside. ``card``: the model's card; its ``training`` is filled from ``data.training_card`` unless it has an entry
-    ``*``, digests of weights are filled in. ``optimizers`` hold the module's parameters; ``rates(step)`` gives
-    for each of their parameter groups, one optimizer after the other, what is set before the step
-    (``{"lr": 1e-3, "weight_decay": 0.05}``).
+    outside. ``card``: the model card; its ``training`` comes from ``data.training_card`` unless it has an entry ``*``,
+    digests are filled in. ``optimizers`` hold the module's parameters; ``rates(step)`` gives the values to set before
+    the step (``{"lr": 1e-3, "weight_decay": 0.05}``), one dict per parameter group, optimizer after optimizer.
 
     ``batch(epoch, step, rank, ranks)``: the rank's share of the batch of a step *within* the epoch: a pure function
     of its arguments and the seed; it is called ahead of time in other threads and must draw from
@@ -68,12 +67,12 @@ class Task:
     generators are seeded for each step, so that dropout is the same after a kill.
 
     ``validate()``: finite scores, computed on rank 0 alone with the module in evaluation mode, without gradients, every
-    ``validate_every`` epochs and after the last one. ``selects``: the one whose largest value chooses the weights that
-    are kept. ``clip_norm``: the largest norm of the gradients together. ``average(step)``: the decay of a moving
-    average of the weights, which is then what is validated and kept; None for none.
+    ``validate_every`` epochs and after the last one. ``selects``: the score whose maximum chooses the weights.
+    ``clip_norm``: the largest total norm of the gradients. ``average(step)``: the decay of a moving average of the
+    weights, which is then validated and kept; None for none.
 
-    ``metadata``: text for the header of ``model.safetensors`` (configuration, encoders' names). ``recipe``: what
-    ``training.json`` says of the recipe; plain JSON values. Both must be the same for a run to go on.
+    ``metadata``: text for the header of ``model.safetensors`` (configuration, encoders' names). ``recipe``: the recipe
+    in ``training.json``; plain JSON values. A run resumes only with the same ones.
     """
 
     module: nn.Module
@@ -99,7 +98,7 @@ class Task:
 
 
 class Trainer(Protocol):
-    """What an entry point of ``fsbench.trainers`` loads: anything with ``task(setup, *, flags…) -> Task``."""
+    """An object of the entry-point group ``fsbench.trainers``: it has ``task(setup, *, flags…) -> Task``."""
 
     @property
     def task(self) -> Callable[..., Task]: ...

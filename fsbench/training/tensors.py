@@ -1,7 +1,7 @@
-"""Safetensors files of a training: written whole, read only if regular, and sealed where nothing else proves them.
+"""Safetensors files of a training: written atomically, read only if regular, and sealed where nothing else proves them.
 
-safetensors has no checksum. A sealed file holds the SHA-256 of its names, formats, shapes, bytes and header, so that
-an altered byte is noticed when it is read back. (``model.safetensors`` is not sealed: its card has its digest.)
+safetensors has no checksum. A sealed file holds the SHA-256 of its names, dtypes, shapes, bytes and header, so that an
+altered byte is noticed on reading. (``model.safetensors`` is not sealed: its card has its digest.)
 """
 
 from __future__ import annotations
@@ -24,24 +24,26 @@ SEAL = "sha256"
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
-    """Write a safetensors file, whole or not at all: the same bytes for the same tensors and header.
+    """Write a safetensors file atomically: the same bytes for the same tensors and header.
 
-    Each tensor is stored by itself, whatever it shares memory with. The header is one JSON text under ``fsbench``,
-    because safetensors writes several in an order that changes from call to call.
+    Tensors that share memory are stored separately. The header is one JSON text under ``fsbench``, because safetensors
+    writes several in an order that changes from call to call.
     """
     import torch
     from safetensors.torch import save_file
 
-    alone = {name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
-             for name, tensor in tensors.items()}  # fmt: skip
+    copies = {
+        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
     with atomic_write(path) as temporary:
-        save_file(alone, temporary, metadata={HEADER: json.dumps(header, sort_keys=True)})
+        save_file(copies, temporary, metadata={HEADER: json.dumps(header, sort_keys=True)})
 
 
 def read_tensors(path: Path, remedy: str = "use --if-exists replace") -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors (on the CPU, memory-mapped) and header of a safetensors file.
 
-    Raises FsbenchError, which ends with ``remedy``, where it is missing, no regular file, or no safetensors file.
+    Raises FsbenchError, ending with ``remedy``, where it is missing or no regular safetensors file.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -51,10 +53,10 @@ def read_tensors(path: Path, remedy: str = "use --if-exists replace") -> tuple[d
             header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, ValueError, RecursionError, SafetensorError) as error:
-        said = getattr(error, "strerror", None) or plain(error)[:200]
-        raise FsbenchError(f"{path}: cannot be read as safetensors ({said}): {remedy}") from error
+        why = getattr(error, "strerror", None) or plain(error)[:200]
+        raise FsbenchError(f"{path}: cannot be read as safetensors ({why}): {remedy}") from error
     if not isinstance(header, dict) or not all(isinstance(value, str) for value in header.values()):
-        raise FsbenchError(f"{path}: its header holds something else than texts by name: {remedy}")
+        raise FsbenchError(f"{path}: its header must hold texts by name: {remedy}")
     return tensors, header
 
 

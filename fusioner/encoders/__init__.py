@@ -1,4 +1,4 @@
-"""Frozen encoders by name, any visual with any text: widths, grids and normalisation are known before loading.
+"""Frozen encoders by name, any visual with any text.
 
     visual = load_visual("clip-vit-b-16")
     tokens = visual.encode(images)                      # B x N x visual.spec.width
@@ -14,8 +14,9 @@ from pathlib import Path
 
 from fsbench.errors import FsbenchError
 from fusioner.encoders.catalogue import CLIP_MODELS, EFFNET_LEVELS, TEXT, VISUAL
+from fusioner.encoders.frozen import TextEncoder, VisualEncoder
 from fusioner.encoders.prompts import SETS, PromptSet, class_embeddings, prompt_set
-from fusioner.encoders.spec import Origin, TextEncoder, TextSpec, VisualEncoder, VisualSpec
+from fusioner.encoders.spec import Origin, TextSpec, VisualSpec
 
 __all__ = [
     "PROMPT_SETS",
@@ -54,7 +55,7 @@ def split_name(name: str) -> tuple[str, Path | None]:
 
 
 def visual_spec(name: str) -> VisualSpec:
-    """Of a visual encoder, without its weights; raises FsbenchError for an unknown name.
+    """The spec of a visual encoder, without its weights; raises FsbenchError for an unknown name.
 
     >>> visual_spec("clip-vit-l-14").grid(224, 224)
     (16, 16)
@@ -70,7 +71,7 @@ def visual_spec(name: str) -> VisualSpec:
 
 
 def text_spec(name: str) -> TextSpec:
-    """Of a text encoder, without its weights (``hf:NAME`` reads its ``config.json``); raises FsbenchError.
+    """The spec of a text encoder, without its weights (``hf:NAME`` reads its ``config.json``); raises FsbenchError.
 
     >>> text_spec("minilm").width
     384
@@ -86,9 +87,9 @@ def text_spec(name: str) -> TextSpec:
 
 
 def load_visual(name: str, *, weights: Path | None = None) -> VisualEncoder:
-    """The frozen encoder, its weights from ``weights`` or a path in the name, else from where ``weights.find`` looks.
+    """The frozen encoder, its weights from ``weights`` or a path in the name, else as ``weights.find`` finds them.
 
-    Raises FsbenchError for an unknown name, weights that cannot be had, or weights that do not fit.
+    Raises FsbenchError for an unknown name, and for weights that are missing or do not fit.
     """
     bare, path = split_name(name)
     visual_spec(bare)
@@ -111,7 +112,7 @@ def load_visual(name: str, *, weights: Path | None = None) -> VisualEncoder:
 def load_text(name: str, *, weights: Path | None = None) -> TextEncoder:
     """The frozen encoder; ``weights`` is a file for CLIP, a folder with network and tokenizer for the others.
 
-    Raises FsbenchError for an unknown name, weights that cannot be had, or weights that do not fit.
+    Raises FsbenchError for an unknown name, and for weights that are missing or do not fit.
     """
     bare, path = split_name(name)
     given = weights or path
@@ -119,7 +120,7 @@ def load_text(name: str, *, weights: Path | None = None) -> TextEncoder:
         from fusioner.encoders import clip
 
         return clip.load_text(bare, given)
-    if bare not in TEXT and not bare.startswith("hf:"):
+    if not bare.startswith("hf:"):
         text_spec(bare)
     from fusioner.encoders import language
 

@@ -1,6 +1,6 @@
-"""The encoders known by name: their widths, strides, normalisation and origin, before anything is loaded.
+"""The encoders known by name: widths, strides, normalisation and origin, before anything is loaded.
 
-Widths and strides are those of the published networks; tests hold them against the networks themselves.
+Tests compare widths and strides with the networks.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CLIP_MODELS = {
 """open_clip's names; OpenAI's weights were trained with the quick approximation of GELU."""
 
 EFFNET_LEVELS = {"effnet-lite2": (0, 1, 2), "effnet-lite2-s32": (2,)}
-"""Which of the maps of ``fsbench.models.effnet.feature_maps`` (120, 208 and 352 channels) are joined into tokens."""
+"""The maps of ``fsbench.models.effnet.feature_maps`` (120, 208 and 352 channels) that make up a token."""
 
 _EFFNET_MEAN, _EFFNET_STD = effnet.MEAN / 255, effnet.DEVIATION / 255
 
@@ -81,16 +81,8 @@ _CLIP_REPOS = {
     "clip-vit-l-14": "timm/vit_large_patch14_clip_224.openai",
     "clip-rn101": "timm/resnet101_clip.openai",
 }
-TEXT_FILES = (
-    "config.json",
-    "tokenizer*",
-    "vocab*",
-    "merges.txt",
-    "special_tokens_map.json",
-    "*.model",
-    "model*.index*",
-)
-"""What a text encoder's folder holds beside its weights (patterns)."""
+TEXT_FILES = "config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model", "model*.index*"
+"""Patterns of the files of a text encoder other than its weights."""
 
 
 def hub_source(name: str, repo: str, file: str) -> Source:
@@ -111,4 +103,4 @@ SOURCES = {
     "bert-base": text_source("bert-base", "google-bert/bert-base-uncased", "model.safetensors"),
     "bert-large": text_source("bert-large", "google-bert/bert-large-uncased", "model.safetensors"),
 }
-"""Of the encoders whose weights are in no package."""
+"""The encoders whose weights come from no package."""

@@ -1,4 +1,4 @@
-"""CLIP through open_clip: patch tokens of the image tower, and the text tower as it is.
+"""CLIP through open_clip: patch tokens of the image tower, and the unchanged text tower.
 
 Tokens of a ViT are its patch tokens after the final norm, times the projection that CLIP trained for the class token
 alone (Fusioner, BMVC 2022, section 3.1; the class token is dropped). Tokens of the ResNet are the cells of its map
@@ -7,12 +7,11 @@ before attention pooling, our reading of the paper.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusioner.encoders.catalogue import CLIP_MODELS, SOURCES, TEXT, VISUAL
-from fusioner.encoders.frozen import FrozenText, FrozenVisual, rows
+from fusioner.encoders.frozen import TextEncoder, VisualEncoder, rows
 from fusioner.encoders.spec import TextSpec
 from fusioner.encoders.weights import digest, fill, find, read, under
 
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SPARE = ("logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size", "attn_mask")
-"""In CLIP's checkpoints, of no use to the towers."""
+"""Entries of CLIP's checkpoints that the towers don't use."""
 
 
-class ClipViT(FrozenVisual):
+class ClipViT(VisualEncoder):
     """Patch tokens of an open_clip ``VisionTransformer``."""
 
     def _tokens(self, pixels: Tensor) -> Tensor:
@@ -51,7 +50,7 @@ class ClipViT(FrozenVisual):
         return torch.cat([known[:1], rows(grid)[0]])
 
 
-class ClipResNet(FrozenVisual):
+class ClipResNet(VisualEncoder):
     """Cells of the last map of an open_clip ``ModifiedResNet``."""
 
     def _tokens(self, pixels: Tensor) -> Tensor:
@@ -59,7 +58,7 @@ class ClipResNet(FrozenVisual):
         return rows(net.layer4(net.layer3(net.layer2(net.layer1(net.stem(pixels))))))
 
 
-class ClipText(FrozenText):
+class ClipText(TextEncoder):
     """open_clip's ``encode_text``; longer texts are cut at 77 tokens."""
 
     def __init__(self, spec: TextSpec, net: torch.nn.Module, sha256: str) -> None:
@@ -82,7 +81,7 @@ def architecture(name: str) -> torch.nn.Module:
 
 
 def image_tower(name: str) -> torch.nn.Module:
-    """The part of ``architecture(name)`` that makes tokens."""
+    """The image tower of ``architecture(name)``."""
     net: Any = architecture(name)
     if name == "clip-rn101":
         net.visual.attnpool = None
@@ -90,7 +89,7 @@ def image_tower(name: str) -> torch.nn.Module:
 
 
 def text_tower(name: str) -> torch.nn.Module:
-    """The part of ``architecture(name)`` that reads text, its causal mask in place."""
+    """The text tower of ``architecture(name)``, with its causal mask."""
     import torch
 
     net: Any = architecture(name)
@@ -100,26 +99,18 @@ def text_tower(name: str) -> torch.nn.Module:
     return net  # type: ignore[no-any-return]
 
 
-def visual_from(name: str, weights: Mapping[str, Tensor], origin: str) -> FrozenVisual:
+def load_visual(name: str, given: Path | None) -> VisualEncoder:
     """The image tower with weights of a whole CLIP (names of open_clip); raises FsbenchError where they do not fit."""
+    path = find(SOURCES[name], given)
     net = image_tower(name)
-    fill(net, under(weights, "visual."), origin, spare=("attnpool.",) if name == "clip-rn101" else ())
+    fill(net, under(read(path), "visual."), str(path), spare=("attnpool.",) if name == "clip-rn101" else ())
     kind = ClipResNet if name == "clip-rn101" else ClipViT
     return kind(VISUAL[name], net, digest(net.state_dict()))
 
 
-def text_from(name: str, weights: Mapping[str, Tensor], origin: str) -> ClipText:
-    """The text tower with weights of a whole CLIP (names of open_clip); raises FsbenchError where they do not fit."""
-    net = text_tower(name)
-    fill(net, weights, origin, spare=("visual.", *SPARE))
-    return ClipText(TEXT[name], net, digest(net.state_dict()))
-
-
-def load_visual(name: str, given: Path | None) -> FrozenVisual:
-    path = find(SOURCES[name], given)
-    return visual_from(name, read(path), str(path))
-
-
 def load_text(name: str, given: Path | None) -> ClipText:
+    """The text tower with weights of a whole CLIP (names of open_clip); raises FsbenchError where they do not fit."""
     path = find(SOURCES[name], given)
-    return text_from(name, read(path), str(path))
+    net = text_tower(name)
+    fill(net, read(path), str(path), spare=("visual.", *SPARE))
+    return ClipText(TEXT[name], net, digest(net.state_dict()))

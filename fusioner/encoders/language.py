@@ -1,7 +1,6 @@
 """Text encoders of transformers: BERT, MiniLM and any other, by the masked mean of the last layer.
 
-The mean goes over all tokens of a text, those of its beginning and end included, as sentence-transformers takes it. It
-is our reading of Fusioner for BERT.
+The mean includes the start and end tokens, as in sentence-transformers. It is our reading of Fusioner for BERT.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from fsbench.io.files import sha256_file
 from fsbench.io.untrusted import check_size, open_regular, plain
 from fsbench.models.registry import foreign
 from fusioner.encoders.catalogue import HUB, SOURCES, TEXT, text_source
-from fusioner.encoders.frozen import FrozenText
+from fusioner.encoders.frozen import TextEncoder
 from fusioner.encoders.spec import Origin, TextSpec
 from fusioner.encoders.weights import LARGEST, LARGEST_TEXT, Source, digest, fetch
 
@@ -37,13 +36,13 @@ MINILM_SHA256 = {
     "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
     "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
 }
-"""Of the package's files: the network, and all that its tokenizer reads."""
+"""The files of the package that are read: the network and its tokenizer."""
 WEIGHTS = (".safetensors", ".bin")
 UNUSED = ("pooler.",)
-"""Parts of networks that the mean does not use; some checkpoints lack them."""
+"""Parts that the mean does not use; some checkpoints lack them."""
 
 
-class LanguageModel(FrozenText):
+class LanguageModel(TextEncoder):
     """A network and its tokenizer, loaded from a folder."""
 
     def __init__(self, spec: TextSpec, net: torch.nn.Module, tokenizer: Any, sha256: str) -> None:
@@ -61,12 +60,16 @@ class LanguageModel(FrozenText):
 
 @lru_cache(maxsize=16)
 def spec(name: str, given: Path | None = None) -> TextSpec:
-    """Of ``hf:NAME``, from its ``config.json`` alone; NAME is a folder or a repository of the hub."""
-    folder = (given and given.expanduser()) or _own_folder(name) or fetch(_source(name))
-    return _described(name, _config(folder))
+    """The spec of ``hf:NAME``, from its ``config.json`` alone; NAME is a folder or a repository of the hub."""
+    return _read_spec(name, (given and given.expanduser()) or _local_folder(name) or fetch(_source(name)))
 
 
-def _described(name: str, config: Any) -> TextSpec:
+def _read_spec(name: str, folder: Path) -> TextSpec:
+    import transformers
+
+    _check_files(folder)
+    with foreign(f"{folder}: transformers cannot read its config.json:"):
+        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
     width = getattr(config, "hidden_size", None)
     if not isinstance(width, int):
         raise FsbenchError(
@@ -79,58 +82,51 @@ def _described(name: str, config: Any) -> TextSpec:
 
 
 def load(name: str, given: Path | None) -> LanguageModel:
-    """A named encoder or ``hf:NAME``; ``given`` is a folder as transformers' ``save_pretrained`` writes it."""
+    """A named encoder or ``hf:NAME``; ``given`` is a folder as written by transformers' ``save_pretrained``."""
+    import transformers
+
     folder = _folder(name, given)
     _check_files(folder)
-    known = TEXT[name] if name in TEXT else _described(name, _config(folder))
-    import transformers
+    known = TEXT.get(name) or _read_spec(name, folder)
 
     with foreign(f"{folder}: transformers cannot load {name} from it:"):  # tokenizers raises bare Exceptions
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         net = _network(folder)
     width = getattr(net.config, "hidden_size", None)
     if width != known.width:
-        raise FsbenchError(f"{folder}: are weights of another network: width {width}, {name} has {known.width}")
+        raise FsbenchError(f"{folder}: has the weights of another network: width {width}, {name} has {known.width}")
     if tokenizer.pad_token is None:
-        raise FsbenchError(f"{name}: its tokenizer pads nothing, so it is no encoder of texts: choose another")
+        raise FsbenchError(f"{name}: its tokenizer has no padding, so it is no encoder of texts: choose another")
     used = {k: t for k, t in net.state_dict().items() if not k.startswith(UNUSED)}
     return LanguageModel(known, net, tokenizer, digest(used))
 
 
 def _network(folder: Path) -> torch.nn.Module:
-    """The encoder in ``folder``, in float32, all of it from the file; raises FsbenchError where some is missing."""
+    """The encoder in ``folder``, in float32; raises FsbenchError where a tensor is missing."""
     import torch
     import transformers
 
     with _quiet(), torch.random.fork_rng(devices=[]):
-        net, told = transformers.AutoModel.from_pretrained(
+        net, info = transformers.AutoModel.from_pretrained(
             folder,
             local_files_only=True,
             dtype=torch.float32,
-            ignore_mismatched_sizes=True,  # they are told, and refused below
+            ignore_mismatched_sizes=True,  # they are refused below
             output_loading_info=True,
         )
-    lacking = sorted(k for k in {*told["missing_keys"], *(k[0] for k in told["mismatched_keys"])} if "pooler" not in k)
+    lacking = sorted(k for k in {*info["missing_keys"], *(k[0] for k in info["mismatched_keys"])} if "pooler" not in k)
     if lacking:
         raise FsbenchError(
-            f"{folder}: are weights of another network: {len(lacking)} tensors are missing or of another shape, the "
-            f"first is {lacking[0]}"
+            f"{folder}: has the weights of another network: {len(lacking)} tensors are missing or of another shape, "
+            f"the first is {lacking[0]}"
         )
     return net.get_encoder() if net.config.is_encoder_decoder else net  # type: ignore[no-any-return]
 
 
-def _config(folder: Path) -> Any:
-    import transformers
-
-    _check_files(folder)
-    with foreign(f"{folder}: transformers cannot read its config.json:"):
-        return transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
-
-
 def _check_files(folder: Path) -> None:
-    """Raise FsbenchError, which names it, for a file that is none, too large, or broken JSON or safetensors.
+    """Raise FsbenchError, naming the file, for one that is not regular, too large, or broken JSON or safetensors.
 
-    transformers would name the folder alone, and would wait for a pipe.
+    transformers would name the folder only, and would wait for a pipe.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -146,13 +142,13 @@ def _check_files(folder: Path) -> None:
                 with safe_open(path, "pt"):
                     pass
         except OSError as error:
-            raise FsbenchError(f"{path}: cannot be read ({error.strerror}): mend its permissions or disk") from error
+            raise FsbenchError(f"{path}: cannot be read ({error.strerror}): check its permissions and disk") from error
         except (ValueError, RecursionError, SafetensorError) as error:
-            raise FsbenchError(f"{path}: is damaged ({plain(error)[:200]}): fetch it anew") from error
+            raise FsbenchError(f"{path}: is damaged ({plain(error)[:200]}): fetch it again") from error
 
 
 def _folder(name: str, given: Path | None) -> Path:
-    """The folder with network and tokenizer; raises FsbenchError, saying what to put where, if there is none."""
+    """The folder with network and tokenizer; raises FsbenchError, saying what to put where, if it is missing."""
     if given is not None:
         folder = given.expanduser()
         if not (folder / "config.json").is_file():
@@ -163,23 +159,23 @@ def _folder(name: str, given: Path | None) -> Path:
     if name in SOURCES:
         named = SOURCES[name]
         return named.folder if (named.folder / named.file).is_file() else fetch(named)
-    own = _own_folder(name)
-    if own is not None:
-        return own
+    local = _local_folder(name)
+    if local is not None:
+        return local
     folder = fetch(_source(name, "model*.safetensors"))
     if any(folder.glob("*.safetensors")):
         return folder
     return fetch(_source(name, "pytorch_model*.bin"))  # older models; read as plain tensors
 
 
-def _own_folder(name: str) -> Path | None:
-    """The folder of ``hf:NAME`` on this machine: NAME itself, or under ``FSBENCH_HOME/encoders``."""
-    itself = Path(name.removeprefix(PREFIX)).expanduser()
-    for folder in (itself, _source(name).folder):
+def _local_folder(name: str) -> Path | None:
+    """The local folder of ``hf:NAME``: NAME itself, or under ``FSBENCH_HOME/encoders``; None if there is none."""
+    named = Path(name.removeprefix(PREFIX)).expanduser()
+    for folder in (named, _source(name).folder):
         if (folder / "config.json").is_file():
             return folder
-    if itself.is_absolute() or itself.is_dir():
-        raise _no_folder(name, itself)
+    if named.is_absolute() or named.is_dir():
+        raise _no_folder(name, named)
     return None
 
 
@@ -188,12 +184,12 @@ def _no_folder(name: str, folder: Path) -> FsbenchError:
 
 
 def _source(name: str, *weights: str) -> Source:
-    """Of ``hf:NAME``, with files of weights (patterns) or without."""
+    """The source of ``hf:NAME``, with patterns of weights or without."""
     return text_source(name, name.removeprefix(PREFIX), "config.json", *weights)
 
 
 def _minilm_folder() -> Path:
-    """The folder inside the package of weights, found without running anything in it."""
+    """The model folder of the package of weights, found without running anything in it."""
     found = find_spec(PACKAGE)
     dashed = PACKAGE.replace("_", "-")
     if found is None or not found.submodule_search_locations:
@@ -201,18 +197,18 @@ def _minilm_folder() -> Path:
     folder = Path(found.submodule_search_locations[0], "model")
     for name, expected in MINILM_SHA256.items():
         try:
-            have = sha256_file(folder / name, LARGEST)
+            digest_found = sha256_file(folder / name, LARGEST)
         except OSError as error:
-            have = f"unknown ({error.strerror})"
-        if have != expected:
-            mend = f"pip install --force-reinstall {dashed}==0.1.0"
-            raise FsbenchError(f"{folder / name}: SHA-256 is {have}, expected {expected}: {mend}")
+            digest_found = f"unknown ({error.strerror})"
+        if digest_found != expected:
+            remedy = f"pip install --force-reinstall {dashed}==0.1.0"
+            raise FsbenchError(f"{folder / name}: SHA-256 is {digest_found}, expected {expected}: {remedy}")
     return folder
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' progress bars and its report on unused parts."""
+    """Silence transformers' progress bars and its report on unused parts."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

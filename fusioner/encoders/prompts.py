@@ -1,4 +1,4 @@
-"""Prompt ensembles: named sets of sentences about a class, and the vector of a class that they give.
+"""Prompt ensembles: named sets of sentences about a class, and the class vector they give.
 
 After CLIP (Radford et al., ICML 2021, 3.1.4): each sentence is embedded and normalised, their mean is normalised.
 """
@@ -14,7 +14,7 @@ from fsbench.errors import FsbenchError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fusioner.encoders.spec import TextEncoder
+    from fusioner.encoders.frozen import TextEncoder
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,8 @@ class PromptSet:
     def __post_init__(self) -> None:
         wrong = [template for template in self.templates if "{}" not in template]
         if wrong or not self.templates:
-            raise FsbenchError(
-                f"prompts {self.name!r}: each template needs a {{}} for the class: {wrong or 'none given'}"
-            )
+            which = wrong or "none given"
+            raise FsbenchError(f"prompts {self.name!r}: each template needs a {{}} for the class: {which}")
 
     def about(self, class_name: str) -> list[str]:
         """One text per template, in order."""
@@ -57,7 +56,7 @@ four, for encoders of text alone."""
 
 
 def prompt_set(name: str) -> PromptSet:
-    """The set called ``name``; raises FsbenchError, naming those there are, for another name.
+    """The set called ``name``; raises FsbenchError for an unknown one.
 
     >>> prompt_set("plain").about("potted plant")
     ['a photo of a potted plant.']
@@ -70,7 +69,7 @@ def prompt_set(name: str) -> PromptSet:
 def class_embeddings(encoder: TextEncoder, names: Sequence[str], prompts: PromptSet) -> Tensor:
     """K class names to float32 K x width, each of length 1.
 
-    Each class is embedded by itself, so that its vector is the same to the last bit whatever else is asked.
+    Each class is embedded alone, so that its vector does not depend on the others, to the last bit.
     """
     import torch
     from torch.nn.functional import normalize

@@ -1,4 +1,4 @@
-"""DINO, MoCo v3 and any other model of timm that has a dense map: its last map or patch tokens, after the final norm.
+"""DINO, MoCo v3 and any other model of timm with a dense map: its last map or patch tokens, after the final norm.
 
 The class token and registers are dropped. Vision transformers take any size that is a multiple of the patch, their
 positions resized by timm (bicubic).
@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fsbench.errors import FsbenchError
 from fusioner.encoders.catalogue import HUB, SOURCES, VISUAL, hub_source
-from fusioner.encoders.frozen import FrozenVisual, rows
+from fusioner.encoders.frozen import VisualEncoder, rows
 from fusioner.encoders.spec import Origin, VisualSpec
 from fusioner.encoders.weights import Source, digest, fill, find, read, under
 
@@ -24,14 +23,14 @@ if TYPE_CHECKING:
 
 PREFIX = "timm:"
 NAMED = {"dino-vit-b-16": "vit_base_patch16_224.dino", "moco-v3-vit-b-16": "vit_base_patch16_224"}
-"""timm's networks behind names of our own; those of ``timm:NAME`` are NAME."""
+"""Our name -> timm's; that of ``timm:NAME`` is NAME."""
 MOCO = ("module.base_encoder.", "base_encoder.", "module.momentum_encoder.", "momentum_encoder.", "module.")
-"""Where MoCo v3's checkpoints hold the encoder; its own linear evaluation takes the first."""
+"""Prefixes of the encoder in MoCo v3's checkpoints; its own linear evaluation takes the first."""
 DINO = ("backbone.", "module.backbone.", "module.")
-"""Where DINO's full checkpoints, and those of training with several GPUs, hold the encoder."""
+"""Prefixes of the encoder in DINO's full checkpoints, and in those of training with several GPUs."""
 
 
-class TimmVisual(FrozenVisual):
+class TimmVisual(VisualEncoder):
     """The last map of a timm model."""
 
     def _tokens(self, pixels: Tensor) -> Tensor:
@@ -45,7 +44,7 @@ def _last_map(net: Any, pixels: Tensor) -> Tensor:
 
 
 def network(name: str) -> Any:
-    """timm's network behind ``name``, without classifier and with timm's random weights, made for any size if it can.
+    """timm's network behind ``name``, without classifier, with timm's random weights, for any size if possible.
 
     Raises FsbenchError for a model that timm does not have or that has no dense map.
     """
@@ -70,7 +69,7 @@ def network(name: str) -> Any:
 
 @lru_cache(maxsize=16)
 def spec(name: str) -> VisualSpec:
-    """What timm knows of ``timm:NAME``, found by running shapes alone through the network (on the meta device)."""
+    """The spec of ``timm:NAME``, found by running the network on the meta device."""
     import torch
 
     with torch.device("meta"):
@@ -102,13 +101,8 @@ def _probe(net: Any, height: int, width: int, stride: int) -> tuple[int, bool]:
     return shape[1], tuple(shape[2:]) == (height // stride, width // stride)
 
 
-def spec_of(name: str) -> VisualSpec:
-    """Of a name of our own or ``timm:NAME``."""
-    return VISUAL[name] if name in VISUAL else spec(name)
-
-
 def _holds_all(net: Any) -> bool:
-    """Whether a state dict brings every tensor of the network, so that it can be made on the meta device."""
+    """Whether the state dict holds every tensor of the network, so that it can be built on the meta device."""
     import torch
 
     tensors = {name for name, _ in (*net.named_parameters(), *net.named_buffers())}
@@ -116,46 +110,37 @@ def _holds_all(net: Any) -> bool:
     return not loose and tensors <= net.state_dict().keys()
 
 
-def visual_from(name: str, weights: Mapping[str, Tensor], origin: str) -> TimmVisual:
-    """The network behind ``name`` with these weights; raises FsbenchError where they do not fit.
+def load_visual(name: str, given: Path | None) -> TimmVisual:
+    """The network behind ``name``; raises FsbenchError where the weights do not fit.
 
-    timm's own conversion (of official checkpoints with other names, say) is applied first, where the model has one.
+    timm's own conversion of official checkpoints with other names is applied first, where the model has one.
     """
     import torch
 
+    known = VISUAL.get(name) or spec(name)
+    path = find(source(name) if given is None else Source(name, "", ""), given)
     with torch.device("meta"):
         net = network(name)
     if not _holds_all(net):
         net = network(name)
-    chosen = under(weights, *(MOCO if name == "moco-v3-vit-b-16" else DINO))
+    weights: Any = under(read(path), *(MOCO if name == "moco-v3-vit-b-16" else DINO))
     convert = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
-    classifiers = net.pretrained_cfg.get("classifier") or ()
-    names = (classifiers,) if isinstance(classifiers, str) else tuple(classifiers)
-    chosen = convert(chosen, net) if convert else chosen
-    fill(net, chosen, origin, spare=(*(f"{head}." for head in names), "head.", "head_dist."))
-    return TimmVisual(spec_of(name), net, digest(net.state_dict()))
+    if convert:
+        weights = convert(weights, net)
+    heads = net.pretrained_cfg.get("classifier") or ()
+    heads = (heads,) if isinstance(heads, str) else tuple(heads)
+    fill(net, weights, str(path), spare=(*(f"{head}." for head in heads), "head.", "head_dist."))
+    return TimmVisual(known, net, digest(net.state_dict()))
 
 
 def source(name: str) -> Source:
     """Where the weights behind ``name`` are published."""
     if name in SOURCES:
         return SOURCES[name]
-    config = network_config(name)
+    import timm
+
+    config: Any = timm.get_pretrained_cfg(name.removeprefix(PREFIX))
     file = config.hf_hub_filename or "model.safetensors"
     if config.hf_hub_id:
         return hub_source(name, config.hf_hub_id.rstrip("/"), file)
     return Source(name, config.url or config.origin_url or "the page of its authors", file)
-
-
-def network_config(name: str) -> Any:
-    """timm's ``PretrainedCfg`` of ``timm:NAME``."""
-    import timm
-
-    spec(name)  # says what is wrong with the name
-    return timm.get_pretrained_cfg(name.removeprefix(PREFIX))
-
-
-def load_visual(name: str, given: Path | None) -> TimmVisual:
-    spec_of(name)
-    path = find(source(name) if given is None else Source(name, "", ""), given)
-    return visual_from(name, read(path), str(path))

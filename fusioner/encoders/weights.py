@@ -1,10 +1,10 @@
-"""Weights: where they are looked for, how a file is read without running anything in it, and their digest.
+"""Finding encoder weights, reading them without running anything in the file, and their digest.
 
-A file is looked for in this order: the path that was given, ``FSBENCH_HOME/encoders/NAME/FILE``, the hub's cache, the
-hub. Where there is no network (or ``HF_HUB_OFFLINE=1``) one line says which file to put where.
+Places, in this order: the given path, ``FSBENCH_HOME/encoders/NAME/FILE``, the hub's cache, the hub. Without network
+(or with ``HF_HUB_OFFLINE=1``) one line says which file to put where.
 
-A damaged file is refused where anything tells: the checksums in a PyTorch archive, the hashes by which the hub's cache
-names its files. Other formats have none; a checkpoint keeps the encoder's digest and is bound to those weights.
+A damaged file is refused where a checksum shows it: in PyTorch archives, and in the hub's cache, which names files by
+their hash. Other formats have none; a checkpoint keeps the encoder's digest and only works with those weights.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ LARGEST = 32 * 2**30
 LARGEST_TEXT = 256 * 2**20
 """Bytes of a file of any other kind, a vocabulary or a configuration."""
 ATTRIBUTES = 0xFF
-"""The MS-DOS attributes of a record in a zip archive; torch.save sets none."""
+"""MS-DOS attributes of a record in a zip archive; torch.save sets none."""
 INSIDE = ("state_dict", "model", "teacher")
-"""Keys under which checkpoints of training runs hold the weights (torch's examples and MoCo v3; timm; DINO)."""
+"""Keys of the weights in checkpoints of training runs (torch's examples and MoCo v3; timm; DINO)."""
 
 
 @dataclass(frozen=True)
 class Source:
     """Where the weights of encoder ``name`` are published: ``file`` in ``repo`` of the hub, shown at ``page``.
 
-    ``repo`` is None where the weights are on no hub. ``file`` is the one that must be there; ``also`` (patterns) come
-    with it from the hub. ``wanted`` says to a person what to get, ``file`` alone unless told.
+    ``repo`` is None where the weights are on no hub. ``file`` is required; ``also`` (patterns) are fetched with it.
+    ``wanted`` names the files in messages; empty for ``file`` alone.
     """
 
     name: str
@@ -55,16 +55,16 @@ class Source:
 
     @property
     def folder(self) -> Path:
-        """Where a person puts the files."""
+        """The folder for files that were downloaded by hand."""
         return home().joinpath("encoders", *self.name.split(":"))
 
 
 def find(source: Source, given: Path | None = None) -> Path:
-    """The file of weights; raises FsbenchError, saying what to put where, if it is nowhere to be had."""
+    """The file of weights; raises FsbenchError, saying what to put where, if it is missing."""
     if given is not None:
         path = given.expanduser()
         if not path.is_file():
-            raise FsbenchError(f"{path}: the weights given for {source.name} are not there (expected a file)")
+            raise FsbenchError(f"{path}: the weights given for {source.name} do not exist (expected a file)")
         return path
     path = source.folder / source.file
     return path if path.is_file() else fetch(source) / source.file
@@ -92,7 +92,7 @@ def fetch(source: Source) -> Path:
 
 
 def _check_cached(blob: Path) -> None:
-    """Raise FsbenchError where a file of the hub's cache is not the one it is named by: SHA-256, or git's hash."""
+    """Raise FsbenchError where the name of a file in the hub's cache, a SHA-256 or git hash, is not its hash."""
     from huggingface_hub.utils.sha import git_hash
 
     found = blob.name
@@ -102,9 +102,9 @@ def _check_cached(blob: Path) -> None:
         elif re.fullmatch("[0-9a-f]{40}", blob.name):
             found = git_hash(read_bytes(blob, LARGEST_TEXT))
     except OSError as error:
-        raise FsbenchError(f"{blob}: cannot be read ({error.strerror}): mend its permissions or disk") from error
+        raise FsbenchError(f"{blob}: cannot be read ({error.strerror}): check its permissions and disk") from error
     if found != blob.name:
-        raise FsbenchError(f"{blob}: was altered (its name is not its hash): delete it, and it is fetched anew")
+        raise FsbenchError(f"{blob}: was altered (its name is not its hash): delete it, and it is fetched again")
 
 
 def _nowhere(source: Source, why: str) -> FsbenchError:
@@ -115,28 +115,23 @@ def _nowhere(source: Source, why: str) -> FsbenchError:
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """Name -> tensor of a checkpoint: safetensors, or a PyTorch file that holds nothing but tensors and plain values.
+    """Name -> tensor of a checkpoint: safetensors, or a PyTorch file of tensors and plain values.
 
-    Raises FsbenchError for a file that is neither (a TorchScript archive, say, which is a program), that is damaged, or
-    that is no regular file.
+    Raises FsbenchError for a file that is neither (a TorchScript archive, which is a program), that is damaged, or that
+    is no regular file.
     """
-    try:
-        with open_regular(path) as file:
-            check_size(path, file, LARGEST)
-            return _safetensors(path) if path.suffix == ".safetensors" else _state_dict(path, file)
-    except OSError as error:
-        said = error.strerror or _first_line(error)
-        raise FsbenchError(f"{path}: cannot be read ({said}): mend its permissions, or fetch it anew") from error
-
-
-def _safetensors(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        with open_regular(path) as file:
+            check_size(path, file, LARGEST)
+            return load_file(path) if path.suffix == ".safetensors" else _state_dict(path, file)
     except SafetensorError as error:
-        raise FsbenchError(f"{path}: is no safetensors file ({_first_line(error)}): fetch it anew") from error
+        raise FsbenchError(f"{path}: is no safetensors file ({_first_line(error)}): fetch it again") from error
+    except OSError as error:
+        why = error.strerror or _first_line(error)
+        raise FsbenchError(f"{path}: cannot be read ({why}): check its permissions, or fetch it again") from error
 
 
 def _state_dict(path: Path, file: BinaryIO) -> dict[str, Tensor]:
@@ -146,17 +141,8 @@ def _state_dict(path: Path, file: BinaryIO) -> dict[str, Tensor]:
     from torch._weights_only_unpickler import UnpicklingError  # type: ignore[attr-defined]
 
     malformed = (
-        UnpicklingError,
-        RuntimeError,
-        EOFError,
-        LookupError,
-        AttributeError,
-        AssertionError,
-        TypeError,
-        ValueError,
-        MemoryError,
-        StructError,
-        zipfile.BadZipFile,
+        *(UnpicklingError, StructError, zipfile.BadZipFile, RuntimeError, EOFError, LookupError),
+        *(AttributeError, AssertionError, TypeError, ValueError, MemoryError),
     )
     try:
         if file.read(4) == b"PK\x03\x04":
@@ -180,10 +166,7 @@ def _state_dict(path: Path, file: BinaryIO) -> dict[str, Tensor]:
 
 
 def _check_archive(path: Path, file: BinaryIO) -> None:
-    """Raise ValueError or BadZipFile for a damaged archive or a bomb.
-
-    torch compares no checksums.
-    """
+    """Raise ValueError or BadZipFile for a damaged archive or a bomb; torch compares no checksums."""
     with zipfile.ZipFile(file) as archive:
         records = archive.infolist()
         if any(record.compress_type != zipfile.ZIP_STORED for record in records):
@@ -197,20 +180,19 @@ def _check_archive(path: Path, file: BinaryIO) -> None:
 
 
 def under(weights: Mapping[str, Tensor], *prefixes: str) -> dict[str, Tensor]:
-    """The tensors whose names start with the first of ``prefixes`` that any has, without it; all if none has."""
+    """The tensors under the first of ``prefixes`` that any name has, without it; all tensors if none has."""
     for prefix in prefixes:
-        chosen = {name.removeprefix(prefix): t for name, t in weights.items() if name.startswith(prefix)}
-        if chosen:
-            return chosen
+        found = {name.removeprefix(prefix): t for name, t in weights.items() if name.startswith(prefix)}
+        if found:
+            return found
     return dict(weights)
 
 
 def fill(net: torch.nn.Module, weights: Mapping[str, Tensor], origin: str, spare: Sequence[str] = ()) -> None:
-    """Puts ``weights`` into ``net`` as float32, in place; every tensor of the network must be there and fit.
+    """Load ``weights`` into ``net`` as float32, in place; every tensor of the network must be present and fit.
 
-    ``spare``: beginnings of names that may be in ``weights`` and are left out (heads, say). Counters of batch norms
-    mean nothing in a frozen network and may be missing. Raises FsbenchError, naming ``origin`` and the first tensor
-    that is wrong.
+    ``spare``: prefixes of names that are ignored (heads, say). Counters of batch norms mean nothing in a frozen network
+    and may be missing. Raises FsbenchError, naming ``origin`` and the first wrong tensor.
     """
     import torch
 
@@ -220,11 +202,11 @@ def fill(net: torch.nn.Module, weights: Mapping[str, Tensor], origin: str, spare
     for kind, names in (("lacks", expected.keys() - given.keys()), ("has unknown", given.keys() - expected.keys())):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise FsbenchError(f"{origin}: are weights of another network: {kind} {min(names)}{more}")
+            raise FsbenchError(f"{origin}: has the weights of another network: {kind} {min(names)}{more}")
     for name, tensor in given.items():
         if tensor.shape != expected[name].shape:
             raise FsbenchError(
-                f"{origin}: are weights of another network: {name} is {tuple(tensor.shape)}, expected "
+                f"{origin}: has the weights of another network: {name} is {tuple(tensor.shape)}, expected "
                 f"{tuple(expected[name].shape)}"
             )
     state = {name: t.float() if t.is_floating_point() else t for name, t in given.items()}

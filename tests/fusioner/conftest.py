@@ -1,4 +1,4 @@
-"""What several tests need: a tiny benchmark and a Fusioner trained on it, made once."""
+"""Shared fixtures: a small benchmark and a Fusioner trained on it, made once."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from fsbench.index.benchmark import Benchmark
-from tests.fsbench.small_benchmark import small_benchmark
+from tests.fsbench.conftest import small  # noqa: F401
 from tests.fusioner.small_model import train
 
 
 @pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
-    """Four folds of two classes, ten samples each; not to be damaged."""
-    return small_benchmark(tmp_path_factory.mktemp("tiny"))
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A feature store that all trainings share."""
+    return tmp_path_factory.mktemp("features")
 
 
 @pytest.fixture(scope="session")
-def trained(small: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """RUN/fold1 of a Fusioner of tiny encoders; not to be changed."""
-    return train(small, tmp_path_factory.mktemp("trained"))
+def trained(small: Benchmark, features: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+    """RUN/fold1 of a Fusioner of small encoders; not to be changed."""
+    return train(small, tmp_path_factory.mktemp("trained"), features=features)

@@ -1,4 +1,4 @@
-"""What trainings need in tests: encoders without weights and a recipe of a second, put where the real ones are."""
+"""A small Fusioner for tests: encoders without weights and a recipe of a second, in place of the real ones."""
 
 from __future__ import annotations
 
@@ -16,33 +16,32 @@ from torch.nn import functional
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark
 from fsbench.training.randomness import generator
-from fsbench.training.run import Request, train_folds
 from fusioner import encoders, segmenter, trainer
 from fusioner.encoders import Origin, TextSpec, VisualSpec
 from fusioner.recipes import Recipe, quick
 from fusioner.views import Views
-from fusioner.windows import Looking
+from fusioner.windows import Tiling
+from tests.fsbench.training import small_trainer
 
 ORIGIN = Origin("Apache-2.0", "https://example.org", "nothing", image_labels="no", image_text="no")
-PLAIN = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 SIZE, STRIDE = 32, 8
 
 
-class TinyVisual:
+class SmallVisual:
     """Mean and deviation of the colours of cells of 8 x 8 pixels; ``encoded`` counts the images of all of them."""
 
-    spec = VisualSpec("tiny-visual", 8, STRIDE, *PLAIN, ORIGIN)
+    spec = VisualSpec("small-visual", 8, STRIDE, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), ORIGIN)
     parameters = 11
     encoded = 0
 
     def __init__(self, digest: str = "ab" * 32) -> None:
         self.digest = digest
 
-    def to(self, device: object) -> TinyVisual:
+    def to(self, device: object) -> SmallVisual:
         return self
 
     def encode(self, images: Tensor) -> Tensor:
-        TinyVisual.encoded += len(images)
+        SmallVisual.encoded += len(images)
         self.spec.grid(*images.shape[2:])
         mean = functional.avg_pool2d(images, STRIDE)
         squares = functional.avg_pool2d(images**2, STRIDE)
@@ -51,25 +50,25 @@ class TinyVisual:
         return functional.normalize(maps.flatten(2).transpose(1, 2), dim=-1)
 
 
-class TinyText:
-    """A vector a text that follows from its letters; all have much in common. ``embedded``: the texts so far."""
+class SmallText:
+    """A vector that follows from a text's letters; all have much in common. ``embedded``: the texts of all of them."""
 
-    spec = TextSpec("tiny-text", 6, 77, "none", ORIGIN)
+    spec = TextSpec("small-text", 6, 77, "none", ORIGIN)
     parameters = 13
+    embedded: list[str] = []  # noqa: RUF012
 
     def __init__(self, digest: str = "cd" * 32) -> None:
         self.digest = digest
-        self.embedded: list[str] = []
 
-    def to(self, device: object) -> TinyText:
+    def to(self, device: object) -> SmallText:
         return self
 
     def embed(self, texts: Sequence[str]) -> Tensor:
-        self.embedded += texts
+        SmallText.embedded += texts
         return torch.stack([torch.randn(6, generator=generator("text", text)) + 2 for text in texts])
 
 
-def tiny_recipe(**changes: Any) -> Recipe:
+def small_recipe(**changes: Any) -> Recipe:
     """``quick``, smaller: 8 wide, views of 32 pixels, 2 epochs of 4 steps of 6."""
     small = replace(
         quick("tiny"),
@@ -78,7 +77,7 @@ def tiny_recipe(**changes: Any) -> Recipe:
         heads=2,
         prompts="name",
         views=Views(SIZE, 2, jitter=0.3, degrees=0, kind="square"),
-        looking=Looking("square", SIZE, SIZE),
+        looking=Tiling("square", SIZE, SIZE),
         cut=(0.7, 2, 4),
         batch=6,
         pairs=24,
@@ -87,27 +86,24 @@ def tiny_recipe(**changes: Any) -> Recipe:
 
 
 @contextmanager
-def tiny_encoders(recipe: Recipe | None = None, visual: str = "ab" * 32, text: str = "cd" * 32) -> Iterator[None]:
-    """Inside, every encoder is a tiny one, and every recipe ``recipe``."""
-    plan = recipe or tiny_recipe()
+def small_encoders(recipe: Recipe | None = None, visual: str = "ab" * 32, text: str = "cd" * 32) -> Iterator[None]:
+    """Inside, every encoder is a small one, and every recipe ``recipe``."""
+
+    def loaded(name: str, encoder: Any) -> Any:
+        if name != encoder.spec.name:
+            raise FsbenchError(f"no encoder {name!r}")
+        return encoder
+
     with pytest.MonkeyPatch.context() as patch:
         for module in (encoders, segmenter):
-            patch.setattr(module, "load_visual", lambda name: loaded(name, TinyVisual(visual)))
-            patch.setattr(module, "load_text", lambda name: loaded(name, TinyText(text)))
-        patch.setattr(trainer, "recipe_named", lambda *_: plan)
+            patch.setattr(module, "load_visual", lambda name: loaded(name, SmallVisual(visual)))
+            patch.setattr(module, "load_text", lambda name: loaded(name, SmallText(text)))
+        patch.setattr(trainer, "recipe_named", lambda *_: recipe or small_recipe())
         yield
-
-
-def loaded(name: str, encoder: Any) -> Any:
-    if name != encoder.spec.name:
-        raise FsbenchError(f"no encoder {name!r}")
-    return encoder
 
 
 def train(benchmark: Benchmark, place: Path, recipe: Recipe | None = None, **changes: Any) -> Path:
     """Train fold 1 below ``place``; the folder of the fold."""
-    options = {"visual": "tiny-visual", "text": "tiny-text", **changes.pop("options", {})}
-    said: dict[str, Any] = {"folds": ["1"], "threads": 1, "device": "cpu", "tensorboard": False}
-    said |= {"features": place / "features", **changes}
-    with tiny_encoders(recipe):
-        return train_folds(trainer, Request("fusioner", benchmark, place / "run", options=options, **said))[0]
+    options = {"visual": "small-visual", "text": "small-text", **changes.pop("options", {})}
+    with small_encoders(recipe):
+        return small_trainer.train(benchmark, place, trainer, "fusioner", options=options, **changes)

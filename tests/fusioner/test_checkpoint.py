@@ -18,11 +18,11 @@ from torch import Tensor
 from fsbench.errors import FsbenchError
 from fsbench.io.files import sha256_file
 from fsbench.training.tensors import read_tensors, write_tensors
-from fusioner.checkpoint import KEY, load_weights, read_checkpoint, sizes_of
+from fusioner.checkpoint import KEY, load_weights, read_checkpoint
 from fusioner.fusion import FusionConfig
 from fusioner.segmenter import Segmenter
-from fusioner.windows import Looking
-from tests.fusioner.small_model import SIZE, TinyVisual, tiny_encoders
+from fusioner.windows import Tiling
+from tests.fusioner.small_model import SIZE, SmallVisual, small_encoders
 
 Change = Callable[[dict[str, Tensor], dict[str, Any]], None]
 
@@ -36,7 +36,7 @@ def folder(trained: Path, tmp_path: Path) -> Path:
 
 
 def sealed(folder: Path) -> None:
-    """Let the card say the digest of the weights as they are: a stranger's files agree with one another."""
+    """Let the card say the digest of the weights as they are: an attacker's files agree with one another."""
     card = json.loads((folder / "card.json").read_text())
     card["weights_sha256"] = sha256_file(folder / "model.safetensors")
     card["training"]["*"]["checkpoint_sha256"] = card["weights_sha256"]
@@ -63,12 +63,11 @@ def refused(folder: Path, said: str) -> None:
 def test_what_was_trained_comes_back(trained: Path) -> None:
     meta, tensors, card = read_checkpoint(trained)
     assert (meta.fold, meta.fold_classes) == ("1", ("thing 02", "thing 03"))
-    assert (meta.visual, meta.text, meta.prompts) == ("tiny-visual", "tiny-text", "name")
+    assert (meta.visual, meta.text, meta.prompts) == ("small-visual", "small-text", "name")
     assert meta.centred_on == tuple(f"thing {n:02d}" for n in (0, 1, 4, 5, 6, 7))
-    assert meta.looking == Looking("square", SIZE, SIZE)
-    assert meta.config == FusionConfig(8, 6, 8, 2, 2, dropout=0.1, drop_path=0.1, scales=(1, 1, 2))
-    assert sizes_of(meta.config) == meta.sizes
-    assert card.name == "fusioner-tiny-visual-tiny-text-early-quick"
+    assert meta.eyes == Tiling("square", SIZE, SIZE)
+    assert meta.sizes == FusionConfig(8, 6, 8, 2, 2, dropout=0.1, drop_path=0.1, scales=(1, 1, 2))
+    assert card.name == "fusioner-small-visual-small-text-early-quick"
     model = load_weights(meta, tensors)
     assert not model.training
     assert not any(parameter.requires_grad for parameter in model.parameters())
@@ -93,7 +92,7 @@ def test_one_altered_byte_is_seen(folder: Path) -> None:
     whole = path.read_bytes()
     for place in (len(whole) - 1, len(whole) // 2, len(whole) - 4000):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        refused(folder, r"model\.safetensors: was altered, or is not of .*card\.json")
+        refused(folder, r"model\.safetensors: was altered, or does not belong to .*card\.json")
     for place in range(0, 400, 13):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         refused(folder, "was altered")
@@ -166,7 +165,7 @@ def test_weights_of_something_else_are_refused(folder: Path, header: Any) -> Non
     tensors, _ = read_tensors(folder / "model.safetensors")
     write_tensors(folder / "model.safetensors", tensors, header)
     sealed(folder)
-    refused(folder, "is no Fusioner: its header says nothing of one|is no fusioner-checkpoint/1|than texts by name")
+    refused(folder, "is no Fusioner: its header has no entry 'fusioner'|is no fusioner-checkpoint/1|must hold texts by name")
 
 
 def test_headers_without_an_end_are_refused(folder: Path) -> None:
@@ -251,21 +250,21 @@ def test_a_card_that_says_no_digest_is_not_believed(folder: Path) -> None:
     card = json.loads((folder / "card.json").read_text())
     card["training"] = {}
     (folder / "card.json").write_text(json.dumps(card))
-    refused(folder, "was altered, or is not of")
+    refused(folder, "was altered, or does not belong to")
 
 
 @pytest.mark.parametrize("part", ["visual", "text"])
 def test_other_weights_of_an_encoder_are_refused(folder: Path, part: str) -> None:
     with (
-        tiny_encoders(visual="ef" * 32) if part == "visual" else tiny_encoders(text="ef" * 32),
+        small_encoders(visual="ef" * 32) if part == "visual" else small_encoders(text="ef" * 32),
         pytest.raises(
-            FsbenchError, match=f"other weights of tiny-{part} were trained with .*, here efefefef"
+            FsbenchError, match=f"was trained with other weights of small-{part} .*, here efefefef"
         ) as caught,
     ):
         Segmenter(folder)
     assert "\n" not in str(caught.value)
-    with tiny_encoders():
-        assert Segmenter(folder)._visual.spec is TinyVisual.spec
+    with small_encoders():
+        assert Segmenter(folder)._visual.spec is SmallVisual.spec
 
 
 def test_a_card_that_names_other_training_classes_is_refused(folder: Path) -> None:

@@ -120,7 +120,7 @@ def test_an_archive_that_claims_to_be_huge_is_not_unpacked(tmp_path: Path) -> No
 def test_a_card_with_a_changed_name_is_noticed_beside_its_report(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "fold1")
     card = tmp_path / "fold1" / CARD
-    card.write_text(card.read_text().replace("fusioner-tiny", "fusioner-good"))
+    card.write_text(card.read_text().replace("fusioner-small", "fusioner-good"))
     with pytest.raises(FsbenchError, match=r"card\.json: was altered \(SHA-256 .*, training\.json says"):
         read_checkpoint(tmp_path / "fold1")
     (tmp_path / "fold1" / REPORT).unlink()

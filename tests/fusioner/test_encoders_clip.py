@@ -21,7 +21,7 @@ from fsbench.errors import FsbenchError
 from fusioner.encoders import load_text, load_visual
 from fusioner.encoders.catalogue import VISUAL
 from fusioner.encoders.clip import ClipViT, architecture, image_tower, text_tower
-from fusioner.encoders.random_weights import random_state
+from tests.fusioner.random_weights import random_state
 
 TEXTS = ["a photo of a cat.", "SOFA", "a long sentence " * 40]
 
@@ -149,9 +149,9 @@ def test_the_resnet_has_the_cells_before_attention_pooling_and_the_text_of_open_
 
 
 def test_another_clip_is_refused(vit: Case) -> None:
-    with pytest.raises(FsbenchError, match=r"open_clip_model.safetensors: are weights of another network: lacks bn1"):
+    with pytest.raises(FsbenchError, match=r"open_clip_model.safetensors: has the weights of another network: lacks bn1"):
         load_visual("clip-rn101", weights=vit.path)
-    with pytest.raises(FsbenchError, match=r"are weights of another network: \S+ is .*, expected"):
+    with pytest.raises(FsbenchError, match=r"has the weights of another network: \S+ is .*, expected"):
         load_text("clip-vit-l-14", weights=vit.path)
 
 

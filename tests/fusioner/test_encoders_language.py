@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 
 from fsbench.errors import FsbenchError
 from fusioner.encoders import TextEncoder, class_embeddings, language, load_text, prompt_set, text_spec
-from fusioner.encoders.random_weights import random_state
+from tests.fusioner.random_weights import random_state
 
 BERT = {
     "bert-base": {},
@@ -138,7 +138,7 @@ def test_the_encoder_of_a_translator(tmp_path: Path) -> None:
 
 def test_a_network_of_another_width_is_refused(tmp_path: Path) -> None:
     folder = bert_folder("bert-base", tmp_path / "small", **SMALL)
-    with pytest.raises(FsbenchError, match=r"small: are weights of another network: width 32, bert-base has 768$"):
+    with pytest.raises(FsbenchError, match=r"small: has the weights of another network: width 32, bert-base has 768$"):
         load_text("bert-base", weights=folder)
 
 
@@ -150,7 +150,7 @@ def test_a_folder_that_lacks_tensors_is_refused(tmp_path: Path) -> None:
     left = {k: v for k, v in state.items() if "layer.1.output" not in k}
     save_file(left, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(
-        FsbenchError, match=r"small: are weights of another network: 4 tensors are missing .*layer\.1\.o"
+        FsbenchError, match=r"small: has the weights of another network: 4 tensors are missing .*layer\.1\.o"
     ):
         load_text(f"hf:{folder}")
 

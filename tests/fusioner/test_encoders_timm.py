@@ -14,9 +14,9 @@ from torch.nn.functional import normalize
 
 from fsbench.errors import FsbenchError
 from fusioner.encoders import load_visual, visual_spec
-from fusioner.encoders.random_weights import random_state, random_visual
 from fusioner.encoders.timm_models import MOCO, NAMED, network, source
 from fusioner.encoders.weights import under
+from tests.fusioner.random_weights import random_state, random_visual
 
 SMALL = "timm:vit_tiny_patch16_224"
 

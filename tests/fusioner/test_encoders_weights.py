@@ -45,7 +45,7 @@ def test_a_file_is_taken_from_the_path_then_from_home(home: Path, tmp_path: Path
     mine = tmp_path / "mine.pth"
     mine.touch()
     assert find(SOURCE, mine) == mine
-    with pytest.raises(FsbenchError, match=r"nothing\.pth: the weights given for timm:some are not there"):
+    with pytest.raises(FsbenchError, match=r"nothing\.pth: the weights given for timm:some do not exist"):
         find(SOURCE, tmp_path / "nothing.pth")
     put = home / "encoders" / "timm" / "some" / "model.safetensors"
     put.parent.mkdir(parents=True)
@@ -191,9 +191,9 @@ def test_fill_takes_all_tensors_or_none() -> None:
     fill(net, whole | {"head.weight": torch.ones(1)}, "x", spare=("head.",))
     assert net[0].weight.dtype == torch.float32
     assert torch.equal(net.eval()(torch.ones(1, 2)), (torch.full((1, 3), 3.0) - 1) / (1 + net[1].eps) ** 0.5 + 1)
-    with pytest.raises(FsbenchError, match=r"^x: are weights of another network: has unknown head\.weight$"):
+    with pytest.raises(FsbenchError, match=r"^x: has the weights of another network: has unknown head\.weight$"):
         fill(net, whole | {"head.weight": torch.ones(1)}, "x")
-    with pytest.raises(FsbenchError, match=r"^x: are weights of another network: lacks 0\.bias and 1 more$"):
+    with pytest.raises(FsbenchError, match=r"^x: has the weights of another network: lacks 0\.bias and 1 more$"):
         fill(net, {k: v for k, v in whole.items() if not k.startswith("0.")}, "x")
     with pytest.raises(FsbenchError, match=r"0\.bias is \(4,\), expected \(3,\)$"):
         fill(net, whole | {"0.bias": torch.ones(4)}, "x")

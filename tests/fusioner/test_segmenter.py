@@ -1,4 +1,4 @@
-"""A trained Fusioner asked through ``segment``: order, sharing of features, several classes, windows, ``joint``."""
+"""A trained Fusioner in ``segment``: order, sharing of features, several classes, windows, ``joint``."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from fsbench.index.benchmark import Benchmark
 from fsbench.models.contract import Episode, Prompt
 from fusioner.segmenter import Segmenter, build
 from fusioner.views import Views
-from fusioner.windows import Looking
-from tests.fusioner.small_model import TinyVisual, tiny_encoders, tiny_recipe, train
+from fusioner.windows import Tiling
+from tests.fusioner.small_model import SmallVisual, small_encoders, small_recipe, train
 
 NAMES = ("thing 02", "thing 03")
 
 
 @pytest.fixture(scope="module")
-def windowed(small: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One that looks through windows of 16 pixels."""
-    plan = tiny_recipe(looking=Looking("windows", 16, 11), views=Views(16, 1, 0.3, 0, kind="square"), cut=(0.0, 0, 0))
-    return train(small, tmp_path_factory.mktemp("windowed"), replace(plan, epochs=1))
+def windowed(small: Benchmark, features: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with windows of 16 pixels."""
+    plan = small_recipe(looking=Tiling("windows", 16, 11), views=Views(16, 1, 0.3, 0, kind="square"), cut=(0.0, 0, 0))
+    return train(small, tmp_path_factory.mktemp("windowed"), replace(plan, epochs=1), features=features)
 
 
 @pytest.fixture(params=["square", "windows"])
@@ -36,7 +36,7 @@ def folder(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def model(folder: Path) -> Iterator[Segmenter]:
-    with tiny_encoders():
+    with small_encoders():
         yield Segmenter(folder)
 
 
@@ -58,17 +58,17 @@ def test_answers_come_in_order_and_each_photograph_is_encoded_once(model: Segmen
         episode(2, "thing 03", size=(40, 20)),
         episode(1, "other", "thing 03"),
     ]
-    TinyVisual.encoded = 0
-    together = answers(model, *episodes)
-    at_once = TinyVisual.encoded
+    SmallVisual.encoded = 0
+    batched = answers(model, *episodes)
+    shared = SmallVisual.encoded
     alone = [answers(model, one)[0] for one in episodes]
-    assert TinyVisual.encoded - at_once > at_once
-    for one, a, b in zip(episodes, together, alone, strict=True):
+    assert SmallVisual.encoded - shared > shared
+    for one, a, b in zip(episodes, batched, alone, strict=True):
         assert a.dtype == torch.float32
         assert a.shape == (len(one.prompts), *one.image.shape[1:])
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
-    assert not torch.allclose(together[0], together[1]), "classes differ"
-    assert not torch.allclose(together[0][0], answers(model, episode(3, "thing 02"))[0][0]), "photographs differ"
+    assert not torch.allclose(batched[0], batched[1]), "classes differ"
+    assert not torch.allclose(batched[0][0], answers(model, episode(3, "thing 02"))[0][0]), "photographs differ"
 
 
 def test_several_classes_are_the_same_classes_one_by_one(model: Segmenter) -> None:
@@ -91,18 +91,18 @@ def test_photographs_of_any_size_are_answered_at_their_own(model: Segmenter, siz
     assert float(answer.abs().max()) <= 1 / 0.07 + 1e-4, "a cosine over the temperature"
 
 
-def test_windows_are_those_of_the_photograph_by_hand(windowed: Path) -> None:
-    """Each window encoded and answered by itself, laid over the photograph, and the mean taken."""
+def test_logits_are_the_mean_of_the_windows(windowed: Path) -> None:
+    """A naive second implementation."""
     one = episode(6, "thing 02", size=(24, 20))
-    with tiny_encoders():
+    with small_encoders():
         model = Segmenter(windowed)
         (ours,) = answers(model, one)
         total, count = torch.zeros(24, 20), torch.zeros(24, 20)
         for top in (0, 8):
             for left in (0, 4):
                 window = one.image[:, top : top + 16, left : left + 16].float() / 255
-                tokens = TinyVisual().encode(window[None])
-                text = model._words("thing 02")[None, None]
+                tokens = SmallVisual().encode(window[None])
+                text = model._class_vectors("thing 02")[None, None]
                 with torch.inference_mode():
                     logits = model._model(tokens, text, (2, 2), (16, 16))[0, 0]
                 total[top : top + 16, left : left + 16] += logits
@@ -113,7 +113,7 @@ def test_windows_are_those_of_the_photograph_by_hand(windowed: Path) -> None:
 
 
 def test_joint_asks_all_classes_of_the_fold_whatever_is_asked(folder: Path) -> None:
-    with tiny_encoders():
+    with small_encoders():
         joint, plain = build(str(folder), joint=True), build(str(folder))
         assert joint.card.name == plain.card.name + "-joint"
         assert joint.card.weights_sha256 == plain.card.weights_sha256
@@ -125,10 +125,10 @@ def test_joint_asks_all_classes_of_the_fold_whatever_is_asked(folder: Path) -> N
         assert not torch.allclose(answers(plain, episode(7, *NAMES))[0], both), "classes see one another"
 
 
-def test_joint_refuses_strangers(folder: Path) -> None:
+def test_joint_refuses_other_classes(folder: Path) -> None:
     with (
-        tiny_encoders(),
-        pytest.raises(FsbenchError, match="class 'thing 00' is none of those it is asked for") as caught,
+        small_encoders(),
+        pytest.raises(FsbenchError, match="class 'thing 00' is none of the fold's classes") as caught,
     ):
         answers(build(str(folder), joint=True), episode(8, "thing 02", "thing 00"))
     assert "leave the option joint out" in str(caught.value)
@@ -138,7 +138,7 @@ def test_joint_refuses_strangers(folder: Path) -> None:
 def test_a_run_in_a_home_folder_is_found(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     shutil.copytree(trained, tmp_path / "run" / "fold1")
-    with tiny_encoders():
+    with small_encoders():
         assert build("~/run/fold1").card.name.startswith("fusioner-")
         with pytest.raises(FsbenchError, match="is missing: expected the folder of a fold"):
             build("~/run")

@@ -1,9 +1,8 @@
-"""A training that is killed at any moment goes on and ends with the bytes of one that was not."""
+"""A training that is killed at any moment resumes and ends with the bytes of one that was not."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -14,62 +13,40 @@ from typing import Any
 import pytest
 
 from fsbench.index.benchmark import Benchmark, open_benchmark
-from fsbench.training.run import Request, train_folds
 from fsbench.training.tensors import read_tensors
-from tests.fsbench.training import small_trainer as tiny_trainer
+from tests.fsbench.training.small_trainer import train
+from tests.kills import CONTEXT, contents
 
 DIFFERS = ("timings", "environment", "sha256")
 OPTIONS = {"epochs": 3, "dropout": 0.3, "average": True, "pause": 0.01}
 
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["fsbench.training.run", "torch._dynamo", "safetensors.torch"])
 
-
-def run(folder: str, out: str, changes: dict[str, Any]) -> None:
+def run(benchmark: str, out: str, features: str) -> None:
     """In a process of its own: train fold 1."""
-    said = {"options": OPTIONS, "threads": 1, "save_seconds": 0.0, "tensorboard": False, **changes}
-    train_folds(tiny_trainer, Request("tiny", open_benchmark(folder), Path(out), ["1"], **said))
+    train(open_benchmark(benchmark), Path(out), options=OPTIONS, save_seconds=0.0, features=Path(features))
 
 
-def start(benchmark: Benchmark, out: Path, **changes: Any) -> Any:
-    process = PROCESSES.Process(target=run, args=(str(benchmark.folder), str(out), changes))
+def start(benchmark: Benchmark, out: Path, features: Path) -> Any:
+    process = CONTEXT.Process(target=run, args=(str(benchmark.folder), str(out), str(features)))
     process.start()
     return process
 
 
 def finish(benchmark: Benchmark, out: Path, **changes: Any) -> dict[str, Any]:
-    """Run to the end; what was left behind, but for times."""
-    process = start(benchmark, out, **changes)
-    process.join(120)
-    assert process.exitcode == 0
-    folder = out / "fold1"
-    files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert set(files) == {"model.safetensors", "card.json", "training.json"}
-    return {**files, "training.json": lasting(files["training.json"])}
+    """Run to the end; the files of the fold, without times."""
+    folder = train(benchmark, out, **{"options": OPTIONS, "save_seconds": 0.0, **changes})
+    return without_times(contents(folder), "training.json")
 
 
-def lasting(report: bytes) -> dict[str, Any]:
-    """What a report says on any day and after any commit."""
-    return {name: said for name, said in json.loads(report).items() if name not in DIFFERS}
+def without_times(files: dict[str, Any], report: str) -> dict[str, Any]:
+    """Files with what is the same in a report on any day and after any commit."""
+    lasting = {name: value for name, value in json.loads(files[report]).items() if name not in DIFFERS}
+    return {**files, report: lasting}
 
 
-def step(out: Path) -> int:
-    state = out / "fold1" / "state" / "state.safetensors"
-    return json.loads(read_tensors(state)[1]["reached"])["step"] if state.exists() else 0
-
-
-def kill(benchmark: Benchmark, out: Path, chance: random.Random, **changes: Any) -> int:
-    """Start, wait for a step more than before, and a moment longer; kill; the step that is on disk."""
-    process = start(benchmark, out, **changes)
-    before = step(out)
-    deadline = time.monotonic() + 60
-    while step(out) <= before and time.monotonic() < deadline:
-        time.sleep(0.002)
-    time.sleep(chance.random() * 0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.join(30)
-    assert process.exitcode in (-signal.SIGKILL, 0)
-    return step(out) if process.exitcode else before
+def step_on_disk(out: Path) -> int:
+    state = out / "run" / "fold1" / "state" / "state.safetensors"
+    return int(json.loads(read_tensors(state)[1]["reached"])["step"]) if state.exists() else 0
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +57,9 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(small: Benchmark, tmp_path_factory: pytest.TempPathFactory, features: Path) -> dict[str, Any]:
-    return finish(small, tmp_path_factory.mktemp("undisturbed") / "run", features=features)
+    files = finish(small, tmp_path_factory.mktemp("undisturbed"), features=features)
+    assert set(files) == {"model.safetensors", "card.json", "training.json"}
+    return files
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 8))])
@@ -88,36 +67,38 @@ def test_killed_trainings_end_with_the_same_bytes(
     small: Benchmark, tmp_path: Path, features: Path, undisturbed: dict[str, Any], seed: int
 ) -> None:
     chance = random.Random(seed)
-    out = tmp_path / "run"
-    reached = [kill(small, out, chance, features=features) for _ in range(3)]
-    assert reached == sorted(set(reached)), "each run went on behind the one before"
-    assert 0 < reached[0] < reached[-1] < 27
-    assert not list(out.glob("fold1/*.json"))
-    assert finish(small, out, features=features) == undisturbed
+    reached = [0]
+    for _ in range(3):
+        process = start(small, tmp_path, features)
+        deadline = time.monotonic() + 60
+        while step_on_disk(tmp_path) <= reached[-1] and time.monotonic() < deadline:
+            time.sleep(0.002)
+        time.sleep(chance.random() * 0.05)
+        os.kill(process.pid, signal.SIGKILL)
+        process.join(30)
+        reached.append(step_on_disk(tmp_path))
+    assert reached == sorted(set(reached)), "each run resumed the one before"
+    assert reached[-1] < 27
+    assert not list(tmp_path.glob("run/fold1/*.json"))
+    assert finish(small, tmp_path, features=features) == undisturbed
 
 
 def test_a_kill_while_features_are_computed_costs_nothing(
     small: Benchmark, tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
-    out, features = tmp_path / "run", tmp_path / "features"
-    process = start(small, out, features=features)
-    while len(list(features.glob("??/*.safetensors"))) < 20:
+    process = start(small, tmp_path, tmp_path / "features")
+    while len(list(tmp_path.glob("features/??/*.safetensors"))) < 20:
         time.sleep(0.001)
     os.kill(process.pid, signal.SIGKILL)
     process.join(30)
-    assert step(out) == 0
-    assert finish(small, out, features=features) == undisturbed
+    assert step_on_disk(tmp_path) == 0
+    assert finish(small, tmp_path) == undisturbed
 
 
-@pytest.mark.parametrize("changes", [{"workers": 0}, {"workers": 3, "save_seconds": 60.0}])
-def test_neither_workers_nor_the_times_of_saving_matter(
+@pytest.mark.parametrize("changes", [{"workers": 0}, {"workers": 3, "save_seconds": 60.0}, {"seed": 1}])
+def test_only_the_seed_matters_not_workers_or_save_times(
     small: Benchmark, tmp_path: Path, features: Path, undisturbed: dict[str, Any], changes: dict[str, Any]
 ) -> None:
-    assert finish(small, tmp_path / "run", features=features, **changes) == undisturbed
-
-
-def test_another_seed_is_another_training(
-    small: Benchmark, tmp_path: Path, features: Path, undisturbed: dict[str, Any]
-) -> None:
-    other = finish(small, tmp_path / "run", features=features, seed=1)
-    assert other["model.safetensors"] != undisturbed["model.safetensors"]
+    files = finish(small, tmp_path, features=features, **changes)
+    assert (files["model.safetensors"] == undisturbed["model.safetensors"]) == ("seed" not in changes)
+    assert (files == undisturbed) == ("seed" not in changes)

@@ -24,70 +24,65 @@ from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark
 from fsbench.io.files import sha256_file
 from fsbench.models.contract import Episode, ModelCard
-from fsbench.training.run import Request, train_folds
+from fsbench.training.monitor import training_bar
+from fsbench.training.precision import resolve_precision
 from fsbench.training.task import Setup, Task
 from fsbench.training.tensors import read_tensors
-from tests.fsbench.training import small_trainer as tiny_trainer
+from tests.fsbench.training import small_trainer
+from tests.fsbench.training.small_trainer import train
 
 FILES = {"model.safetensors", "card.json", "training.json"}
 
 
-def request(benchmark: Benchmark, place: Path, **changes: Any) -> Request:
-    said: dict[str, Any] = {"options": {"epochs": 2}, "threads": 1, "tensorboard": False, "folds": ["1"]}
-    return Request("tiny", benchmark, place / "run", **{**said, "features": place / "features", **changes})
+def report(folder: Path) -> Any:
+    return json.loads((folder / "training.json").read_text())
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in FILES}
 
 
 @pytest.fixture(scope="module")
-def trained(small: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("features")
+
+
+@pytest.fixture(scope="module")
+def trained(small: Benchmark, features: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of fold 1; not to be changed."""
-    place = tmp_path_factory.mktemp("trained")
-    (folder,) = train_folds(tiny_trainer, request(small, place, tensorboard=True))
-    return folder
+    return train(small, tmp_path_factory.mktemp("trained"), features=features, tensorboard=True)
 
 
 def test_a_fold_leaves_checkpoint_card_report_and_logs(trained: Path) -> None:
-    assert {path.name for path in trained.iterdir()} == FILES | {"tensorboard"}
-    weights, header = read_tensors(trained / "model.safetensors")
-    assert {name: tuple(tensor.shape) for name, tensor in weights.items()} == {
-        "0.weight": (6, 3, 3, 3),
-        "0.bias": (6,),
-        "3.weight": (1, 6, 1, 1),
-        "3.bias": (1,),
-    }
-    assert header == {"width": "6", "encoder": "colours", "views": "as it is, flipped"}
-    report = json.loads((trained / "training.json").read_text())
-    assert report["options"] | {"epochs": 2} == report["options"]
-    assert [epoch["epoch"] for epoch in report["epochs"]] == [0, 1]
-    assert report["data"]["train_pairs"] + report["data"]["held_out_pairs"] == 60
-    best = max(range(2), key=lambda epoch: report["epochs"][epoch]["scores"]["accuracy"])
-    assert report["selected_epoch"] == best
-    assert report["checkpoint_sha256"] == sha256_file(trained / "model.safetensors")
-
-
-def test_the_logs_hold_loss_rates_and_scores(trained: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
+    assert {path.name for path in trained.iterdir()} == FILES | {"tensorboard"}
+    weights, header = read_tensors(trained / "model.safetensors")
+    shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    assert shapes == {"0.weight": (6, 3, 3, 3), "0.bias": (6,), "3.weight": (1, 6, 1, 1), "3.bias": (1,)}
+    assert header == {"width": "6", "encoder": "colours"}
+    found = report(trained)
+    assert found["options"] | {"epochs": 2} == found["options"]
+    assert [epoch["epoch"] for epoch in found["epochs"]] == [0, 1]
+    assert found["data"]["train_pairs"] + found["data"]["held_out_pairs"] == 60
+    scores = [epoch["scores"]["accuracy"] for epoch in found["epochs"]]
+    assert found["selected_epoch"] == scores.index(max(scores))
+    assert found["checkpoint_sha256"] == sha256_file(trained / "model.safetensors")
     events = EventAccumulator(str(trained / "tensorboard"))
     events.Reload()
     assert set(events.Tags()["scalars"]) >= {"loss", "lr0", "lr2", "weight_decay0", "epoch/loss", "epoch/accuracy"}
     assert [event.step for event in events.Scalars("loss")] == list(range(18))
-    report = json.loads((trained / "training.json").read_text())
-    logged = [event.value for event in events.Scalars("epoch/accuracy")]
-    assert logged == pytest.approx([epoch["scores"]["accuracy"] for epoch in report["epochs"]])
+    assert [event.value for event in events.Scalars("epoch/accuracy")] == pytest.approx(scores)
 
 
-def test_the_card_says_what_was_seen_and_guards_against_contamination(small: Benchmark, trained: Path) -> None:
+def test_the_card_names_the_training_data_and_guards_against_contamination(small: Benchmark, trained: Path) -> None:
     card = ModelCard.model_validate_json((trained / "card.json").read_text())
     (training,) = card.training.values()
     assert card.weights_sha256 == training.checkpoint_sha256 == sha256_file(trained / "model.safetensors")
     assert card.trained_parameters == 175
     assert training.training_classes == tuple(f"thing {n:02d}" for n in (0, 1, 4, 5, 6, 7))
-    assert (training.test_images_seen, training.novel_masks_seen, training.novel_images_dropped) == (
-        "no",
-        "no",
-        "unknown",
-    )
-    assert training.novel_image_text_seen == "unknown"
+    assert (training.test_images_seen, training.novel_masks_seen) == ("no", "no")
+    assert (training.novel_images_dropped, training.novel_image_text_seen) == ("unknown", "unknown")
     assert re.fullmatch(r"accuracy on \d held-out photographs of training classes", training.checkpoint_selected_by)
     assert not check_contamination(card, small.lists, ["1"], accepted=False)
     for fold in "023":
@@ -95,42 +90,56 @@ def test_the_card_says_what_was_seen_and_guards_against_contamination(small: Ben
             check_contamination(card, small.lists, [fold], accepted=False)
 
 
-def test_what_is_there_is_kept_refused_or_replaced(
-    small: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_checkpoint_is_evaluated_on_its_own_fold_alone(small: Benchmark, trained: Path) -> None:
+    class Trained:
+        card = ModelCard.model_validate_json((trained / "card.json").read_text())
+
+        def segment(self, episodes: Sequence[Episode]) -> list[Tensor]:
+            return [torch.zeros(len(e.prompts), *e.image.shape[1:]) for e in episodes]
+
+    out = trained.parent / "results"
+    record = evaluate(Trained(), small, folds="1", out=out, threads=1)
+    assert record.model.training["*"].checkpoint_sha256 == Trained.card.weights_sha256
+    with pytest.raises(FsbenchError, match="trained on classes of fold 2"):
+        evaluate(Trained(), small, folds="2", out=out, threads=1)
+
+
+def test_a_finished_fold_is_kept_refused_or_replaced(
+    small: Benchmark, tmp_path: Path, features: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder,) = train_folds(tiny_trainer, request(small, tmp_path))
-    first = {name: (folder / name).read_bytes() for name in FILES}
-    train_folds(tiny_trainer, request(small, tmp_path))
-    assert "is there already, nothing was run" in capsys.readouterr().err
-    assert {name: (folder / name).read_bytes() for name in FILES} == first
-    with pytest.raises(FsbenchError, match=r"fold1: is there already: use --if-exists resume or replace"):
-        train_folds(tiny_trainer, request(small, tmp_path, if_exists="error"))
-    for changes, said in (
+    folder = train(small, tmp_path, features=features)
+    first = files(folder)
+    train(small, tmp_path, features=features)
+    assert "exists already, nothing was run" in capsys.readouterr().err
+    with pytest.raises(FsbenchError, match=r"fold1: exists already: use --if-exists resume or replace"):
+        train(small, tmp_path, if_exists="error")
+    changes: list[tuple[dict[str, Any], str]] = [
         ({"seed": 5}, "seed was '0', this run's is '5'"),
         ({"options": {"epochs": 3}}, "options was"),
         ({"held_out": 0.2}, "benchmark was"),
         ({"threads": 2}, "conditions was"),
-    ):
-        with pytest.raises(FsbenchError, match=f"is of another run \\({said}"):
-            train_folds(tiny_trainer, request(small, tmp_path, **changes))
-    assert {name: (folder / name).read_bytes() for name in FILES} == first
-    train_folds(tiny_trainer, request(small, tmp_path, if_exists="replace", seed=5))
-    assert json.loads((folder / "training.json").read_text())["seed"] == 5
+    ]
+    for change, message in changes:
+        with pytest.raises(FsbenchError, match=f"is from another run \\({message}"):
+            train(small, tmp_path, **change)
+    assert files(folder) == first
+    train(small, tmp_path, features=features, if_exists="replace", seed=5)
+    assert report(folder)["seed"] == 5
     assert (folder / "model.safetensors").read_bytes() != first["model.safetensors"]
 
 
 def altered(**changes: Any) -> Any:
-    """The tiny trainer with parts of its task exchanged, each by a function of (task, setup)."""
+    """The small trainer with fields of its task replaced, each by a function of (task, setup)."""
 
     def task(setup: Setup, *, epochs: int = 2) -> Task:
-        made = tiny_trainer.task(setup, epochs=epochs)
+        made = small_trainer.task(setup, epochs=epochs)
         return replace(made, **{name: change(made, setup) for name, change in changes.items()})
 
     return SimpleNamespace(task=task)
 
 
 def scripted(scores: Sequence[float]) -> Any:
-    """A ``validate`` that gives these scores and remembers the weights it was asked with."""
+    """A ``validate`` that gives these scores, then fails, and a list of the weights it was called with."""
     seen: list[dict[str, Tensor]] = []
 
     def change(task: Task, setup: Setup) -> Any:
@@ -145,103 +154,103 @@ def scripted(scores: Sequence[float]) -> Any:
     return change, seen
 
 
-@pytest.mark.parametrize(("scores", "best"), [((0.1, 0.5, 0.3), 1), ((0.5, 0.5, 0.5), 0), ((0.1, 0.2, 0.3), 2)])
-@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize(
+    ("scores", "best", "average"),
+    [((0.1, 0.5, 0.3), 1, False), ((0.5, 0.5, 0.5), 0, True), ((0.1, 0.2, 0.3), 2, True)],
+)
 def test_the_weights_with_the_best_score_are_kept(
-    small: Benchmark, tmp_path: Path, scores: tuple[float, ...], best: int, average: bool
+    small: Benchmark, tmp_path: Path, features: Path, scores: tuple[float, ...], best: int, average: bool
 ) -> None:
     validate, seen = scripted(scores)
     trainer = altered(validate=validate, average=lambda task, setup: (lambda step: 0.9) if average else None)
-    (folder,) = train_folds(trainer, request(small, tmp_path, options={"epochs": 3}))
+    folder = train(small, tmp_path, trainer, features=features, options={"epochs": 3})
     kept = read_tensors(folder / "model.safetensors")[0]
-    assert len(seen) == 3
     assert [all(torch.equal(kept[n], of[n]) for n in kept) for of in seen] == [n == best for n in range(3)]
-    assert json.loads((folder / "training.json").read_text())["selected_epoch"] == best
+    assert report(folder)["selected_epoch"] == best
 
 
-def test_validating_now_and_then_never_misses_the_end(small: Benchmark, tmp_path: Path) -> None:
+def test_validating_every_other_epoch_includes_the_last(small: Benchmark, tmp_path: Path, features: Path) -> None:
     validate, seen = scripted((0.3, 0.2, 0.1))
     trainer = altered(validate=validate, validate_every=lambda task, setup: 2)
-    (folder,) = train_folds(trainer, request(small, tmp_path, options={"epochs": 5}))
-    epochs = json.loads((folder / "training.json").read_text())["epochs"]
-    assert [epoch["epoch"] for epoch in epochs if epoch["scores"]] == [1, 3, 4]
+    folder = train(small, tmp_path, trainer, features=features, options={"epochs": 5})
+    assert [epoch["epoch"] for epoch in report(folder)["epochs"] if epoch["scores"]] == [1, 3, 4]
     assert len(seen) == 3
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_mixed_precision_runs_under_autocast(small: Benchmark, tmp_path: Path, precision: str) -> None:
-    seen: list[torch.dtype] = []
+def test_mixed_precision_runs_under_autocast(
+    small: Benchmark, tmp_path: Path, features: Path, precision: str
+) -> None:
+    seen: set[torch.dtype] = set()
 
     def loss(task: Task, setup: Setup) -> Any:
-        def watched(data: Any) -> Any:
-            seen.append(task.module(data.features).dtype)
-            return task.loss(data)
+        return lambda data: seen.add(task.module(data.features).dtype) or task.loss(data)
 
-        return watched
-
-    trainer = altered(loss=loss)
-    (folder,) = train_folds(trainer, request(small, tmp_path, precision=precision, device="cpu"))
-    assert set(seen) == {torch.bfloat16 if precision == "bf16" else torch.float16}
-    report = json.loads((folder / "training.json").read_text())
-    assert report["conditions"]["precision"] == precision
-    assert report["epochs"][1]["loss"] < report["epochs"][0]["loss"]
+    folder = train(small, tmp_path, altered(loss=loss), features=features, precision=precision)
+    assert seen == {torch.bfloat16 if precision == "bf16" else torch.float16}
+    found = report(folder)
+    assert found["conditions"]["precision"] == precision
+    assert found["epochs"][1]["loss"] < found["epochs"][0]["loss"]
     assert all(tensor.dtype == torch.float32 for tensor in read_tensors(folder / "model.safetensors")[0].values())
+
+
+def test_auto_precision_is_float32_on_the_cpu() -> None:
+    assert resolve_precision("auto", torch.device("cpu")) == "float32"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here: training on a GPU was not tested")
 @pytest.mark.parametrize("precision", ["float32", "bf16", "fp16"])
-def test_training_on_cuda(small: Benchmark, tmp_path: Path, precision: str) -> None:
-    (folder,) = train_folds(tiny_trainer, request(small, tmp_path, precision=precision, device="cuda"))
-    report = json.loads((folder / "training.json").read_text())
-    assert report["conditions"]["device"] == "cuda"
-    assert report["epochs"][1]["loss"] < report["epochs"][0]["loss"]
+def test_training_on_cuda(small: Benchmark, tmp_path: Path, features: Path, precision: str) -> None:
+    found = report(train(small, tmp_path, features=features, precision=precision, device="cuda"))
+    assert found["conditions"]["device"] == "cuda"
+    assert found["epochs"][1]["loss"] < found["epochs"][0]["loss"]
+
+
+REQUESTS: list[tuple[dict[str, Any], str]] = [
+    ({"folds": ["9"]}, "no fold '9'"),
+    ({"device": "tpu"}, "--device tpu: unknown"),
+    ({"precision": "int8"}, "--precision int8: choose one of"),
+    ({"options": {"wide": 3}}, "trainer small: no option 'wide': it takes width, epochs"),
+    ({"options": {"batch_size": 60}}, "0 steps"),
+    ({"features_bytes": 1000}, "but 1000 are allowed: allow more with --features-gib"),
+    ({"drop_novel_images": True}, "--drop-novel-images: the lists of tiny do not show"),
+]
+FAULTS: list[tuple[dict[str, Any], str]] = [
+    ({"loss": lambda task, setup: lambda data: task.loss(data)._replace(weight=0.0)}, "the loss of step 0 is inf"),
+    ({"validate": lambda task, setup: lambda: {"other": 1.0}}, "finite numbers, one of them for accuracy"),
+    ({"validate": lambda task, setup: lambda: {"accuracy": float("nan")}}, "validating gave {'accuracy': nan}"),
+    (
+        {"validate": lambda task, setup: lambda: {"accuracy": 1.0, "other": float("inf")}},
+        "validating gave {'accuracy': 1.0, 'other': inf}: expected finite numbers",
+    ),
+    (
+        {"recipe": lambda task, setup: {"rate": float("nan")}},
+        "trainer small, fold 1: raised ValueError: Out of range float values are not JSON compliant",
+    ),
+    ({"rates": lambda task, setup: lambda step: [{"lr": 0.1}]}, "rates(0) gives 1 groups, the optimizers have 3"),
+    ({"batch": lambda task, setup: lambda *_: 1 / 0}, "trainer small, fold 1: raised ZeroDivisionError"),
+]
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"folds": ["9"]}, "no fold '9'"),
-        ({"device": "tpu"}, "--device tpu: unknown"),
-        ({"precision": "int8"}, "--precision int8: choose one of"),
-        ({"options": {"wide": 3}}, "trainer tiny: no option 'wide': it takes width, epochs"),
-        ({"options": {"batch_size": 60}}, "0 steps"),
-        ({"features_bytes": 1000}, "but 1000 are allowed: allow more with --features-gib"),
-        ({"drop_novel_images": True}, "--drop-novel-images: the lists of tiny do not say"),
-    ],
+    ("trainer", "changes", "message"),
+    [*((None, *case) for case in REQUESTS), *((altered(**faults), {}, message) for faults, message in FAULTS)],
 )
-def test_bad_requests_are_refused_in_one_line(
-    small: Benchmark, tmp_path: Path, changes: dict[str, Any], said: str
+def test_bad_requests_and_faulty_trainers_are_refused_in_one_line(
+    small: Benchmark, tmp_path: Path, features: Path, trainer: Any, changes: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(FsbenchError, match=re.escape(said)) as caught:
-        train_folds(tiny_trainer, request(small, tmp_path, **changes))
+    with pytest.raises(FsbenchError, match=re.escape(message)) as caught:
+        train(small, tmp_path, trainer, **{"features": features, **changes})
     assert "\n" not in str(caught.value)
     assert not FILES & {path.name for path in tmp_path.glob("run/*/*")}
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"loss": lambda task, setup: lambda data: task.loss(data)._replace(weight=0.0)}, "the loss of step 0 is inf"),
-        ({"validate": lambda task, setup: lambda: {"other": 1.0}}, "finite numbers, one of them for accuracy"),
-        ({"validate": lambda task, setup: lambda: {"accuracy": float("nan")}}, "validating gave {'accuracy': nan}"),
-        (
-            {"validate": lambda task, setup: lambda: {"accuracy": 1.0, "other": float("inf")}},
-            "validating gave {'accuracy': 1.0, 'other': inf}: expected finite numbers",
-        ),
-        (
-            {"recipe": lambda task, setup: {"rate": float("nan")}},
-            "trainer tiny, fold 1: raised ValueError: Out of range float values are not JSON compliant",
-        ),
-        ({"rates": lambda task, setup: lambda step: [{"lr": 0.1}]}, "rates(0) gives 1 groups, the optimizers have 3"),
-        ({"batch": lambda task, setup: lambda *_: 1 / 0}, "trainer tiny, fold 1: raised ZeroDivisionError"),
-    ],
-)
-def test_faults_of_a_trainer_are_said_in_one_line(
-    small: Benchmark, tmp_path: Path, changes: dict[str, Any], said: str
-) -> None:
-    with pytest.raises(FsbenchError, match=re.escape(said)) as caught:
-        train_folds(altered(**changes), request(small, tmp_path))
-    assert "\n" not in str(caught.value)
+def test_a_trainers_option_without_a_default_is_required(small: Benchmark, tmp_path: Path) -> None:
+    def task(setup: Setup, *, width: int) -> Task:
+        raise AssertionError
+
+    with pytest.raises(FsbenchError, match="trainer small: needs the option 'width'"):
+        train(small, tmp_path, SimpleNamespace(task=task))
 
 
 def test_two_runs_in_one_folder_are_refused(small: Benchmark, tmp_path: Path) -> None:
@@ -250,81 +259,67 @@ def test_two_runs_in_one_folder_are_refused(small: Benchmark, tmp_path: Path) ->
         FileLock(tmp_path / "run" / "fold1" / ".lock"),
         pytest.raises(FsbenchError, match="another run is at work here"),
     ):
-        train_folds(tiny_trainer, request(small, tmp_path))
+        train(small, tmp_path)
 
 
-@pytest.mark.parametrize("harm", ["cut", "another"])
-def test_a_state_that_cannot_be_gone_on_with_is_refused(small: Benchmark, tmp_path: Path, harm: str) -> None:
-    validate, _ = scripted((0.1,))  # the second time it is asked it has no answer
-    with pytest.raises(FsbenchError, match="IndexError"):
-        train_folds(altered(validate=validate), request(small, tmp_path))
-    state = tmp_path / "run" / "fold1" / "state" / "state.safetensors"
-    assert state.exists()
-    if harm == "cut":
-        state.write_bytes(state.read_bytes()[:-1])
-    with pytest.raises(FsbenchError, match="cannot be read" if harm == "cut" else "is of another run .seed was '0'"):
-        train_folds(altered(), request(small, tmp_path, seed=int(harm == "another")))
-    assert train_folds(altered(), request(small, tmp_path, if_exists="replace"))
-
-
-@pytest.mark.parametrize(("harm", "said"), [("altered", "was altered"), ("gone", "No such file")])
-def test_damaged_best_weights_are_noticed_before_training_goes_on(
-    small: Benchmark, tmp_path: Path, harm: str, said: str
+@pytest.mark.parametrize(
+    ("file", "harm", "message"),
+    [
+        ("state", "cut", "cannot be read"),
+        ("state", "other seed", "is from another run .seed was '0'"),
+        ("best-0", "altered", "was altered"),
+        ("best-0", "gone", "No such file"),
+    ],
+)
+def test_a_damaged_or_foreign_state_is_refused_before_training_resumes(
+    small: Benchmark, tmp_path: Path, features: Path, file: str, harm: str, message: str
 ) -> None:
-    validate, _ = scripted((0.1,))  # the second time it is asked it has no answer
+    validate, _ = scripted((0.1,))
     with pytest.raises(FsbenchError, match="IndexError"):
-        train_folds(altered(validate=validate), request(small, tmp_path))
-    (best,) = tmp_path.glob("run/fold1/state/best-0.safetensors")
+        train(small, tmp_path, altered(validate=validate), features=features)
+    path = tmp_path / "run" / "fold1" / "state" / f"{file}.safetensors"
+    data = path.read_bytes()
     if harm == "gone":
-        best.unlink()
+        path.unlink()
     else:
-        best.write_bytes(best.read_bytes()[:-1] + b"\x01")
-    with pytest.raises(FsbenchError, match=rf"best-0\.safetensors: .*{said}"):
-        train_folds(altered(validate=lambda task, setup: pytest.fail), request(small, tmp_path))
+        path.write_bytes({"cut": data[:-1], "altered": data[:-1] + b"\x01"}.get(harm, data))
+    seed = int(harm == "other seed")
+    with pytest.raises(FsbenchError, match=rf"{file}\.safetensors: .*{message}"):
+        train(small, tmp_path, altered(validate=lambda task, setup: pytest.fail), features=features, seed=seed)
+    if harm == "cut":
+        assert train(small, tmp_path, features=features, if_exists="replace")
 
 
 def test_a_trainer_is_a_command_with_its_own_flags_and_the_shared(
     small: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FSBENCH_HOME", str(tmp_path / "home"))
-    made = trainer_command("tiny", tiny_trainer)
+    made = trainer_command("small", small_trainer)
     assert made.help == "Train two convolutions."
     assert {"width", "dropout", "benchmark", "fold", "drop_novel_images"} <= {p.name for p in made.params}
     out = tmp_path / "run"
     arguments = ["-b", str(small.folder), "-f", "3", "--out", str(out), "--epochs", "1", "--width", "4"]
     made.main([*arguments, "--no-tensorboard", "--threads", "1", "--device", "cpu"], standalone_mode=False)
     assert "fold 3: accuracy" in capsys.readouterr().out
-    report = json.loads((out / "fold3" / "training.json").read_text())
-    assert (report["options"]["width"], report["options"]["epochs"], report["trainer"]) == (4, 1, "tiny")
+    found = report(out / "fold3")
+    assert (found["options"]["width"], found["options"]["epochs"], found["trainer"]) == (4, 1, "small")
     assert not (out / "fold3" / "tensorboard").exists()
     assert (tmp_path / "home" / "features").is_dir()
 
 
-def test_a_flag_that_every_trainer_has_cannot_be_a_trainers_own() -> None:
+def test_shared_flags_and_unknown_trainers_are_refused() -> None:
     def task(setup: Setup, *, seed: Annotated[int, typer.Option()] = 1) -> Task:
         raise AssertionError
 
     with pytest.raises(FsbenchError, match="trainer mine: seed: is a flag of every trainer"):
         trainer_command("mine", SimpleNamespace(task=task))
+    group: Any = typer.main.get_command(command.app)
+    assert group.get_command(None, "nobody") is None
 
 
-def test_an_unknown_trainer_is_no_command() -> None:
-    group = typer.main.get_command(command.app)
-    assert group.get_command(None, "nobody") is None  # type: ignore[attr-defined]
-
-
-def test_the_checkpoint_is_evaluated_on_its_own_fold_alone(small: Benchmark, trained: Path) -> None:
-    card = ModelCard.model_validate_json((trained / "card.json").read_text())
-
-    class Trained:
-        def __init__(self) -> None:
-            self.card = card
-
-        def segment(self, episodes: Sequence[Episode]) -> list[Tensor]:
-            return [torch.zeros(len(e.prompts), *e.image.shape[1:]) for e in episodes]
-
-    out = trained.parent / "results"
-    record = evaluate(Trained(), small, folds="1", out=out, threads=1)
-    assert record.model.training["*"].checkpoint_sha256 == card.weights_sha256
-    with pytest.raises(FsbenchError, match="trained on classes of fold 2"):
-        evaluate(Trained(), small, folds="2", out=out, threads=1)
+def test_a_terminal_shows_a_progress_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    with training_bar("model", 10, 3, visible=True) as show:
+        show(4, "loss 0.5")
+    assert "loss 0.5" in capsys.readouterr().err
