@@ -98,7 +98,7 @@ class FeatureStore:
         keys = [feature.key(str(dtype)) for feature in wanted]
         if self._lease is None:
             self._lease = Lease(check_writable(self.folder / "leases"))
-            self._remove_cut_off()
+            self._remove_temporary_files()
         self._lease.add(keys)
         features = Features(self, keys, compute, dtype)
         batches = [range(start, min(start + batch_size, len(keys))) for start in range(0, len(keys), batch_size)]
@@ -121,7 +121,7 @@ class FeatureStore:
         """The file of a key."""
         return self.folder / key[:2] / f"{key}.safetensors"
 
-    def _remove_cut_off(self) -> None:
+    def _remove_temporary_files(self) -> None:
         """Remove partial files of killed runs that are a day old; younger ones may be in use."""
         for path in self.folder.glob("??/.*.tmp"):
             with suppress(FileNotFoundError):

@@ -144,7 +144,7 @@ def infinite(tensor: Tensor) -> Tensor:
         (scaled(scales=[2, 2, 8]), r"is no Fusioner: scales are \(2, 2, 8\)"),
         (scaled(temperature=0.0), "is no Fusioner: temperature is 0.0"),
         (scaled(temperature=float("nan")), "is no Fusioner"),
-        (scaled(code="print"), "sizes.code: Extra inputs"),
+        (scaled(code="print"), "sizes.code: Unexpected keyword"),
         (named(schema="fusioner-checkpoint/2"), "is no fusioner-checkpoint/1: schema"),
         (named(visual_sha256="short"), "visual_sha256: String should match"),
         (named(visual="timm:resnet50=/etc/passwd"), "visual: String should match"),
@@ -165,7 +165,7 @@ def test_weights_of_something_else_are_refused(folder: Path, header: Any) -> Non
     tensors, _ = read_tensors(folder / "model.safetensors")
     write_tensors(folder / "model.safetensors", tensors, header)
     sealed(folder)
-    refused(folder, "is no Fusioner: its header has no entry 'fusioner'|is no fusioner-checkpoint/1|must hold texts by name")
+    refused(folder, "has no entry 'fusioner'|is no fusioner-checkpoint/1|must hold texts by name")
 
 
 def test_headers_without_an_end_are_refused(folder: Path) -> None:

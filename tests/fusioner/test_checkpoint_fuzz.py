@@ -1,4 +1,4 @@
-"""Whatever happens to weights, cards, golden files and encoders on disk: the right numbers come out, or one line."""
+"""Damage to weights, cards, golden files and encoders is noticed: the right numbers come out, or a one-line error."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from fusioner.encoders import language
 from fusioner.encoders.weights import Source, fetch, read
 from fusioner.golden import read_golden
 from tests.fusioner.naive_fusioner import write_golden
+from tests.fusioner.test_encoders_language import bert_folder
 from tests.fuzz.targets import Target
 from tests.fuzz.test_fuzz import fuzz
 from tests.hostile_files import check_refused
@@ -129,9 +130,7 @@ def test_a_card_with_a_changed_name_is_noticed_beside_its_report(trained: Path, 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"])
 def test_a_damaged_text_encoder_is_one_line(name: str, tmp_path: Path) -> None:
-    from tests.fusioner.test_encoders_language import SMALL, bert_folder
-
-    folder = bert_folder("bert-base", tmp_path / "small", **SMALL)
+    folder = bert_folder(tmp_path / "small")
     target = Target(name, folder / name, lambda: language.load(f"hf:{folder}", None), fresh=True)
     whole = target.file.read_bytes()
     for data in (whole.rstrip()[:-1], whole[: len(whole) // 2], b"", b"[]", bytes(len(whole))):

@@ -31,7 +31,7 @@ def decoder(weights: dict[str, Tensor], d: int) -> Decoder:
     return made
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(h=st.integers(1, 9), w=st.integers(1, 9), band=st.integers(1, 4), seed=st.integers(0, 99))
 def test_convolution_commutes_with_upsampling_up_to_the_border(h: int, w: int, band: int, seed: int) -> None:
     x, weight = drawn(h, w, 3, seed=seed), drawn(4, 3, 3, 3, seed=seed + 1)

@@ -1,4 +1,4 @@
-"""Names, facts known before loading, prompts: nothing here reads a weight."""
+"""Names, specs and prompts, without weights."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import open_clip
 import pytest
@@ -29,54 +31,23 @@ from fusioner.encoders import (
 from fusioner.encoders.catalogue import CLIP_MODELS, SOURCES
 
 
-class Counted:
-    """A text encoder of two numbers: letters and blanks of a text, times a length that is no matter."""
-
-    spec = text_spec("minilm")
-    digest = "none"
-
-    def __init__(self) -> None:
-        self.asked: list[list[str]] = []
-
-    def embed(self, texts: Sequence[str]) -> Tensor:
-        self.asked.append(list(texts))
-        return torch.tensor([[float(len(t)), float(t.count(" "))] for t in texts]) * 7
-
-    def to(self, _device: object) -> Counted:
-        return self
-
-
-@pytest.mark.parametrize(
-    ("name", "width", "grid"),
-    [
-        ("clip-vit-b-16", 512, (14, 14)),
-        ("clip-vit-l-14", 768, (16, 16)),
-        ("clip-rn101", 2048, (7, 7)),
-        ("dino-vit-b-16", 768, (14, 14)),
-        ("moco-v3-vit-b-16", 768, (14, 14)),
-        ("effnet-lite2", 680, (14, 14)),
-        ("effnet-lite2-s32", 352, (7, 7)),
-    ],
-)
-def test_width_and_grid_are_known(name: str, width: int, grid: tuple[int, int]) -> None:
-    spec = visual_spec(name)
-    assert (spec.name, spec.width, spec.grid(224, 224)) == (name, width, grid)
-    assert all(0 < m < 1 and 0 < s < 1 for m, s in zip(spec.mean, spec.std, strict=True))
-    assert spec.origin.licence != "unknown"
-
-
-def test_the_lists_of_names_are_whole() -> None:
-    assert VISUAL_NAMES[-1] == "timm:NAME"
-    assert TEXT_NAMES == (
-        "clip-vit-b-16",
-        "clip-vit-l-14",
-        "clip-rn101",
-        "bert-base",
-        "bert-large",
-        "minilm",
-        "hf:NAME",
-    )
-    assert [text_spec(name).width for name in TEXT_NAMES[:-1]] == [512, 768, 512, 768, 1024, 384]
+def test_names_widths_and_grids_are_known() -> None:
+    assert {name: (visual_spec(name).width, visual_spec(name).grid(224, 224)) for name in VISUAL_NAMES[:-1]} == {
+        "clip-vit-b-16": (512, (14, 14)),
+        "clip-vit-l-14": (768, (16, 16)),
+        "clip-rn101": (2048, (7, 7)),
+        "dino-vit-b-16": (768, (14, 14)),
+        "moco-v3-vit-b-16": (768, (14, 14)),
+        "effnet-lite2": (680, (14, 14)),
+        "effnet-lite2-s32": (352, (7, 7)),
+    }
+    widths = {"clip-vit-b-16": 512, "clip-vit-l-14": 768, "clip-rn101": 512}
+    widths |= {"bert-base": 768, "bert-large": 1024, "minilm": 384}
+    assert {name: text_spec(name).width for name in TEXT_NAMES[:-1]} == widths
+    assert (VISUAL_NAMES[-1], TEXT_NAMES[-1]) == ("timm:NAME", "hf:NAME")
+    for spec in map(visual_spec, VISUAL_NAMES[:-1]):
+        assert all(0 < m < 1 and 0 < s < 1 for m, s in zip(spec.mean, spec.std, strict=True))
+        assert spec.origin.licence != "unknown"
 
 
 def test_specs_of_named_encoders_need_no_torch() -> None:
@@ -101,10 +72,10 @@ def test_clips_own_configuration_is_the_catalogues() -> None:
         assert SOURCES[name].file == open_clip.constants.HF_SAFE_WEIGHTS_NAME
 
 
-@pytest.mark.parametrize("size", [(224, 230), (16, 15), (0, 16), (8, 16)])
-def test_a_size_that_is_no_multiple_is_refused(size: tuple[int, int]) -> None:
-    with pytest.raises(FsbenchError, match=r"clip-vit-b-16: .* must be multiples of 16"):
-        visual_spec("clip-vit-b-16").grid(*size)
+def test_a_size_that_is_no_multiple_is_refused() -> None:
+    for size in ((224, 230), (16, 15), (0, 16), (8, 16)):
+        with pytest.raises(FsbenchError, match=r"clip-vit-b-16: .* must be multiples of 16"):
+            visual_spec("clip-vit-b-16").grid(*size)
     assert visual_spec("clip-vit-b-16").grid(32, 160) == (2, 10)
 
 
@@ -116,16 +87,14 @@ def test_a_path_is_split_off_a_name() -> None:
         split_name("clip-rn101=")
 
 
-@pytest.mark.parametrize("ask", [visual_spec, load_visual])
-def test_an_unknown_visual_encoder_is_said(ask: object) -> None:
-    with pytest.raises(FsbenchError, match=r"^no visual encoder 'clip': choose one of clip-vit-b-16, .*, timm:NAME$"):
-        ask("clip")  # type: ignore[operator]
-
-
-@pytest.mark.parametrize("ask", [text_spec, load_text])
-def test_an_unknown_text_encoder_is_said(ask: object) -> None:
-    with pytest.raises(FsbenchError, match=r"^no text encoder 'dino-vit-b-16': choose one of .*, hf:NAME$"):
-        ask("dino-vit-b-16")  # type: ignore[operator]
+def test_an_unknown_encoder_is_refused() -> None:
+    visual = r"^no visual encoder 'clip': choose one of clip-vit-b-16, .*, timm:NAME$"
+    text = r"^no text encoder 'dino-vit-b-16': choose one of .*, hf:NAME$"
+    cases: list[Any] = [(visual_spec, "clip", visual), (load_visual, "clip", visual)]
+    cases += [(text_spec, "dino-vit-b-16", text), (load_text, "dino-vit-b-16", text)]
+    for ask, name, message in cases:
+        with pytest.raises(FsbenchError, match=message):
+            ask(name)
 
 
 def test_openais_prompts_are_those_of_open_clip() -> None:
@@ -143,18 +112,25 @@ def test_the_plain_sets_and_a_wrong_name() -> None:
         prompt_set("Plain")
 
 
-@pytest.mark.parametrize("templates", [(), ("a photo",), ("a {}", "b")])
-def test_templates_without_a_place_for_the_class_are_refused(templates: tuple[str, ...]) -> None:
-    with pytest.raises(FsbenchError, match=r"prompts 'mine': each template needs a \{\} for the class"):
-        PromptSet("mine", templates)
+def test_templates_without_a_place_for_the_class_are_refused() -> None:
+    for templates in ((), ("a photo",), ("a {}", "b")):
+        with pytest.raises(FsbenchError, match=r"prompts 'mine': each template needs a \{\} for the class"):
+            PromptSet("mine", templates)
 
 
 def test_a_class_is_the_normalised_mean_of_normalised_sentences() -> None:
-    encoder = Counted()
+    asked: list[list[str]] = []
+
+    def embed(texts: Sequence[str]) -> Tensor:
+        """Two numbers: letters and blanks of a text, times a length that must not matter."""
+        asked.append(list(texts))
+        return torch.tensor([[float(len(t)), float(t.count(" "))] for t in texts]) * 7
+
+    encoder: Any = SimpleNamespace(embed=embed)
     made = class_embeddings(encoder, ["abc", "a b"], PromptSet("two", ("{}", "{} x")))
     first = torch.tensor([1.0, 0.0]) + torch.tensor([5.0, 1.0]) / 26**0.5
     second = torch.tensor([3.0, 1.0]) / 10**0.5 + torch.tensor([5.0, 2.0]) / 29**0.5
     torch.testing.assert_close(made, torch.stack([first / first.norm(), second / second.norm()]))
-    assert encoder.asked == [["abc", "abc x"], ["a b", "a b x"]]
+    assert asked == [["abc", "abc x"], ["a b", "a b x"]]
     with pytest.raises(FsbenchError, match="no class names"):
         class_embeddings(encoder, [], prompt_set("name"))

@@ -1,4 +1,4 @@
-"""Finding, reading and fitting weights, and what is said where that fails."""
+"""Finding, reading and loading weights, and the messages where that fails."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from fsbench.errors import FsbenchError
 from fusioner.encoders import load_text, load_visual
 from fusioner.encoders.weights import Source, digest, fetch, fill, find, read, under
 
+TEXT_FILES = "config.json, model.safetensors and the tokenizer's files"
 SOURCE = Source("timm:some", "https://example.org/some", "model.safetensors", "org/some")
 
 
@@ -41,7 +42,7 @@ def one_line(error: pytest.ExceptionInfo[FsbenchError]) -> str:
     return str(error.value)
 
 
-def test_a_file_is_taken_from_the_path_then_from_home(home: Path, tmp_path: Path, no_network: None) -> None:
+def test_a_file_is_found_at_the_path_then_under_home(home: Path, tmp_path: Path, no_network: None) -> None:
     mine = tmp_path / "mine.pth"
     mine.touch()
     assert find(SOURCE, mine) == mine
@@ -72,23 +73,18 @@ def test_without_network_one_line_says_what_to_put_where(home: Path, no_network:
         ("dino-vit-b-16", "model.safetensors", "huggingface.co/timm/vit_base_patch16_224.dino"),
         ("moco-v3-vit-b-16", "vit-b-300ep.pth.tar", "github.com/facebookresearch/moco-v3"),
         ("timm:resnet18", "model.safetensors", "huggingface.co/timm/resnet18.a1_in1k"),
+        *((name, TEXT_FILES, "huggingface.co/google-bert/") for name in ("bert-base", "bert-large")),
+        *((name, TEXT_FILES, f"huggingface.co/{name[3:]}") for name in ("hf:org/some", "hf:no such name")),
     ],
 )
-def test_every_visual_encoder_says_what_it_lacks(name: str, file: str, page: str, home: Path, no_network: None) -> None:
+def test_missing_weights_are_named_with_their_page(
+    name: str, file: str, page: str, home: Path, no_network: None
+) -> None:
     with pytest.raises(FsbenchError) as error:
-        load_visual(name)
+        (load_text if file == TEXT_FILES else load_visual)(name)
     folder = home.joinpath("encoders", *name.split(":"))
-    assert f"get {file} from https://{page} into {folder}, or name the path: {name}=PATH" in one_line(error)
-
-
-@pytest.mark.parametrize("name", ["bert-base", "bert-large", "hf:org/some", "hf:no such name"])
-def test_every_text_encoder_says_what_it_lacks(name: str, home: Path, no_network: None) -> None:
-    with pytest.raises(FsbenchError) as error:
-        load_text(name)
-    assert "get config.json, model.safetensors and the tokenizer's files from https://huggingface.co/" in one_line(
-        error
-    )
-    assert f"or name the path: {name}=PATH" in one_line(error)
+    assert f"get {file} from https://{page}" in one_line(error)
+    assert f" into {folder}, or name the path: {name}=PATH" in one_line(error)
 
 
 def test_the_hubs_own_offline_switch_is_kept(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +95,7 @@ def test_the_hubs_own_offline_switch_is_kept(home: Path, tmp_path: Path, monkeyp
     one_line(error)
 
 
-def test_a_hub_that_has_no_such_file_is_said(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_missing_on_the_hub_is_named(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path))
     with pytest.raises(FsbenchError, match=r"\(org/some has no model\.safetensors or only part of it was fetched\)"):
         fetch(SOURCE)
@@ -114,7 +110,7 @@ def test_a_hub_that_has_no_such_file_is_said(home: Path, tmp_path: Path, monkeyp
     assert asked == [("org/some", ["model.safetensors"])]
 
 
-def test_the_clients_own_errors_are_a_line_too(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_the_hubs_client_are_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     of_the_network: Any = RepositoryNotFoundError.__mro__[2]
     assert not issubclass(of_the_network, OSError)
 
@@ -148,16 +144,16 @@ def test_a_torchscript_archive_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "ViT-B-16.pt")
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x80\x02."])
 @pytest.mark.parametrize("name", ["x.safetensors", "x.pth"])
-def test_a_broken_file_is_said(content: bytes, name: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(FsbenchError, match=r"x\.\w+: is no (safetensors file|checkpoint of plain tensors)") as error:
-        read(tmp_path / name)
-    one_line(error)
+def test_a_broken_file_is_refused(name: str, tmp_path: Path) -> None:
+    for content in (b"", b"not a checkpoint", b"\x80\x02."):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(FsbenchError, match=r"x\.\w+: is no (safetensors file|checkpoint of plain)") as error:
+            read(tmp_path / name)
+        one_line(error)
 
 
-def test_a_damaged_tensor_is_said(tmp_path: Path) -> None:
+def test_a_damaged_tensor_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.pth"
     torch.save({"a": torch.arange(60.0)}, path)
     data = bytearray(path.read_bytes())
@@ -167,7 +163,7 @@ def test_a_damaged_tensor_is_said(tmp_path: Path) -> None:
         read(path)
 
 
-def test_a_checkpoint_without_tensors_is_said(tmp_path: Path) -> None:
+def test_a_checkpoint_without_tensors_is_refused(tmp_path: Path) -> None:
     for content in ({"epoch": 3}, [1, 2], {"state_dict": {}}):
         torch.save(content, tmp_path / "empty.pth")
         with pytest.raises(FsbenchError, match=r"empty\.pth: holds no named tensors"):

@@ -1,4 +1,4 @@
-"""The paper's grid: the published numbers, the commands, what counts as done, and what is run after a failure."""
+"""The paper's grid: the published numbers, the commands, what counts as done, and resuming after a failure."""
 
 from __future__ import annotations
 
@@ -13,33 +13,26 @@ from typing import Any
 import pytest
 import typer
 
-from fsbench.cli.main import app, main
+from fsbench.cli.main import app
 from fsbench.cli.train import trainer_command
 from fsbench.episodes.protocols import PROTOCOLS
+from fsbench.errors import FsbenchError
 from fsbench.models.contract import TrainingCard
 from fsbench.models.registry import published_lists
 from fsbench.records.record import read_record, write_record
 from fsbench.training.report import write_report
 from fsbench.training.state import Epoch
 from fusioner import grid, trainer
-from fusioner.cli import app as fusioner_app
+from fusioner.cli import _lines
 from fusioner.encoders import catalogue
-from fusioner.grid import Grid
-from fusioner.published import FOLDS, TABLES, TRANSFER, reproductions, rows_of
+from fusioner.grid import Grid, State, pairs_of, run_rows
+from fusioner.published import FOLDS, TABLES, TRANSFER, rows_of
 from tests import ROOT
 from tests.fsbench.cli.test_cli import refusal, run
 from tests.fsbench.results.saved_records import write_stored
 from tests.fsbench.sample_models import digest
 
 ALL = [row for table in TABLES for row in rows_of(table)]
-
-
-@pytest.fixture(autouse=True)
-def _command_is_there() -> None:
-    if "fusioner" not in {group.name for group in app.registered_groups}:
-        from fsbench.cli.main import add_sibling
-
-        add_sibling("fusioner", fusioner_app)
 
 
 def report(folder: Path, *, options: Mapping[str, Any], benchmark: Mapping[str, str], checkpoint_sha256: str) -> None:
@@ -69,7 +62,7 @@ def report(folder: Path, *, options: Mapping[str, Any], benchmark: Mapping[str, 
 
 
 class Runner:
-    """Stands in for ``python -m fsbench``: writes what the command would, but fails where it is told to."""
+    """Replaces ``subprocess.run``: writes what the command would, or fails with ``code``."""
 
     def __init__(self) -> None:
         self.commands: list[list[str]] = []
@@ -115,12 +108,12 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> Runner:
     return made
 
 
-def rows_in_json(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[dict[str, Any]]:
-    code, out, _ = run(capsys, "fusioner", "grid", *arguments, "--json")
-    assert code == 0
-    rows = json.loads(out)
-    assert isinstance(rows, list)
-    return rows
+def state(out: Path, table: str = "table1", row: int = 1) -> State:
+    return Grid(out).state(rows_of(table)[row - 1])
+
+
+def run_row(out: Path, table: str = "table1", row: int = 1) -> int:
+    return run_rows(Grid(out), [rows_of(table)[row - 1]], to_stderr=False)
 
 
 def test_the_published_rows_are_those_of_the_reference() -> None:
@@ -140,7 +133,7 @@ def test_the_published_rows_are_those_of_the_reference() -> None:
         )
         for line in given
     }
-    ours = [(r.table, r.said, r.fusion, r.benchmark, *r.folds, r.mean) for r in ALL]
+    ours = [(r.table, r.encoders, r.fusion, r.benchmark, *r.folds, r.mean) for r in ALL]
     assert len(ours) == len(given) == 30
     assert set(ours) == expected
 
@@ -193,59 +186,49 @@ def test_a_row_as_commands(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
             f"--out {made}/results",
         ],
     )
-    assert [len(rows_in_json(capsys, table, "--out", tmp_path)) for table in TABLES] == [24, 4, 2]
+    assert [len(rows_of(table)) for table in TABLES] == [24, 4, 2]
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_not_done_is_run_and_no_more(
+def test_the_command_runs_what_is_not_done_and_resumes(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, runner: Runner
 ) -> None:
-    asked = ("table2", "--out", tmp_path, "--run")
+    asked = ("fusioner", "grid", "table2", "--out", tmp_path, "--run")
     runner.code["evaluate"] = 7
-    code, out, err = run(capsys, "fusioner", "grid", *asked)
+    code, out, err = run(capsys, *asked)
     assert code == 7
     assert "row 1: RN101 + CLIP, early fusion, on pascal-5i: not run; 4 of 4 folds trained" in out
     assert err.count("fsbench: running: ") == 2
     assert [command[0] for command in runner.commands] == ["train", "evaluate"]  # stopped there
     runner.code["evaluate"] = 0
     runner.commands.clear()
-    assert run(capsys, "fusioner", "grid", "table2", "--row", 1, "--out", tmp_path, "--run")[0] == 0
-    assert [command[0] for command in runner.commands] == ["evaluate"]  # went on
-    runner.commands.clear()
-    runner.title = "COCO-20i"
-    assert run(capsys, "fusioner", "grid", "table5", "--row", 1, "--out", tmp_path, "--run")[0] == 0
-    assert [command[0] for command in runner.commands] == ["train", "evaluate"]
-    runner.commands.clear()
-    rows = rows_in_json(capsys, "table2", "--row", 2, "--row", 1, "--out", tmp_path, "--run")
-    assert [command[0] for command in runner.commands] == ["evaluate"]  # trained for Table 5 already
-    assert [(row["row"], row["status"]) for row in rows] == [(2, "run"), (1, "run")]
-    runner.commands.clear()
-    rows = rows_in_json(capsys, "table2", "--row", 1, "--out", tmp_path, "--run")
-    assert runner.commands == []
-    assert rows[0]["measured"] == {"folds": [10.0, 20.0, 30.0, 40.0], "mean": 25.0}
+    _, out, _ = run(capsys, *asked, "--row", 1, "--row", 1, "--json")
+    (row,) = json.loads(out)
+    assert [command[0] for command in runner.commands] == ["evaluate"]  # resumed
+    assert (row["status"], row["measured"]) == ("run", {"folds": [10.0, 20.0, 30.0, 40.0], "mean": 25.0})
     _, out, _ = run(capsys, "fusioner", "grid", "table2", "--row", 1, "--out", tmp_path)
     assert "  measured   10.0  20.0  30.0  40.0  mean 25.0  (fusioner)\n" in out
     assert out.count("\n  done") == 2
+    assert "  record     " in out
 
 
-def test_of_two_tables_one_model_is_trained_once(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, runner: Runner
-) -> None:
-    rows_in_json(capsys, "table1", "--row", 7, "--out", tmp_path, "--run")
-    assert rows_in_json(capsys, "table2", "--row", 3, "--out", tmp_path)[0]["status"] == "run"
+def test_a_model_in_two_tables_is_trained_once(tmp_path: Path, runner: Runner) -> None:
+    assert run_row(tmp_path, "table1", 7) == 0
+    assert state(tmp_path, "table2", 3).status == "run"
+    runner.title = "COCO-20i"
+    for table, row, commands in (("table5", 1, ["train", "evaluate"]), ("table2", 2, ["evaluate"]), ("table2", 2, [])):
+        runner.commands.clear()
+        assert run_row(tmp_path, table, row) == 0
+        assert [command[0] for command in runner.commands] == commands
 
 
-def test_a_signal_and_a_command_that_did_nothing(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, runner: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = ("fusioner", "grid", "table1", "--row", 1, "--out", tmp_path, "--run")
+def test_a_signal_and_a_command_without_output(tmp_path: Path, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     runner.code["train"] = -9
-    assert run(capsys, *asked)[0] == 137
+    assert run_row(tmp_path) == 137
     runner.code["train"] = 0
     monkeypatch.setattr(runner, "train", lambda command: None)
-    with pytest.raises(SystemExit):
-        main([str(part) for part in asked])
-    assert "is not what the row needs although it was run: fsbench train" in capsys.readouterr().err
+    with pytest.raises(FsbenchError, match="lacks what the row needs although this was run: fsbench train"):
+        run_row(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -259,65 +242,68 @@ def test_a_signal_and_a_command_that_did_nothing(
         ({"model": {"contaminated": True}}, "trained on tested classes"),
     ],
 )
-def test_another_evaluation_does_not_stand_beside_the_paper(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, runner: Runner, change: dict[str, Any], remark: str
+def test_another_evaluation_is_not_compared_with_the_paper(
+    tmp_path: Path, runner: Runner, change: dict[str, Any], remark: str
 ) -> None:
     runner.change = change
-    (row,) = rows_in_json(capsys, "table1", "--row", 1, "--out", tmp_path, "--run")
-    assert (row["status"], row["measured"], row["remarks"]) == ("not comparable", None, [remark])
-    _, out, _ = run(capsys, "fusioner", "grid", "table1", "--row", 1, "--out", tmp_path)
-    assert "  measured   not comparable\n" in out
-    assert "25.0" not in out
+    run_row(tmp_path)
+    row = state(tmp_path)
+    assert (row.status, row.measured, row.remarks) == ("not comparable", None, (remark,))
+    assert "  measured   not comparable" in _lines(row)
+    assert "25.0" not in "".join(_lines(row))
 
 
-def test_other_training_does_not_stand_beside_the_paper(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, runner: Runner
-) -> None:
+def test_another_training_is_not_compared_with_the_paper(tmp_path: Path, runner: Runner) -> None:
     runner.title = "PASCAL-5i [partial 3/1449]"
-    (row,) = rows_in_json(capsys, "table1", "--row", 1, "--out", tmp_path, "--run")
-    assert (row["measured"], row["remarks"]) == (None, ["trained on PASCAL-5i [partial 3/1449]"])
-    train = row["commands"][0]["arguments"]
+    run_row(tmp_path)
+    row = state(tmp_path)
+    assert (row.measured, row.remarks) == (None, ("trained on PASCAL-5i [partial 3/1449]",))
+    train = list(row.steps[0].arguments)
     runner.title = "PASCAL-5i"
     for name, value in (("recipe", "quick"), ("epochs", 3), ("views", 2), ("visual", "effnet-lite2")):
         runner.train(train)
-        assert rows_in_json(capsys, "table1", "--row", 1, "--out", tmp_path)[0]["status"] == "run"
+        assert state(tmp_path).status == "run"
         runner.train(train, ["2"], **{name: value})
-        (row,) = rows_in_json(capsys, "table1", "--row", 1, "--out", tmp_path)
-        assert (row["measured"], row["status"]) == (None, "not run; 3 of 4 folds trained")
-        assert row["remarks"][0].endswith(f"fold2 is of another run ({name} {value})")
-        assert [command["done"] for command in row["commands"]] == [False, False]
+        row = state(tmp_path)
+        assert (row.measured, row.status) == (None, "not run; 3 of 4 folds trained")
+        assert row.remarks[0].endswith(f"fold2 is from another run ({name} {value})")
+        assert [step.done for step in row.steps] == [False, False]
 
 
-def test_a_record_of_other_checkpoints_is_not_the_rows(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, runner: Runner
-) -> None:
-    rows_in_json(capsys, "table1", "--row", 1, "--out", tmp_path, "--run")
+def test_a_record_of_other_checkpoints_is_not_the_rows(tmp_path: Path, runner: Runner) -> None:
+    run_row(tmp_path)
     (path,) = tmp_path.glob("*/*/fold3/training.json")
-    said = json.loads(path.read_text())
-    on = {name: said["benchmark"][name] for name in ("title", "train_list")}
-    report(path.parent, options=said["options"], benchmark=on, checkpoint_sha256=digest("trained again"))
-    (row,) = rows_in_json(capsys, "table1", "--row", 1, "--out", tmp_path)
-    assert ([command["done"] for command in row["commands"]], row["measured"]) == ([True, False], None)
+    trained = json.loads(path.read_text())
+    on = {name: trained["benchmark"][name] for name in ("title", "train_list")}
+    report(path.parent, options=trained["options"], benchmark=on, checkpoint_sha256=digest("trained again"))
+    row = state(tmp_path)
+    assert ([step.done for step in row.steps], row.measured) == ([True, False], None)
+    report(path.parent, options=trained["options"], benchmark={**on, "train_list": "hsnet"}, checkpoint_sha256="0" * 64)
+    assert state(tmp_path).remarks[0].endswith("fold3 is from another run (train list hsnet)")
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
-    assert "training.json: is not a training report (the file: it was altered" in refusal(
-        capsys, "fusioner", "grid", "table1", "--out", tmp_path
-    )
-    path.write_text("{")
-    assert "training.json: is not a training report" in refusal(capsys, "fusioner", "grid", "table1", "--out", tmp_path)
+    for message in ("it was altered", "Invalid JSON|Expecting"):
+        with pytest.raises(FsbenchError, match=rf"training\.json: is not a training report \(.*({message})"):
+            state(tmp_path)
+        path.write_text("{")
 
 
 def test_refusals(capsys: pytest.CaptureFixture[str]) -> None:
     assert "'table3' is not one of" in refusal(capsys, "fusioner", "grid", "table3")
     assert "--row 5: table2 has rows 1 to 4" in refusal(capsys, "fusioner", "grid", "table2", "--row", 1, "--row", 5)
-    for wrong in ("pascal-5i", "pascal-5i=", "toy=x"):
-        assert f"-b {wrong}: expected NAME=FOLDER" in refusal(capsys, "fusioner", "grid", "table1", "-b", wrong)
-    assert "--root coco: expected" in refusal(capsys, "fusioner", "grid", "table1", "--root", "coco")
+    for flag, wrong in (("-b", "pascal-5i"), ("-b", "pascal-5i="), ("-b", "toy=x"), ("--root", "coco")):
+        with pytest.raises(FsbenchError, match=f"{flag} {wrong}: expected NAME=FOLDER"):
+            pairs_of(flag, [wrong])
+    assert pairs_of("-b", ["coco-20i=x=y"]) == {"coco-20i": "x=y"}
 
 
-def test_the_page_is_what_the_code_says() -> None:
+def test_the_page_of_reproductions_agrees_with_the_code() -> None:
+    rows = []
+    for row in ALL:
+        where = f"Table {row.table.removeprefix('table')}, row {row.row}: {row.benchmark}"
+        names = f"{row.encoders}, {row.fusion} fusion | `{row.visual}` | `{row.text}`"
+        scores = "  ".join(f"{score:.1f}" for score in row.folds)
+        command = f"`fsbench fusioner grid {row.table} --row {row.row} --run`"
+        rows.append(f"| {where} | {names} | {command} | {scores} | {row.mean:.1f} | - | not run |")
     page = (ROOT / "docs" / "reproductions.md").read_text(encoding="utf-8")
-    table = "".join(f"{line}\n" for line in page.splitlines() if line.startswith("|"))
-    assert table == reproductions()
-    assert len(table.splitlines()) == 2 + len(ALL)
-    assert table.count("| - | not run |") == len(ALL)
+    assert [line for line in page.splitlines() if line.startswith("|")][2:] == rows
     assert "no row below was run" in page

@@ -82,7 +82,7 @@ def test_crops_are_as_frequent_and_as_small_as_promised() -> None:
     assert {columns for _, columns in cut} == set(range(10, 17))
     assert sizes[:40] == [steps(cut=(0.7, 10, 20)).crop_size(0, s, (24, 16)) for s in range(40)]
     assert {steps(cut=(0.0, 0, 0)).crop_size(0, step, (24, 16)) for step in range(50)} == {(24, 16)}
-    assert {steps(cut=(1.0, 10, 20)).crop_size(0, step, (3, 4)) for step in range(50)} == {(3, 4)}, "grids below the least"
+    assert {steps(cut=(1.0, 10, 20)).crop_size(0, step, (3, 4)) for step in range(50)} == {(3, 4)}, "small grids"
 
 
 def cells(stride: int, whole: tuple[int, int] = WHOLE) -> tuple[Tensor, Tensor]:

@@ -212,9 +212,7 @@ def test_every_pair_of_encoders_has_a_card(small: Benchmark, visual: str) -> Non
         assert trainer._either(a, b) == trainer._either(b, a) == both  # type: ignore[arg-type]
 
 
-def test_the_command_line(
-    small: Benchmark, tmp_path: Path, features: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_line(small: Benchmark, tmp_path: Path, features: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = trainer_command("fusioner", trainer)
     flags = {"visual", "text", "fusion", "recipe", "prompts", "size", "views", "epochs", "batch_size"}
     assert flags <= {p.name for p in made.params}

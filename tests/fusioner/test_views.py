@@ -13,7 +13,7 @@ from torch import Tensor
 from fusioner.recipes import SMALLEST
 from fusioner.views import VOID, Views
 
-CROP = Views(48, 16, jitter=0.5, degrees=20)
+CROP = Views(48, 12, jitter=0.5, degrees=20)
 SQUARE = Views(48, 4, jitter=0.3, degrees=0, kind="square")
 Pixels = npt.NDArray[np.uint8]
 
@@ -46,8 +46,9 @@ def test_a_view_is_the_same_whatever_was_drawn_before(views: Views) -> None:
 
 
 @pytest.mark.parametrize("views", [CROP, SQUARE])
-@pytest.mark.parametrize("size", [(60, 80), (91, 50), (48, 48), (20, 30)])
+@pytest.mark.parametrize("size", [(60, 80), (91, 50), (20, 30)])
 def test_views_have_one_size_and_their_truths_known_values(views: Views, size: tuple[int, int]) -> None:
+    assert made(replace(CROP, size=SMALLEST), 3)[0].shape == (3, SMALLEST, SMALLEST)
     for number in range(views.count + 1):
         pixels, truths = made(views, number, size=size)
         assert (pixels.dtype, tuple(pixels.shape)) == (torch.float32, (3, 48, 48))
@@ -58,16 +59,11 @@ def test_views_have_one_size_and_their_truths_known_values(views: Views, size: t
         assert set(truths.flatten().tolist()) <= {0, 1, VOID}
 
 
-def test_the_smallest_views_that_a_recipe_takes_can_be_made() -> None:
-    for number in range(30):
-        assert made(replace(CROP, size=SMALLEST), number)[0].shape == (3, SMALLEST, SMALLEST)
-
-
 def test_views_differ_by_number_and_photograph_but_not_the_plain_ones() -> None:
     def pictures(views: Views, numbers: range, key: str) -> list[bytes]:
         return [made(views, number, key)[0].numpy().tobytes() for number in numbers]
 
-    assert len({*pictures(CROP, range(1, 17), "a"), *pictures(CROP, range(1, 17), "b")}) >= 30
+    assert len({*pictures(CROP, range(1, 13), "a"), *pictures(CROP, range(1, 13), "b")}) >= 22
     assert pictures(CROP, range(1), "a") == pictures(CROP, range(1), "b")
     plain = pictures(SQUARE, range(2), "a")
     assert plain[0] == plain[1]
@@ -76,7 +72,7 @@ def test_views_differ_by_number_and_photograph_but_not_the_plain_ones() -> None:
 
 def test_a_mask_moves_with_its_picture() -> None:
     """The bright ellipse and the mask stay within a pixel, under crops, flips, rotations, shifts and elastic ones."""
-    calm = Views(96, 40, jitter=0.0, degrees=20, noise=0.0)
+    calm = Views(96, 25, jitter=0.0, degrees=20, noise=0.0)
     moved = set()
     for number in range(calm.count + 1):
         pixels, truths = made(calm, number, size=(110, 140))
@@ -86,7 +82,7 @@ def test_a_mask_moves_with_its_picture() -> None:
         assert bright[sure[1]].float().mean() < 0.02, number
         assert int(sure[0].sum()) > 200
         moved.add(tuple((truths[0] == 1).nonzero().float().mean(0).int().tolist()))
-    assert len(moved) > 20, "most views move it"
+    assert len(moved) > 12, "most views move it"
 
 
 def surely(where: Tensor) -> Tensor:
@@ -97,7 +93,7 @@ def surely(where: Tensor) -> Tensor:
 def test_a_flip_is_a_flip_of_both() -> None:
     image, mask = photograph((48, 48))
     flipped = 0
-    for number in range(1, 60):
+    for number in range(1, 40):
         pixels, truths = replace(CROP, smallest=1.0, jitter=0.0, degrees=0, noise=0.0).make(number, image, [mask], "k")
         exact = torch.from_numpy(mask).flip(1)
         if torch.equal(truths[0], exact):
@@ -108,8 +104,8 @@ def test_a_flip_is_a_flip_of_both() -> None:
 
 def test_what_is_beyond_the_photograph_is_black_and_void() -> None:
     seen = 0
-    for number in range(1, CROP.count * 2):
-        pixels, truths = replace(CROP, noise=0.0, jitter=0.0).make(number, *_parts(), "key")
+    for number in range(1, 30):
+        pixels, truths = made(replace(CROP, noise=0.0, jitter=0.0), number)
         void = truths[0] == VOID
         assert torch.equal(void, truths[1] == VOID)
         assert float(pixels.mean(0)[surely(void)].max() if surely(void).any() else 0) < 1e-6
@@ -117,11 +113,6 @@ def test_what_is_beyond_the_photograph_is_black_and_void() -> None:
         assert not (black & ~void & ~torch.nn.functional.max_pool2d(void[None].float(), 5, 1, 2)[0].bool()).any()
         seen += bool(surely(void).any())
     assert seen > 3
-
-
-def _parts() -> tuple[Pixels, list[Pixels]]:
-    image, mask = photograph()
-    return image, [mask, 1 - mask]
 
 
 def test_void_of_a_truth_stays_void() -> None:
@@ -159,7 +150,7 @@ def test_no_two_different_views_share_a_description() -> None:
     assert len(set(described)) == len(described)
 
 
-def test_descriptions_say_nothing_of_what_does_not_matter() -> None:
+def test_descriptions_leave_out_what_does_not_matter() -> None:
     """So that features are shared by runs with more or fewer views, and by recipes whose plain views are the same."""
     assert replace(CROP, count=3).describe(2) == CROP.describe(2)
     assert replace(CROP, jitter=0.1, degrees=3).describe(0) == CROP.describe(0)

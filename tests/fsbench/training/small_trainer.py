@@ -51,8 +51,9 @@ def task(
     views = [(pair, view) for pair in (*data.train, *data.held_out) for view in VIEWS]
 
     def compute(places: Sequence[int]) -> list[dict[str, Tensor]]:
-        colours = [torch.from_numpy(data.image(views[p][0][0]))[::2, ::2].permute(2, 0, 1).float() / 255 for p in places]
-        return [{"map": c.flip(2) if views[p][1] == "flipped" else c} for p, c in zip(places, colours, strict=True)]
+        images = [(data.image(views[p][0][0]), views[p][1]) for p in places]
+        maps = [(torch.from_numpy(image)[::2, ::2].permute(2, 0, 1).float() / 255, view) for image, view in images]
+        return [{"map": colours.flip(2) if view == "flipped" else colours} for colours, view in maps]
 
     wanted = [Feature("colours", view, data.image_sha256(pair[0])) for pair, view in views]
     kept = setup.features.fill(wanted, compute)

@@ -68,9 +68,7 @@ def test_a_bad_request_ends_all_ranks_with_a_line(small: Benchmark, tmp_path: Pa
     command += ["train", "small", "-b", str(small.folder), "--out", str(tmp_path / "run"), "--held-out=0"]
     path = os.pathsep.join([str(ROOT), str(register(tmp_path / "package"))])
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode != 0
     assert "0 would be held out (--held-out 0.0)" in done.stderr
     assert "FsbenchError" not in done.stderr, "a line, not a traceback"

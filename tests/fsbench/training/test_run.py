@@ -178,9 +178,7 @@ def test_validating_every_other_epoch_includes_the_last(small: Benchmark, tmp_pa
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_mixed_precision_runs_under_autocast(
-    small: Benchmark, tmp_path: Path, features: Path, precision: str
-) -> None:
+def test_mixed_precision_runs_under_autocast(small: Benchmark, tmp_path: Path, features: Path, precision: str) -> None:
     seen: set[torch.dtype] = set()
 
     def loss(task: Task, setup: Setup) -> Any:
