@@ -30,7 +30,12 @@ def corners(small: int, large: int, device: torch.device) -> tuple[Tensor, Tenso
 
 
 class _NeighbourProducts(torch.autograd.Function):
-    """One matrix product a row, and three a row for the gradient: faster than elementwise passes over z."""
+    """Inner products of neighbours in z (h x w x d): itself, right, below, below right, and below left.
+
+    Each is h x w, without the missing neighbours: right h x (w-1), below (h-1) x w, the diagonals (h-1) x (w-1); the
+    last holds the products of (y, x+1) with (y+1, x). One matrix product a row, and three a row for the gradient, are
+    faster than elementwise passes over z.
+    """
 
     @staticmethod
     def forward(ctx: Any, z: Tensor) -> tuple[Tensor, ...]:
@@ -52,19 +57,9 @@ class _NeighbourProducts(torch.autograd.Function):
         return inward
 
 
-def neighbour_products(z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Inner products of neighbours in z (h x w x d): itself, right, below, below right, and below left.
-
-    Each is h x w, except for where a neighbour is missing: right h x (w-1), below (h-1) x w, the diagonals
-    (h-1) x (w-1); the last holds the products of (y, x+1) with (y+1, x).
-    """
-    itself, right, below, falling, rising = _NeighbourProducts.apply(z)
-    return itself, right, below, falling, rising
-
-
 def interpolated_norms(z: Tensor, target: tuple[int, int]) -> Tensor:
     """Euclidean norms of z (h x w x d) interpolated bilinearly to the target: H x W."""
-    itself, right, below, falling, rising = neighbour_products(z)
+    itself, right, below, falling, rising = _NeighbourProducts.apply(z)
     y0, y1, y = corners(z.shape[0], target[0], z.device)
     x0, x1, x = corners(z.shape[1], target[1], z.device)
     y, x = y.to(z.dtype)[:, None], x.to(z.dtype)

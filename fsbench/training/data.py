@@ -159,7 +159,8 @@ def training_data(
     tested = _tested(benchmark, fold)
     allowed = tuple(pair for pair in pairs if pair[0] not in tested)
     refused = len({sample for sample, _ in pairs} & tested)
-    showing = _showing_novel(benchmark, fold)
+    complete = lists.train.get(COMPLETE.get(benchmark.builder, ""))
+    showing = None if complete is None else {sample for sample, _ in complete[fold]}
     if drop_novel_images:
         if showing is None:
             raise FsbenchError(
@@ -188,11 +189,3 @@ def _tested(benchmark: Benchmark, fold: str) -> frozenset[str]:
     samples = benchmark.samples
     digests = {samples[s].image_sha256 for s in tested if s in samples} - {None}
     return frozenset(tested | {s.id for s in samples.values() if s.image_sha256 in digests})
-
-
-def _showing_novel(benchmark: Benchmark, fold: str) -> frozenset[str] | None:
-    """The samples that show a novel class; None where the lists don't name every class of a photograph."""
-    complete = COMPLETE.get(benchmark.builder)
-    if complete is None or complete not in benchmark.lists.train:
-        return None
-    return frozenset(sample for sample, _ in benchmark.lists.train[complete][fold])

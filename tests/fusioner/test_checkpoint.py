@@ -1,4 +1,4 @@
-"""A Fusioner on disk: what is in it, what comes back, and one line for every file that is not what it should be."""
+"""A Fusioner on disk: its contents, and a one-line error for every other file."""
 
 from __future__ import annotations
 
@@ -74,31 +74,19 @@ def test_what_was_trained_comes_back(trained: Path) -> None:
     assert all(torch.equal(tensor, tensors[name]) for name, tensor in model.state_dict().items())
     again = json.loads(meta.header()[KEY])
     assert again == json.loads(read_tensors(trained / "model.safetensors")[1][KEY])
-
-
-def test_no_frozen_weight_is_inside(trained: Path) -> None:
-    meta, tensors, card = read_checkpoint(trained)
-    assert {name.partition(".")[0] for name in tensors} == {"fusion", "decoder"}
+    assert {name.partition(".")[0] for name in tensors} == {"fusion", "decoder"}, "no frozen weight"
     numbers = sum(tensor.numel() for tensor in tensors.values())
-    assert numbers == card.trained_parameters
-    assert card.total_parameters == numbers + 11 + 13, "those of the two encoders are counted, not kept"
-    beside = (trained / "model.safetensors").stat().st_size - 4 * numbers
-    assert 0 < beside < 8192, "a header, and nothing else"
+    assert (card.trained_parameters, card.total_parameters) == (numbers, numbers + 11 + 13)
+    assert 0 < (trained / "model.safetensors").stat().st_size - 4 * numbers < 8192, "a header, and nothing else"
     assert (meta.visual_sha256, meta.text_sha256) == ("ab" * 32, "cd" * 32)
 
 
 def test_one_altered_byte_is_seen(folder: Path) -> None:
     path = folder / "model.safetensors"
     whole = path.read_bytes()
-    for place in (len(whole) - 1, len(whole) // 2, len(whole) - 4000):
+    for place in (0, 13, 390, len(whole) - 4000, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         refused(folder, r"model\.safetensors: was altered, or does not belong to .*card\.json")
-    for place in range(0, 400, 13):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        refused(folder, "was altered")
-    for cut in (whole[:-1], b""):
-        path.write_bytes(cut)
-        refused(folder, "was altered")
 
 
 def scaled(**sizes: Any) -> Change:
@@ -122,15 +110,9 @@ def infinite(tensor: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (
-            exchanged("fusion.norm.weight", lambda t: t[:-1]),
-            r"fusion.norm.weight is torch.float32 \(7,\), expected .*8,",
-        ),
+        (exchanged("fusion.norm.weight", lambda t: t[:-1]), r"is torch.float32 \(7,\), expected .*8,"),
         (exchanged("fusion.norm.weight", Tensor.half), "fusion.norm.weight is torch.float16"),
-        (
-            exchanged("fusion.norm.weight", lambda t: t * torch.nan),
-            "fusion.norm.weight holds numbers that are not finite",
-        ),
+        (exchanged("fusion.norm.weight", lambda t: t * torch.nan), "fusion.norm.weight holds numbers that are not"),
         (exchanged("decoder.conv_0.weight", infinite), "decoder.conv_0.weight holds numbers that are not finite"),
         (lambda tensors, meta: tensors.pop("fusion.cls_emb"), "fusion.cls_emb is missing"),
         (lambda tensors, meta: tensors.update({"visual.w": torch.ones(2)}), "'visual.w' is not part of a Fusioner"),
@@ -155,7 +137,7 @@ def infinite(tensor: Tensor) -> Tensor:
         (lambda tensors, meta: meta.pop("prompts"), "prompts: Field required"),
     ],
 )
-def test_files_that_agree_but_make_no_fusioner_are_refused(folder: Path, change: Change, said: str) -> None:
+def test_consistent_files_without_a_fusioner_are_refused(folder: Path, change: Change, said: str) -> None:
     rewritten(folder, change)
     refused(folder, said)
 
@@ -168,34 +150,23 @@ def test_weights_of_something_else_are_refused(folder: Path, header: Any) -> Non
     refused(folder, "has no entry 'fusioner'|is no fusioner-checkpoint/1|must hold texts by name")
 
 
-def test_headers_without_an_end_are_refused(folder: Path) -> None:
+def test_endless_and_huge_headers_are_refused(folder: Path) -> None:
     from safetensors.torch import save_file
 
-    tensors, _ = read_tensors(folder / "model.safetensors")
-    deep = "[" * 200_000
-    save_file(
-        {name: t.clone() for name, t in tensors.items()}, folder / "model.safetensors", metadata={"fsbench": deep}
-    )
-    sealed(folder)
-    refused(folder, "cannot be read as safetensors")
+    path = folder / "model.safetensors"
+    whole, deep = path.read_bytes(), "[" * 200_000
+    tensor = {"fusion.cls_emb": {"dtype": "F32", "shape": [2**40, 2**20], "data_offsets": [0, 2**62]}}
+    text = json.dumps(tensor).encode()
+    files = [length.to_bytes(8, "little") + whole[8:] for length in (2**63 - 1, 2**40, 10**8)]
+    for data in (*files, len(text).to_bytes(8, "little") + text + bytes(64), None):
+        if data is None:
+            save_file({"a": torch.ones(1)}, path, metadata={"fsbench": deep})
+        else:
+            path.write_bytes(data)
+        sealed(folder)
+        refused(folder, "cannot be read as safetensors")
     (folder / "card.json").write_text(deep)
     refused(folder, r"card\.json: is not a model card")
-
-
-@pytest.mark.parametrize("length", [2**63 - 1, 2**40, 10**8])
-def test_a_header_that_claims_to_be_huge_is_refused(folder: Path, length: int) -> None:
-    path = folder / "model.safetensors"
-    path.write_bytes(length.to_bytes(8, "little") + path.read_bytes()[8:])
-    sealed(folder)
-    refused(folder, "cannot be read as safetensors")
-
-
-def test_a_tensor_that_claims_to_be_huge_is_refused(folder: Path) -> None:
-    told = {"fusion.cls_emb": {"dtype": "F32", "shape": [2**40, 2**20], "data_offsets": [0, 2**62]}}
-    text = json.dumps(told).encode()
-    (folder / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + bytes(64))
-    sealed(folder)
-    refused(folder, "cannot be read as safetensors")
 
 
 def test_a_file_larger_than_any_fusioner_is_not_opened(folder: Path) -> None:
@@ -235,22 +206,24 @@ def test_a_pickle_by_another_name_is_refused_and_never_unpickled(folder: Path, k
         assert gone_off.exists()
 
 
-def test_missing_files_are_named(folder: Path, tmp_path: Path) -> None:
-    (folder / "card.json").rename(folder / "card")
+def test_missing_and_foreign_cards_are_refused(folder: Path) -> None:
+    """A card with other training classes would pass for a model that never saw the tested ones."""
+    card = folder / "card.json"
+    published = card.read_text()
+    classes = json.loads(published)
+    classes["training"]["*"]["training_classes"][0] = "another thing"
+    for text, message in (
+        (json.dumps(json.loads(published) | {"training": {}}), "was altered, or does not belong to"),
+        (json.dumps(classes), "names other training classes than the weights"),
+        ('{"name": "x"}', r"card\.json: is not a model card"),
+        ("\x00", r"card\.json: is not a model card"),
+    ):
+        card.write_text(text)
+        refused(folder, message)
+    card.unlink()
     refused(folder, r"card\.json: cannot be read .*: expected a model card: copy it from where")
-    (folder / "card.json").write_text('{"name": "x"}')
-    refused(folder, r"card\.json: is not a model card")
-    (folder / "card.json").write_bytes(b"\xff\xfe\x00")
-    refused(folder, r"card\.json: is not a model card")
     (folder / "model.safetensors").unlink()
     refused(folder, r"model\.safetensors: is missing: expected the folder of a fold")
-
-
-def test_a_card_that_says_no_digest_is_not_believed(folder: Path) -> None:
-    card = json.loads((folder / "card.json").read_text())
-    card["training"] = {}
-    (folder / "card.json").write_text(json.dumps(card))
-    refused(folder, "was altered, or does not belong to")
 
 
 @pytest.mark.parametrize("part", ["visual", "text"])
@@ -265,13 +238,3 @@ def test_other_weights_of_an_encoder_are_refused(folder: Path, part: str) -> Non
     assert "\n" not in str(caught.value)
     with small_encoders():
         assert Segmenter(folder)._visual.spec is SmallVisual.spec
-
-
-def test_a_card_that_names_other_training_classes_is_refused(folder: Path) -> None:
-    """Else an edited card would pass for a model that never saw the tested classes."""
-    card = folder / "card.json"
-    said = json.loads(card.read_text())
-    assert len(said["training"]["*"]["training_classes"]) > 1
-    said["training"]["*"]["training_classes"][0] = "another thing"
-    card.write_text(json.dumps(said))
-    refused(folder, "names other training classes than the weights")

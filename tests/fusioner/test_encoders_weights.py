@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from fsbench.errors import FsbenchError
 from fusioner.encoders import load_text, load_visual
-from fusioner.encoders.weights import Source, digest, fetch, fill, find, read, under
+from fusioner.encoders.weights import Source, digest, fetch, fill, find, read
 
 TEXT_FILES = "config.json, model.safetensors and the tokenizer's files"
 SOURCE = Source("timm:some", "https://example.org/some", "model.safetensors", "org/some")
@@ -87,30 +87,12 @@ def test_missing_weights_are_named_with_their_page(
     assert f" into {folder}, or name the path: {name}=PATH" in one_line(error)
 
 
-def test_the_hubs_own_offline_switch_is_kept(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_the_hub_are_one_line(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     with pytest.raises(FsbenchError, match=r"none could be fetched \(.*offline mode is enabled") as error:
         fetch(SOURCE)
     one_line(error)
-
-
-def test_a_file_missing_on_the_hub_is_named(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path))
-    with pytest.raises(FsbenchError, match=r"\(org/some has no model\.safetensors or only part of it was fetched\)"):
-        fetch(SOURCE)
-    asked: list[Any] = []
-    (tmp_path / "model.safetensors").touch()
-    monkeypatch.setattr(
-        huggingface_hub,
-        "snapshot_download",
-        lambda repo, allow_patterns: asked.append((repo, allow_patterns)) or tmp_path,
-    )
-    assert fetch(SOURCE) == tmp_path
-    assert asked == [("org/some", ["model.safetensors"])]
-
-
-def test_errors_of_the_hubs_client_are_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     of_the_network: Any = RepositoryNotFoundError.__mro__[2]
     assert not issubclass(of_the_network, OSError)
 
@@ -120,6 +102,18 @@ def test_errors_of_the_hubs_client_are_one_line(home: Path, monkeypatch: pytest.
     monkeypatch.setattr(huggingface_hub, "snapshot_download", broken)
     with pytest.raises(FsbenchError, match=r"\(read timed out\)"):
         fetch(SOURCE)
+    asked: list[Any] = []
+
+    def fetched(repo: str, allow_patterns: list[str]) -> str:
+        asked.append((repo, allow_patterns))
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetched)
+    with pytest.raises(FsbenchError, match=r"\(org/some has no model\.safetensors or only part of it was fetched\)"):
+        fetch(SOURCE)
+    (tmp_path / "model.safetensors").touch()
+    assert fetch(SOURCE) == tmp_path
+    assert asked == [("org/some", ["model.safetensors"])] * 2
 
 
 class Trap:
@@ -153,7 +147,7 @@ def test_a_broken_file_is_refused(name: str, tmp_path: Path) -> None:
         one_line(error)
 
 
-def test_a_damaged_tensor_is_refused(tmp_path: Path) -> None:
+def test_damaged_tensors_and_files_without_any_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.pth"
     torch.save({"a": torch.arange(60.0)}, path)
     data = bytearray(path.read_bytes())
@@ -161,13 +155,10 @@ def test_a_damaged_tensor_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(FsbenchError, match=r"x\.pth: is no checkpoint .*record \w+/data/0 is damaged"):
         read(path)
-
-
-def test_a_checkpoint_without_tensors_is_refused(tmp_path: Path) -> None:
     for content in ({"epoch": 3}, [1, 2], {"state_dict": {}}):
-        torch.save(content, tmp_path / "empty.pth")
-        with pytest.raises(FsbenchError, match=r"empty\.pth: holds no named tensors"):
-            read(tmp_path / "empty.pth")
+        torch.save(content, path)
+        with pytest.raises(FsbenchError, match=r"x\.pth: holds no named tensors"):
+            read(path)
 
 
 def test_both_forms_of_file_read_the_same(tmp_path: Path) -> None:
@@ -203,9 +194,3 @@ def test_the_digest_is_spelled_out() -> None:
     assert digest({"a": torch.zeros(2)}) != digest({"c": torch.zeros(2)})
     assert digest({"a": torch.zeros(2)}) != digest({"a": torch.zeros(2, 1)})
     assert digest({"a": torch.zeros(4, 3).t()}) == digest({"a": torch.zeros(3, 4)})
-
-
-def test_the_first_prefix_that_fits_is_taken() -> None:
-    one = torch.ones(1)
-    assert under({"a.x": one, "b.x": one, "b.y": one}, "c.", "b.", "a.").keys() == {"x", "y"}
-    assert under({"a.x": one}, "c.").keys() == {"a.x"}

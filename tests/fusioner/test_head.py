@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from fusioner.head import corners, cosine_logits, interpolated_norms
+from fusioner.head import cosine_logits
 
 
 def plainly(z: Tensor, text: Tensor, target: tuple[int, int], temperature: float) -> Tensor:
@@ -43,9 +43,6 @@ def test_neighbours_that_cancel_give_no_nan_and_no_more_than_one() -> None:
     logits.sum().backward()
     assert z.grad is not None
     assert z.grad.isfinite().all()
-
-
-def test_a_map_of_zeros_is_no_nan() -> None:
     assert cosine_logits(torch.zeros(3, 3, 4), torch.ones(1, 4), (6, 6), 0.07).eq(0).all()
 
 
@@ -61,17 +58,3 @@ def test_half_precision_maps_are_compared_in_float32() -> None:
     got = cosine_logits(z.bfloat16(), text.bfloat16(), (9, 9), 0.07)
     assert got.dtype == torch.float32
     torch.testing.assert_close(got, plainly(z.bfloat16().float(), text.bfloat16().float(), (9, 9), 0.07))
-
-
-@pytest.mark.parametrize(("small", "large"), [(8, 20), (20, 8), (5, 5), (1, 4), (128, 224)])
-def test_corners_are_those_of_interpolate(small: int, large: int) -> None:
-    first, second, weight = corners(small, large, torch.device("cpu"))
-    values = drawn(small, dtype=torch.float64)
-    expected = functional.interpolate(values[None, None], size=large, mode="linear", align_corners=False)[0, 0]
-    torch.testing.assert_close(values[first] * (1 - weight) + values[second] * weight, expected)
-
-
-def test_norms_are_those_of_the_interpolated_map() -> None:
-    z = drawn(6, 5, 16)
-    large = functional.interpolate(z.permute(2, 0, 1)[None], size=(17, 11), mode="bilinear", align_corners=False)[0]
-    torch.testing.assert_close(interpolated_norms(z, (17, 11)), large.norm(dim=0))

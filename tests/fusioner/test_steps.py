@@ -14,7 +14,6 @@ from torch import Tensor
 
 from fsbench.errors import FsbenchError
 from fusioner.steps import Steps, losses
-from fusioner.views import Views
 from tests.fusioner.small_model import small_recipe
 
 TRAIN = [(f"p{n:03d}", class_id) for class_id, count in enumerate((90, 9, 1)) for n in range(count)]
@@ -58,13 +57,9 @@ def test_rare_classes_are_drawn_as_often_as_promised(balance: float) -> None:
         expected = weight / sum(weights)
         assert abs(share - expected) < 4.5 * math.sqrt(expected * (1 - expected) / 9000), (class_id, share, expected)
     assert len(drawn) == 100, "within a class all pairs are drawn"
-
-
-def test_all_views_are_drawn_and_never_the_plain_one() -> None:
-    made = steps(views=Views(32, 5, 0.3, 0.0), pairs=1000, batch=10)
     views = Counter(one.view for step in range(made.per_epoch) for one in made.examples(0, step))
-    assert set(views) == {1, 2, 3, 4, 5}
-    assert min(views.values()) > 140
+    assert set(views) == {1, 2}, "never the plain one"
+    assert min(views.values()) > 4200
 
 
 def test_fewer_pairs_than_a_batch_are_refused() -> None:
@@ -123,8 +118,7 @@ def test_fewer_cells_than_pixels_are_taken_by_nearest_neighbour() -> None:
     made = steps(cells=4, flip=0.0)
     truth = torch.arange(32).repeat(32, 1).to(torch.uint8)
     _, seen = made.crop(made.examples(0, 0)[0], torch.zeros(16, 1), truth, WHOLE, WHOLE)
-    assert seen.shape == (16, 16)
-    assert seen[0].tolist() == list(range(0, 32, 2))
+    assert torch.equal(seen, truth[::2, ::2])
 
 
 def test_a_crop_shows_the_class_if_it_can() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -90,18 +91,6 @@ def surely(where: Tensor) -> Tensor:
     return -torch.nn.functional.max_pool2d(-where[None].float(), 5, 1, 2)[0] > 0.5
 
 
-def test_a_flip_is_a_flip_of_both() -> None:
-    image, mask = photograph((48, 48))
-    flipped = 0
-    for number in range(1, 40):
-        pixels, truths = replace(CROP, smallest=1.0, jitter=0.0, degrees=0, noise=0.0).make(number, image, [mask], "k")
-        exact = torch.from_numpy(mask).flip(1)
-        if torch.equal(truths[0], exact):
-            flipped += 1
-            assert torch.allclose(pixels, torch.from_numpy(image).permute(2, 0, 1).flip(2).float() / 255)
-    assert flipped >= 1
-
-
 def test_what_is_beyond_the_photograph_is_black_and_void() -> None:
     seen = 0
     for number in range(1, 30):
@@ -134,16 +123,8 @@ def test_a_plain_view_is_the_middle_or_the_whole() -> None:
 
 
 def test_no_two_different_views_share_a_description() -> None:
-    changes: list[dict[str, object]] = [
-        {},
-        {"size": 56},
-        {"jitter": 0.4},
-        {"degrees": 10},
-        {"noise": 0.1},
-        {"smallest": 0.7},
-        {"kind": "square"},
-    ]
-    described = [replace(CROP, **change).describe(3) for change in changes]  # type: ignore[arg-type]
+    changes: list[Any] = [{}, {"size": 56}, {"jitter": 0.4}, {"degrees": 10}, {"noise": 0.1}, {"smallest": 0.7}]
+    described = [replace(CROP, **change).describe(3) for change in (*changes, {"kind": "square"})]
     described += [CROP.describe(number) for number in (0, 1, 2)]
     described += [replace(CROP, kind="square").describe(number) for number in (0, 2)]
     described += [replace(CROP, size=56).describe(0)]

@@ -78,11 +78,6 @@ def test_all_inputs_of_a_feature_are_in_its_name() -> None:
     assert len(names) == 5
 
 
-def test_features_can_be_kept_in_float32(tmp_path: Path) -> None:
-    with FeatureStore(tmp_path) as store:
-        assert store.fill(wanted(1), Encoder(), dtype=torch.float32)[0]["tokens"].dtype == torch.float32
-
-
 def test_a_batch_with_a_missing_feature_is_computed_whole(tmp_path: Path) -> None:
     """A feature's rounding may depend on its batch."""
     with FeatureStore(tmp_path) as store:
@@ -94,23 +89,18 @@ def test_a_batch_with_a_missing_feature_is_computed_whole(tmp_path: Path) -> Non
         check(features, 6)
 
 
-def test_a_file_that_vanishes_during_a_run_is_computed_again(tmp_path: Path) -> None:
+def test_a_file_that_vanishes_or_is_another_features_is_computed_again(tmp_path: Path) -> None:
     encoder = Encoder()
     with FeatureStore(tmp_path) as store:
-        features = store.fill(wanted(3), encoder)
+        features = store.fill(wanted(3), encoder, dtype=torch.float32)
         held = features[2]["tokens"]
-        for path in files(tmp_path):
-            path.unlink()
-        assert held.eq(2).all(), "what is mapped stays"
+        assert held.dtype == torch.float32
+        one, two, three = files(tmp_path)
+        one.write_bytes(two.read_bytes())
+        three.unlink()
         check(features, 3)
-    assert encoder.asked == [0, 1, 2, 0, 1, 2]
-
-
-def test_the_file_of_another_feature_is_not_taken_for_this_one(tmp_path: Path) -> None:
-    with FeatureStore(tmp_path) as store:
-        features = store.fill(wanted(2), Encoder())
-        store.path(key(1)).write_bytes(store.path(key(0)).read_bytes())
-        check(features, 2)
+        assert held.eq(2).all(), "what is mapped stays"
+    assert len(encoder.asked) == 5
 
 
 def test_partial_files_of_killed_runs_are_removed_a_day_later(tmp_path: Path) -> None:
