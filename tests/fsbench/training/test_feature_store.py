@@ -95,7 +95,7 @@ def test_a_file_that_vanishes_or_is_another_features_is_computed_again(tmp_path:
         features = store.fill(wanted(3), encoder, dtype=torch.float32)
         held = features[2]["tokens"]
         assert held.dtype == torch.float32
-        one, two, three = files(tmp_path)
+        one, two, three = (store.path(feature.key("torch.float32")) for feature in wanted(3))
         one.write_bytes(two.read_bytes())
         three.unlink()
         check(features, 3)

@@ -15,11 +15,11 @@ from tests.kills import EVERY, check_kills, ended, start
 def test_a_killed_training_ends_with_the_same_bytes(
     every: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(small_trainer.announced(tmp_path / "path"))
+    monkeypatch.syspath_prepend(small_trainer.register(tmp_path / "path"))
     small = small_benchmark(tmp_path / "small", classes=2, folds=2)
     options = "-f 1 --epochs 2 --batch-size 3 --held-out 0.4 --save-seconds 0 --threads 1 --device cpu --no-tensorboard"
     features = ("--features", tmp_path / "features")
-    command = ("train", "tiny", "-b", small.folder, *options.split(), *features, "--out")
+    command = ("train", "small", "-b", small.folder, *options.split(), *features, "--out")
     log = tmp_path / "log.txt"
     assert ended(start([(*command, tmp_path / "first")], log)) == 0, log.read_text()  # fills the feature store
     whole = check_kills([(*command, "{}")], tmp_path / "tries", every, kills=3)
