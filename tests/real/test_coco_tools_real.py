@@ -17,7 +17,6 @@ from pycocotools.coco import COCO
 from fsbench.benchmarks.coco import coco20i
 from fsbench.benchmarks.coco.annotations import CLASS_OF, read_annotations
 from fsbench.benchmarks.coco.masks import ImageMasks, Job, make_masks
-from fsbench.benchmarks.verification import verify_benchmark
 from fsbench.episodes.protocols import FILLPOLY, UNION
 from fsbench.index.benchmark import Benchmark
 
@@ -129,4 +128,3 @@ def test_a_truncated_photograph_is_left_out_with_partial(
         f"fsbench: 1 photograph cannot be read and is left out: {path}: fetch it again and rebuild\n"
     )
     assert built.present == in_val.keys() - {cut}
-    assert [check for check in verify_benchmark(built, 2) if not check.passed] == []
