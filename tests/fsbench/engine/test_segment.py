@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,14 @@ def test_damaged_exif_turns_nothing(tmp_path: Path) -> None:
         assert fsbench.segment(Channels(), str(path), ["red"]).labels.shape == (40, 60)
 
 
+@pytest.mark.parametrize("error", [OSError, SyntaxError, ValueError, struct.error])
+def test_exif_that_cannot_be_read_turns_nothing(
+    photograph: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    monkeypatch.setattr(Image.Image, "getexif", lambda self: (_ for _ in ()).throw(error("damaged")))
+    assert np.array_equal(fsbench.segment(Channels(), photograph, ["red"]).image, drawn())
+
+
 def photographs() -> dict[str, bytes]:
     """A photograph that lies on its side, as EXIF or XMP says, in the formats that cameras and browsers write."""
     exif = Image.Exif()
@@ -133,7 +142,7 @@ def photographs() -> dict[str, bytes]:
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's, of damage that it reads over
-@pytest.mark.parametrize("mutations", [100, pytest.param(10_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("mutations", [200, pytest.param(10_000, marks=pytest.mark.long)])
 def test_damaged_photographs_are_answered_or_refused_in_one_line(tmp_path: Path, mutations: int) -> None:
     model = Channels()
 
