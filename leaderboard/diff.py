@@ -61,7 +61,7 @@ class RecordDiff:
 
 @dataclass(frozen=True)
 class Diff:
-    """Two records or trees: places that are new or gone, and all that stand in both."""
+    """Two records or trees: added and removed places, and all that are in both."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -103,7 +103,7 @@ def _records(tree: Path) -> list[Path]:
 
 
 def diff_records(place: str, old: Path, new: Path) -> RecordDiff:
-    """What differs between two ``record.json`` files and the counts beside them."""
+    """What differs between two ``record.json`` files and their counts."""
     a, b = read_record(old), read_record(new)
     fields = tuple(_fields("", _said(a), _said(b)))
     scores = tuple(_fields("", _scores(a), _scores(b)))

@@ -1,4 +1,4 @@
-"""What is known to be odd about a published protocol: a protocol never changes, so those who read its numbers are told.
+"""What is known to be odd about a published protocol: a protocol never changes, so its records carry a note.
 
 Each entry is one line, with its source. A record it concerns is shown with it; none of it is a fault of the record.
 """
@@ -75,7 +75,7 @@ KNOWN_ISSUES = (
     KnownIssue(("fusioner@224",), "episodes whose mask has no pixel left at 224 x 224 are not counted", _PROTOCOLS),
     KnownIssue(
         _MOSAICS,
-        "the class that is asked and absent may stand in a photograph's background, so that an alarm may be right",
+        "the class that is asked and absent may be in a photograph's background, so that an alarm may be right",
         "docs/mosaic4-v1.md",
     ),
 )

@@ -1,8 +1,8 @@
-"""Reads a folder of records, as they were left by evaluations or handed in by strangers.
+"""Reads a folder of records, from evaluations or untrusted submissions.
 
 A record that cannot be read, or that contradicts itself, is refused in one line and the others go on. What is proved
-here is cheap and needs no counts: IoUs follow from the sums beside them, means from what they are means of, intervals
-from the replicates kept beside the record. ``fsbench leaderboard check`` proves the rest, from the counts.
+here is cheap and needs no counts: IoUs follow from their sums, means from their terms, intervals from the stored
+replicates. ``fsbench leaderboard check`` proves the rest, from the counts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from leaderboard.text import visible
 Interval = tuple[float, float]
 
 OTHER_SCORES = {IMAGEWISE, SEEN, HARMONIC, WITH_BACKGROUND, *SCORES}
-"""Scores beside the mIoU; a table would print another one, named like a column of its own, in that column."""
+"""Scores other than the mIoU; a table would print another one, named like a column of its own, in that column."""
 
 MEANS = ("miou", "fb_iou")
 MOST_RECORDS = 100_000
@@ -57,7 +57,7 @@ class Results:
 
 
 def read_results(folder: Path, advance: Callable[[int], None] = lambda n: None) -> Results:
-    """Read every ``record.json`` below ``folder``; ``advance`` is told of each.
+    """Read every ``record.json`` below ``folder``; ``advance`` is called for each.
 
     Records of a ``--limit`` are trials and are left out, with a remark. Raises FsbenchError where ``folder`` is no
     folder or holds no record.
@@ -172,7 +172,7 @@ def _replicates(path: Path, record: Record) -> tuple[FloatArray | None, Interval
         return None, None
     found = read_columns(path, list(record.folds), only=MEANS)
     if not found.keys() >= set(MEANS) or interval(found["miou"]) != record.ci95:
-        raise FsbenchError(f"{path}: its replicates do not give the interval of the record beside it: evaluate again")
+        raise FsbenchError(f"{path}: its replicates do not give the interval of the record: evaluate again")
     return found["miou"], interval(found["fb_iou"])
 
 

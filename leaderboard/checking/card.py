@@ -1,4 +1,4 @@
-"""What a model says of itself: whether it is told, whether it was trained on what it is tested on, what is proved."""
+"""Checks of the model card: completeness, training on tested classes, evidence."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def check_card(sub: Submission) -> Iterator[str]:
     trained, total = model.trained_parameters, model.total_parameters
     if trained is not None and total is not None and trained > total:
         yield f"{trained} trained parameters of {total}"
-    strangers = [fold for fold in model.training if fold != "*" and fold not in sub.record.benchmark.folds]
-    if strangers:
-        yield f"training names fold {strangers[0][:40]!r}, which is none of the benchmark's"
+    unknown_folds = [fold for fold in model.training if fold != "*" and fold not in sub.record.benchmark.folds]
+    if unknown_folds:
+        yield f"training names fold {unknown_folds[0][:40]!r}, which the benchmark does not have"
     try:
         check_shots(model, sub.record.shots)
     except FsbenchError as error:
@@ -44,8 +44,8 @@ def check_card(sub: Submission) -> Iterator[str]:
 def notes(sub: Submission) -> Iterator[str]:
     """What the card leaves open and what else could be proved; no faults, but a reader has to know."""
     model = sub.record.model
-    open_fields = [name for name in ("trained_parameters", "total_parameters", "url") if getattr(model, name) is None]
-    open_fields += [name for name in ("licence",) if getattr(model, name) in ("unknown", "")]
+    fields = ("trained_parameters", "total_parameters", "url", "licence")
+    open_fields = [name for name in fields if getattr(model, name) in (None, "unknown", "")]
     if open_fields:
         yield f"card: unknown: {', '.join(open_fields)}"
     unknown: dict[str, list[str]] = {}
@@ -54,14 +54,14 @@ def notes(sub: Submission) -> Iterator[str]:
         for name, value in said:
             if value == "unknown" or (name == "training_classes" and not value and model.trained_parameters != 0):
                 unknown.setdefault(name, []).append(fold)
-    together: dict[str, list[str]] = {}
+    by_folds: dict[str, list[str]] = {}
     for name, folds in unknown.items():
-        together.setdefault(", ".join(folds[:8]), []).append(name)
-    for said_of, names in together.items():
-        yield f"card: unknown of the training for fold {said_of}: {', '.join(names)}"
+        by_folds.setdefault(", ".join(folds[:8]), []).append(name)
+    for folds_named, names in by_folds.items():
+        yield f"card: unknown of the training for fold {folds_named}: {', '.join(names)}"
     kept = sub.path.parent / "predictions"
     if sub.desk.predictions is None and kept.is_dir():
-        yield f"predictions lie beside it: count them again with --predictions {kept}"
+        yield f"it has predictions: count them again with --predictions {kept}"
     if model.contaminated and not _met(sub):
         yield "contaminated: it says so itself; its training classes do not show it"
 
@@ -70,8 +70,8 @@ def check_training(sub: Submission) -> Iterator[str]:
     """A model whose training classes meet the tested ones says that it is contaminated."""
     if not sub.record.model.contaminated and _met(sub):
         yield "was trained on classes that it is tested on, but does not say that it is contaminated"
-    told = any(said.training_classes for said in sub.record.model.training.values())
-    if not told and sub.record.model.trained_parameters != 0:
+    named = any(card.training_classes for card in sub.record.model.training.values())
+    if not named and sub.record.model.trained_parameters != 0:
         raise NotCheckableError("the card names no training classes")
 
 

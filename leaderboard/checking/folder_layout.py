@@ -1,4 +1,4 @@
-"""Where a record lies, what lies beside it, and whether it agrees with itself about which evaluation it is of."""
+"""Checks of a record's folder, its files, and that its fields agree about the evaluation."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def check_record(sub: Submission) -> Iterator[str]:
         yield "benchmark.folds names a fold twice"
     if not record.folds:
         yield "it has no fold"
-    strangers = [fold for fold in record.folds if fold not in every]
-    if strangers:
-        yield f"scores of fold {strangers[0]}, which is none of the benchmark's"
+    unknown_folds = [fold for fold in record.folds if fold not in every]
+    if unknown_folds:
+        yield f"scores of fold {unknown_folds[0]}, which the benchmark does not have"
     if list(record.manifests_sha256) != list(every):
         yield f"manifests_sha256 has the folds {', '.join(record.manifests_sha256)}, expected {', '.join(every)}"
     if [fold for fold in every if fold in record.folds] != list(record.folds):
-        yield f"folds stand as {', '.join(record.folds)}, expected the benchmark's order"
+        yield f"folds are ordered {', '.join(record.folds)}, expected the benchmark's order"
     for fold, said in record.folds.items():
         if said.manifest_sha256 != record.manifests_sha256.get(fold):
             yield f"fold {fold}: manifest_sha256 is not that of manifests_sha256"
@@ -48,7 +48,7 @@ def check_place(sub: Submission) -> Iterator[str]:
     there = sub.path.resolve().parent
     if sub.path.name != "record.json" or there.parts[-len(expected.parts) :] != expected.parts:
         lies = "/".join(there.parts[-len(expected.parts) :])
-        yield f"lies in {lies}, expected {expected.as_posix()}"
+        yield f"is in {lies}, expected {expected.as_posix()}"
     model = sub.record.model
     extra: dict[str, str] | None = None
     if model.spec is not None and "{fold}" in model.spec:
@@ -62,7 +62,7 @@ def check_place(sub: Submission) -> Iterator[str]:
 
 
 def check_files(sub: Submission) -> Iterator[str]:
-    """Nothing else lies beside it, and nothing is a link; what is missing is found by those who read it."""
+    """There are no other files and no links; missing files are found by their readers."""
     with os.scandir(sub.path.parent) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:

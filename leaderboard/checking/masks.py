@@ -1,4 +1,4 @@
-"""With the benchmark at hand: true pixels from its own masks, and predictions counted again, by the engine itself."""
+"""With a local benchmark: true pixels from its own masks, and predictions counted again, by the engine itself."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def check_truths(sub: Submission) -> Iterator[str]:
         for row in rows:
             true = expected.pop((row.number, row.class_id), None)
             pixels = (0 if true is None else true.truth, valid[row.number] if true is None else true.valid)
-            yield from _truth(
+            yield from _truth_faults(
                 f"fold {fold} episode {row.number} ({row.query}, class {row.class_id})", row, true, pixels
             )
         for number, class_id in expected:
             yield f"fold {fold} episode {number}: class {class_id} is true somewhere, but has no counts"
 
 
-def _truth(where: str, row: Row, true: Row | None, pixels: tuple[int, int]) -> Iterator[str]:
+def _truth_faults(where: str, row: Row, true: Row | None, pixels: tuple[int, int]) -> Iterator[str]:
     if (row.truth, row.valid) != pixels:
         yield f"{where}: {row.truth} true of {row.valid} valid pixels, but {pixels[0]} of {pixels[1]} in its mask"
         return
@@ -87,7 +87,7 @@ def _truth(where: str, row: Row, true: Row | None, pixels: tuple[int, int]) -> I
 
 
 def check_predictions(sub: Submission) -> Iterator[str]:
-    """Predictions that were handed in give the counts, row by row; raises FsbenchError where they cannot be counted."""
+    """Submitted predictions give the counts, row by row; raises FsbenchError where they cannot be counted."""
     folder = sub.desk.predictions
     if folder is None:
         raise NotCheckableError("none were given (--predictions)")

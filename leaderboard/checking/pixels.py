@@ -13,10 +13,10 @@ from leaderboard.checking.submission import Submission
 
 def check_counts(sub: Submission) -> Iterator[str]:
     """``counts.parquet`` can be read and has the record's digest; raises FsbenchError where it cannot."""
-    rows = sub.every_row
-    strangers = sorted({row.fold for row in rows} - set(sub.record.folds))
-    if strangers:
-        yield f"counts.parquet has rows of fold {strangers[0][:40]!r}, which the record has not"
+    rows = sub.all_rows
+    unknown_folds = sorted({row.fold for row in rows} - set(sub.record.folds))
+    if unknown_folds:
+        yield f"counts.parquet has rows of fold {unknown_folds[0][:40]!r}, which the record does not have"
     digest = rows_digest(rows)
     if digest != sub.record.counts_sha256:
         yield f"counts.parquet has digest {digest[:12]}…, but the record says {sub.record.counts_sha256[:12]}…"
@@ -37,17 +37,17 @@ def check_pixels(sub: Submission) -> Iterator[str]:
             elif square is not None and valid > square**2:
                 yield f"{where}: {valid} valid pixels, but {square} x {square} are compared"
             elif not fits(row, sub.protocol.tiles):
-                yield f"{where}: pixels per tile and per object are none that a mask can have"
+                yield f"{where}: no mask has these pixels per tile and object"
             if truth or not (valid == 0 or row.absent or not sub.one_class):
                 first, pixels = known.setdefault((row.query, row.class_id, row.absent), (row.number, (truth, valid)))
                 if pixels != (truth, valid):
                     other = f"{pixels[0]} of {pixels[1]} in episode {first}"
                     yield f"{where}: {truth} true of {valid} valid pixels, but {other}"
         if not sub.one_class:
-            yield from _labels(fold, rows)
+            yield from _label_faults(fold, rows)
 
 
-def _labels(fold: str, rows: Sequence[Row]) -> Iterator[str]:
+def _label_faults(fold: str, rows: Sequence[Row]) -> Iterator[str]:
     """Where classes are asked together, each valid pixel has one true and one predicted label."""
     of_episode: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
@@ -66,10 +66,10 @@ def check_confusion(sub: Submission) -> Iterator[str]:
     for fold, rows in sub.rows.items():
         confusion = sub.record.folds[fold].confusion
         if confusion is not None:
-            yield from _confusion(fold, rows, confusion)
+            yield from _confusion_faults(fold, rows, confusion)
 
 
-def _confusion(fold: str, rows: Sequence[Row], confusion: Confusion) -> Iterator[str]:
+def _confusion_faults(fold: str, rows: Sequence[Row], confusion: Confusion) -> Iterator[str]:
     true, predicted, both = (dict.fromkeys(confusion.class_ids, 0) for _ in range(3))
     if list(confusion.class_ids) != sorted(confusion.class_ids) or BACKGROUND not in true:
         yield f"fold {fold}: confusion has other classes than the background and those asked, ascending"

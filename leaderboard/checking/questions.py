@@ -38,8 +38,8 @@ def check_benchmark(sub: Submission) -> Iterator[str]:
         if is_said != expected:
             yield f"{what} is {str(is_said)[:80]!r}, expected {str(expected)[:80]!r}"
     if said.total < samples:  # more are samples of the val split in which no listed class is
-        yield f"total is {said.total}, but {samples} samples stand in its val lists"
-    found = sub.at_hand
+        yield f"total is {said.total}, but {samples} samples are in its val lists"
+    found = sub.local
     if found is None:
         return
     if not said.partial and not found.partial and found.digests.masks != said.masks_sha256:
@@ -71,9 +71,9 @@ def check_questions(sub: Submission) -> Iterator[str]:
     """The manifests are those of protocol, shots, seed and run."""
     sub.need("benchmark", "record")
     record = sub.record
-    if record.benchmark.partial and sub.at_hand is None:
+    if record.benchmark.partial and sub.local is None:
         raise NotCheckableError(
-            f"of a part of {record.benchmark.name}, which is not at hand: build it, or give it with -b"
+            f"of a part of {record.benchmark.name}, which is not available locally: build it, or give it with -b"
         )
     for fold, full in sub.drawn().items():
         manifest = full.limited(record.limit)
@@ -86,20 +86,19 @@ def check_questions(sub: Submission) -> Iterator[str]:
 
 
 def check_episodes(sub: Submission) -> Iterator[str]:
-    """Every episode stands in the counts once, with the query and the class that were asked."""
-    manifests = sub.known_manifests
+    """Every episode is once in the counts, with the query and the class that were asked."""
+    manifests = sub.manifests_or_none
     for fold, rows in sub.rows.items():
         asked = [row for row in rows if sub.one_class or row.class_id == BACKGROUND]
         yield from _numbers(fold, asked, sub.record.folds[fold].asked)
         if not sub.one_class:
-            yield from _together(fold, rows)
+            yield from _one_row_per_class(fold, rows)
         if manifests is not None:
             yield from _as_asked(fold, rows, manifests[fold], sub.one_class)
         else:
-            own = sub.classes[fold]
-            strangers = [row for row in rows if sub.one_class and row.class_id not in own]
-            for row in strangers:
-                yield f"fold {fold} episode {row.number}: class {row.class_id} is none of the fold's"
+            for row in rows:
+                if sub.one_class and row.class_id not in sub.classes[fold]:
+                    yield f"fold {fold} episode {row.number}: class {row.class_id} is not one of the fold's"
 
 
 def _numbers(fold: str, asked: list[Row], number: int) -> Iterator[str]:
@@ -108,20 +107,20 @@ def _numbers(fold: str, asked: list[Row], number: int) -> Iterator[str]:
     for episode in range(number):
         if times[episode] != 1:
             wrong = True
-            yield f"fold {fold} episode {episode}: stands in the counts {times[episode]} times, expected once"
+            yield f"fold {fold} episode {episode}: is {times[episode]} times in the counts, expected once"
     for episode in sorted(n for n in times if n >= number):
         wrong = True
-        yield f"fold {fold} episode {episode}: stands in the counts, but {number} were asked"
+        yield f"fold {fold} episode {episode}: is in the counts, but only {number} were asked"
     if not wrong and [row.number for row in asked] != list(range(number)):
-        yield f"fold {fold}: episodes do not stand in the manifest's order"
+        yield f"fold {fold}: episodes are not in the manifest's order"
 
 
-def _together(fold: str, rows: list[Row]) -> Iterator[str]:
+def _one_row_per_class(fold: str, rows: list[Row]) -> Iterator[str]:
     """Where classes are asked together: rows of one episode stand together, each class once."""
     times = Counter((row.number, row.class_id) for row in rows)
     for (number, class_id), n in times.items():
         if n > 1:
-            yield f"fold {fold} episode {number}: class {class_id} stands in the counts {n} times"
+            yield f"fold {fold} episode {number}: class {class_id} is {n} times in the counts"
     whole = {row.number for row in rows if row.class_id == BACKGROUND}
     for number in sorted({row.number for row in rows} - whole):
         yield f"fold {fold} episode {number}: has no row of the background"

@@ -121,7 +121,7 @@ def _run(sub: Submission, name: str) -> Outcome:
             faults.append(f"and {more} more")
     except NotCheckableError as why:
         skipped = visible(why)
-        if name == "predictions":  # what was handed in as proof and proves nothing is a fault
+        if name == "predictions":  # a proof that proves nothing is a fault
             faults.append(f"they cannot be counted again: {why}")
     except FsbenchError as error:
         faults.append(str(error).replace(f"{sub.path.parent}/", ""))

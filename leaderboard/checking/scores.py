@@ -19,7 +19,7 @@ def check_scores(sub: Submission) -> Iterator[str]:
     record, found = sub.record, sub.scores
     drawn = sub.intervals_known
     if sub.imagewise != record.benchmark.name.startswith("fss-1000"):
-        yield "has imagewise scores, which stand in records of FSS-1000 alone, or lacks them"
+        yield "has imagewise scores, which only records of FSS-1000 have, or lacks them"
     for fold, expected in found.folds.items():
         yield from _fold(f"fold {fold}", record.folds[fold], expected, drawn)
     for name in ("miou", "fb_iou", "ci95"):
@@ -66,7 +66,7 @@ def _different(what: str, said: object, expected: object) -> Iterator[str]:
 
 
 def check_replicates(sub: Submission) -> Iterator[str]:
-    """The replicates kept beside the record are those that are drawn from its counts."""
+    """The stored replicates are those drawn from its counts."""
     kept = read_columns(sub.path.parent / "bootstrap.parquet", [*sub.record.folds])
     drawn = sub.scores.replicates
     if not sub.intervals_known:

@@ -1,4 +1,4 @@
-"""A record that was handed in, with all that is known of it here: lists, manifests, counts, the benchmark itself."""
+"""A submitted record with all that is known about it: lists, manifests, counts, the benchmark itself."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class NotCheckableError(Exception):
 
 @dataclass
 class Desk:
-    """What the maintainer has: ``find`` gives the benchmark at hand for a record, or None.
+    """What the maintainer has: ``find`` gives the local benchmark of a record, or None.
 
-    ``evidence``: the most that a record may claim; ``predictions``: the folder that was handed in with it. ``seen``:
+    ``evidence``: the most that a record may claim; ``predictions``: its submitted predictions. ``seen``:
     digest of counts -> the record that had them first, and its model. Manifests are kept, as many records answer the
     same questions.
     """
@@ -113,16 +113,16 @@ class Submission:
         return lists
 
     @cached_property
-    def at_hand(self) -> Benchmark | None:
+    def local(self) -> Benchmark | None:
         """The benchmark that was given or is built here, whose lists are the record's."""
         return self.desk.find(self.record)
 
     @property
     def benchmark(self) -> Benchmark:
-        """The benchmark at hand, with the record's masks; raises NotCheckableError where there is none."""
-        found, said = self.at_hand, self.record.benchmark
+        """The local benchmark, with the record's masks; raises NotCheckableError without one."""
+        found, said = self.local, self.record.benchmark
         if found is None:
-            raise NotCheckableError(f"benchmark {said.name} is not at hand: build it, or give it with -b")
+            raise NotCheckableError(f"benchmark {said.name} is not available locally: build it, or give it with -b")
         if found.digests.masks != said.masks_sha256:
             raise NotCheckableError(f"{found.folder} has other masks ({found.title})")
         return found
@@ -131,11 +131,11 @@ class Submission:
     def lists(self) -> FoldLists:
         """Classes, folds and pairs; raises NotCheckableError unless they have the record's digest."""
         known = self.published
-        if known is None and self.at_hand is not None:
-            known = self.at_hand.lists
+        if known is None and self.local is not None:
+            known = self.local.lists
         if known is None:
             raise NotCheckableError(
-                f"lists of {self.record.benchmark.name} are not published, nor is it at hand: use -b"
+                f"lists of {self.record.benchmark.name} are not published: build it, or give it with -b"
             )
         if known.digest() != self.record.benchmark.lists_sha256:
             raise NotCheckableError("its lists are not known")
@@ -155,7 +155,7 @@ class Submission:
             raise NotCheckableError("its questions cannot be drawn") from error
 
     @property
-    def known_manifests(self) -> dict[str, Manifest] | None:
+    def manifests_or_none(self) -> dict[str, Manifest] | None:
         """The manifests, None where they are not known."""
         try:
             return self.manifests
@@ -163,10 +163,10 @@ class Submission:
             return None
 
     @cached_property
-    def every_row(self) -> list[Row]:
-        """The rows beside the record; raises FsbenchError where they cannot be read or are more than it may have."""
+    def all_rows(self) -> list[Row]:
+        """The record's rows; raises FsbenchError where they cannot be read or are more than it may have."""
         most = most_rows(self.record)
-        if self.known_manifests is None:
+        if self.manifests_or_none is None:
             most = min(most, MOST_UNKNOWN_ROWS)
         return read_counts(self.path.parent / "counts.parquet", min(most, MOST_ROWS))
 
@@ -175,7 +175,7 @@ class Submission:
         """Fold -> rows, folds in the benchmark's order; raises NotCheckableError where the counts could not be read."""
         self.need("counts")
         of_fold: dict[str, list[Row]] = {f: [] for f in self.record.benchmark.folds if f in self.record.folds}
-        for row in self.every_row:
+        for row in self.all_rows:
             of_fold[row.fold].append(row)
         return of_fold
 
@@ -201,7 +201,7 @@ class Submission:
         sums = sum(2 * (len(f.classes) + len(f.others)) + 4 for f in said.folds.values())
         if sums > MOST_TOTALS:
             raise FsbenchError(f"{sums} sums to be drawn for its classes, expected at most {MOST_TOTALS}")
-        manifests: Mapping[str, Manifest] | None = self.known_manifests
+        manifests: Mapping[str, Manifest] | None = self.manifests_or_none
         if manifests is None:
             stored = CheckedRecord.of(self.path, said, self.rows)
             return stored.scores(self.protocol, imagewise=self.imagewise)
@@ -211,10 +211,10 @@ class Submission:
 
     @property
     def imagewise(self) -> bool:
-        """Whether the mean of per-episode IoU stands in the record, as it does on FSS-1000."""
+        """Whether the mean of per-episode IoU is in the record, as on FSS-1000."""
         return any(IMAGEWISE in fold.other for fold in self.record.folds.values())
 
     @property
     def intervals_known(self) -> bool:
         """Whether the questions of all folds are known, on which intervals depend."""
-        return self.known_manifests is not None or set(self.record.folds) == set(self.record.benchmark.folds)
+        return self.manifests_or_none is not None or set(self.record.folds) == set(self.record.benchmark.folds)

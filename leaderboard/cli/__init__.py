@@ -7,7 +7,7 @@ import typer
 from leaderboard.cli import badge, build, check, diff, export
 
 app = typer.Typer(
-    help="Tables, a site and a badge from a folder of records, and checks of records that are handed in.",
+    help="Tables, a site and a badge from a folder of records, and checks of submitted records.",
     no_args_is_help=True,
 )
 

@@ -24,9 +24,9 @@ def badge(
     """Write a badge of a model's mIoU, with what is partial, modified or contaminated said in it."""
     from fsbench.io.locks import one_writer
     from leaderboard.cli.export import write_out
-    from leaderboard.cli.selection import chosen_boards, read_told, the_row
+    from leaderboard.cli.selection import only_row, read_and_report, select_boards
     from leaderboard.render.badge import badge as drawn
 
     with one_writer(out):
-        board, row = the_row(chosen_boards(read_told(results), benchmark, shots, protocol, model))
+        board, row = only_row(select_boards(read_and_report(results), benchmark, shots, protocol, model))
         write_out(drawn(board, row), out)

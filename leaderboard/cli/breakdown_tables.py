@@ -1,4 +1,4 @@
-"""Reads the breakdowns that ``fsbench leaderboard export --by`` prints, from the counts beside the records."""
+"""Reads the breakdowns that ``fsbench leaderboard export --by`` prints, from the records' counts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from leaderboard.text import visible
 SUPPORT_SIZE = "support-size"
 
 
-def read_parts(boards: Sequence[Board], by: str, benchmark: str) -> list[BoardBreakdowns]:
-    """The breakdowns of all rows; a record whose counts cannot be read is told on standard error and left out.
+def read_board_breakdowns(boards: Sequence[Board], by: str, benchmark: str) -> list[BoardBreakdowns]:
+    """The breakdowns of all rows; a record whose counts cannot be read is reported on standard error and left out.
 
-    ``benchmark``: name or folder of the one at hand, which only sizes of supports need. Raises FsbenchError where it is
-    not at hand, and where no board has such a breakdown.
+    ``benchmark``: name or folder of the local one, which only sizes of supports need. Raises FsbenchError where it is
+    missing, and where no board has such a breakdown.
     """
     found = []
     for board in boards:
@@ -30,7 +30,7 @@ def read_parts(boards: Sequence[Board], by: str, benchmark: str) -> list[BoardBr
         if there:
             found.append(BoardBreakdowns(board, there))
     if not found:
-        why = "needs supports, and the masks of the records at hand" if by == SUPPORT_SIZE else "their questions differ"
+        why = "needs supports, and the records' masks" if by == SUPPORT_SIZE else "their questions differ"
         raise FsbenchError(
             f"--by {by}: no board of {boards[0].benchmark.name} can be broken down so ({why}): leave it out"
         )
@@ -58,5 +58,5 @@ def _supports(board: Board, benchmark: str) -> SupportSizes | None:
     try:
         folder = benchmark_folder(benchmark)
     except FsbenchError as error:
-        raise FsbenchError(f"--by {SUPPORT_SIZE} needs the benchmark at hand: {error}") from error
+        raise FsbenchError(f"--by {SUPPORT_SIZE} needs the benchmark: {error}") from error
     return support_sizes(board.rows[0].record, open_benchmark(folder))

@@ -18,7 +18,7 @@ def build(
     ] = False,
     benchmark: Annotated[
         list[str] | None,
-        typer.Option("-b", "--benchmark", help="A benchmark at hand. Default: those under FSBENCH_HOME."),
+        typer.Option("-b", "--benchmark", help="A local benchmark. Default: those under FSBENCH_HOME."),
     ] = None,
     root: Annotated[Path | None, typer.Option(help="Where the benchmark's raw data lies now, if it was moved.")] = None,
 ) -> None:
@@ -26,7 +26,7 @@ def build(
     from fsbench.errors import FsbenchError
     from fsbench.progress import progress
     from leaderboard.boards import make_boards
-    from leaderboard.cli.selection import read_told
+    from leaderboard.cli.selection import read_and_report
     from leaderboard.site.build import build_site, check_target, one_build, page_count
     from leaderboard.site.galleries import Galleries
     from leaderboard.site.local_benchmarks import find_benchmarks
@@ -34,7 +34,7 @@ def build(
 
     with one_build(out):
         check_target(out, results)
-        read = read_told(results)
+        read = read_and_report(results)
         if not read.entries:
             raise FsbenchError(f"{results}: holds no record that can be shown: evaluate again, or give another folder")
         site = Site(read, make_boards(read.entries), with_published)

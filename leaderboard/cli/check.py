@@ -1,4 +1,4 @@
-"""``fsbench leaderboard check``: proves records that were handed in, line by line."""
+"""``fsbench leaderboard check``: proves submitted records, line by line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from leaderboard.text import visible
 
 if TYPE_CHECKING:
     from leaderboard.checking.report import Report
@@ -28,7 +30,7 @@ def check(
     ],
     benchmark: Annotated[
         list[str] | None,
-        typer.Option("-b", "--benchmark", help="A benchmark at hand. Default: those under FSBENCH_HOME."),
+        typer.Option("-b", "--benchmark", help="A local benchmark. Default: those under FSBENCH_HOME."),
     ] = None,
     predictions: Annotated[
         Path | None, typer.Option(help="The predictions of the one record that is given, counted again.")
@@ -40,7 +42,7 @@ def check(
     root: Annotated[Path | None, typer.Option(help="Where the benchmark's raw data lies now, if it was moved.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Prove records that were handed in: questions drawn anew, every score from the counts; exit 1 for any fault."""
+    """Check submitted records: questions drawn anew, every score from the counts; exit 1 for any fault."""
     import json
     from dataclasses import asdict
 
@@ -76,7 +78,7 @@ def check(
 
 
 def _found(records: list[Path]) -> list[Path]:
-    """Every ``record.json`` meant, each once, in the order given; raises FsbenchError where there is none."""
+    """Every ``record.json`` meant, each once, in the order given; raises FsbenchError if there is none."""
     from fsbench.errors import FsbenchError
     from leaderboard.results import find_records
 
@@ -95,8 +97,6 @@ def _found(records: list[Path]) -> list[Path]:
 
 
 def _print(report: Report) -> None:
-    from leaderboard.text import visible
-
     typer.echo(visible(report.record))
     for outcome in report.outcomes:
         for fault in outcome.faults:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from leaderboard.text import visible
+
 if TYPE_CHECKING:
     from leaderboard.diff import Change, Diff, RecordDiff
 
@@ -17,7 +19,7 @@ COUNTS = "query image class intersection predicted truth valid -> the same, now"
 
 def diff(
     old: Annotated[Path, typer.Argument(help="A record.json, its folder, or a folder of records.")],
-    new: Annotated[Path, typer.Argument(help="The same, as it was handed in again.")],
+    new: Annotated[Path, typer.Argument(help="The same, resubmitted.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """What changed from OLD to NEW: card, environment, digests, scores, counts. Exit 0 whether or not anything did."""
@@ -35,8 +37,6 @@ def diff(
 
 
 def _lines(found: Diff) -> list[str]:
-    from leaderboard.text import visible
-
     lines = [f"removed {visible(place)}" for place in found.removed]
     lines += [f"added   {visible(place)}" for place in found.added]
     for record in found.records:
@@ -45,8 +45,6 @@ def _lines(found: Diff) -> list[str]:
 
 
 def _changed(record: RecordDiff) -> list[str]:
-    from leaderboard.text import visible
-
     lines = [f"changed {visible(record.place)}"]
     lines += [_line(change, _text) for change in record.fields]
     lines += [_line(change, _percent) for change in record.scores]
@@ -58,8 +56,6 @@ def _changed(record: RecordDiff) -> list[str]:
 
 
 def _line(change: Change, text: Any) -> str:
-    from leaderboard.text import visible
-
     return f"  {visible(change.what)}: {visible(text(change.old))} -> {visible(text(change.new))}"
 
 

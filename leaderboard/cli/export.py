@@ -50,7 +50,7 @@ def export(
     """Write the tables of a benchmark: ranks with ranges, per fold scores with intervals, what a person chooses by."""
     from fsbench.errors import FsbenchError
     from fsbench.io.locks import one_writer
-    from leaderboard.cli.selection import chosen_boards, read_told
+    from leaderboard.cli.selection import read_and_report, select_boards
     from leaderboard.published import published_for
 
     if with_published and (as_format is Format.MODEL_INDEX or by is not None):
@@ -61,13 +61,13 @@ def export(
     if by is not None and as_format is Format.MODEL_INDEX:
         raise FsbenchError("--by: a model card has no place for it: use --format markdown, csv, latex or json")
     with one_writer(out):
-        found = read_told(results)
-        boards = chosen_boards(found, benchmark, shots, protocol, model)
+        found = read_and_report(results)
+        boards = select_boards(found, benchmark, shots, protocol, model)
         if by is not None:
-            from leaderboard.cli.breakdown_tables import read_parts
+            from leaderboard.cli.breakdown_tables import read_board_breakdowns
             from leaderboard.render.breakdown_tables import breakdowns_text
 
-            text = breakdowns_text(read_parts(boards, by.value, benchmark), by.value, as_format.value)
+            text = breakdowns_text(read_board_breakdowns(boards, by.value, benchmark), by.value, as_format.value)
         else:
             rows = published_for(boards[0].benchmark.name, shots) if with_published else []
             text = _text(found, boards, [row for row in rows if protocol in (None, row.protocol)], as_format)
@@ -91,14 +91,14 @@ def _text(found: Results, boards: list[Board], published: list[PublishedRow], as
         from leaderboard.render.json_text import json_text
 
         return json_text(boards, published, found.refused, found.remarks)
-    from leaderboard.cli.selection import the_model
+    from leaderboard.cli.selection import only_model
     from leaderboard.render.model_index import model_index
 
-    return model_index(the_model(boards))
+    return model_index(only_model(boards))
 
 
 def write_out(text: str, out: Path | None) -> None:
-    """Write ``text`` to ``out``, whole or not at all, or to standard output as it is."""
+    """Write ``text`` to ``out`` atomically, or to standard output."""
     from fsbench.io.files import write_text
 
     if out is not None:

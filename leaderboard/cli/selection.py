@@ -1,4 +1,4 @@
-"""What the commands that print a part of a folder have in common: it is read, faults are told, and a part is chosen."""
+"""Reads a results folder, reports what was refused, and selects boards, rows and models."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from leaderboard.tables import boards_of
 from leaderboard.text import visible
 
 
-def read_told(folder: Path) -> Results:
-    """Read a results folder; what is refused or left out is told on standard error, and does not stop the rest."""
+def read_and_report(folder: Path) -> Results:
+    """Read a results folder; what is refused or left out is reported on standard error."""
     number = len(find_records(folder)) if folder.is_dir() else 0
     with progress("records", number) as advance:
         found = read_results(folder, advance)
     for line in found.refused:
         typer.echo(f"refused: {line}", err=True)
     if found.refused:
-        typer.echo(f"{len(found.refused)} of {number} records were refused and stand in no table.", err=True)
+        typer.echo(f"{len(found.refused)} of {number} records were refused and are in no table.", err=True)
     for line in found.remarks:
         typer.echo(line, err=True)
     return found
 
 
-def chosen_boards(
+def select_boards(
     found: Results, benchmark: str, shots: int | None, protocol: str | None, model: str | None = None
 ) -> list[Board]:
     """The boards that are asked for; raises FsbenchError, naming what there is, where none is.
@@ -68,7 +68,7 @@ def name_of(benchmark: str) -> str:
     return open_benchmark(folder).lists.name
 
 
-def the_model(boards: Sequence[Board]) -> list[tuple[Board, Row]]:
+def only_model(boards: Sequence[Board]) -> list[tuple[Board, Row]]:
     """The rows of ``boards``, all of one model; raises FsbenchError, naming them, where they are of several."""
     names = model_names(boards)
     if len(names) > 1:
@@ -76,9 +76,9 @@ def the_model(boards: Sequence[Board]) -> list[tuple[Board, Row]]:
     return [(board, row) for board in boards for row in board.rows]
 
 
-def the_row(boards: Sequence[Board]) -> tuple[Board, Row]:
+def only_row(boards: Sequence[Board]) -> tuple[Board, Row]:
     """The one row of ``boards``; raises FsbenchError, naming the choices, where there are several."""
-    rows = the_model(boards)
+    rows = only_model(boards)
     if len(rows) > 1:
         raise FsbenchError(
             f"{len(rows)} boards match, expected one: choose with -k and --protocol of "

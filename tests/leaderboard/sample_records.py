@@ -49,5 +49,5 @@ def edit(path: Path, change: Change) -> None:
 
 
 def part(said: dict[str, Any]) -> None:
-    """Only a part of the benchmark was at hand, and the record lies about it in name and flag."""
+    """Only a part of the benchmark was present, and the record lies about it in name and flag."""
     said["benchmark"] |= {"present": 7, "total": 9, "partial": False, "title": "made-up"}

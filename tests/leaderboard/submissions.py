@@ -74,7 +74,7 @@ def copied(path: Path, out: Path) -> Path:
 
 
 def desk(benchmark: Benchmark | None, **options: Any) -> Desk:
-    """A maintainer who has ``benchmark`` at hand, for records of its lists."""
+    """A maintainer who has ``benchmark``, for records of its lists."""
 
     def find(record: fsbench.Record) -> Benchmark | None:
         fits = benchmark is not None and benchmark.digests.lists == record.benchmark.lists_sha256
@@ -84,7 +84,7 @@ def desk(benchmark: Benchmark | None, **options: Any) -> Desk:
 
 
 def check(path: Path, benchmark: Benchmark | None = None, **options: Any) -> Report:
-    """The report on a record, with ``benchmark`` at hand."""
+    """The report on a record, for a maintainer who has ``benchmark``."""
     return check_submission(path, desk(benchmark, **options))
 
 

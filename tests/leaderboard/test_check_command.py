@@ -94,7 +94,7 @@ def test_a_benchmark_built_here_is_found_by_name(
     monkeypatch.setenv("FSBENCH_HOME", str(tmp_path))
     code, out, _ = run(capsys, "check", honest)
     assert code == 0
-    assert any(line.startswith("skip    truths: benchmark tiny is not at hand") for line in out)
+    assert any(line.startswith("skip    truths: benchmark tiny is not available locally") for line in out)
     (tmp_path / "mine").symlink_to(small.folder)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "benchmark.json").write_text('{"name": "tiny"}')

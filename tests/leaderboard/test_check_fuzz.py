@@ -41,7 +41,7 @@ def mutated(said: Any, generator: random.Random) -> None:
         return
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["at hand", "unknown"])
+@pytest.mark.parametrize("known", [True, False], ids=["local", "unknown"])
 def test_any_record_gets_a_report(known: bool, small: Benchmark, tmp_path: Path) -> None:
     honest = evaluated(Bright(), small, tmp_path / "honest")
     text, rows = honest.read_text(), read_counts(honest.parent / "counts.parquet")

@@ -140,7 +140,7 @@ def test_an_unknown_benchmark_is_said_to_be_unknown(binary: Path) -> None:
     assert report.faults == []
     skipped = {o.name: o.skipped for o in report.outcomes if o.skipped}
     assert set(skipped) == {"benchmark", "questions", "truths"}
-    assert skipped["questions"] == "lists of tiny are not published, nor is it at hand: use -b"
+    assert skipped["questions"] == "lists of tiny are not published: build it, or give it with -b"
 
 
 def _fold(said: dict[str, Any]) -> dict[str, Any]:
@@ -193,7 +193,7 @@ JSON_FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         "questions: fold 0: manifest is abababababab…, but [0-9a-f]{12}… is drawn anew",
     ),
     "manifests swapped": (_two_folds_swapped, "questions: fold 1: manifest is"),
-    "another seed": (lambda s: s.update(seed=1), "place: lies in .*-s0, expected .*-s1"),  # asked the same at 0 shots
+    "another seed": (lambda s: s.update(seed=1), "place: is in .*-s0, expected .*-s1"),  # asked the same at 0 shots
     "another number of shots": (lambda s: s.update(shots=1), "questions: fold 0: manifest is"),
     "a protocol that is not defined there": (
         lambda s: s.update(protocol="panet"),
@@ -237,7 +237,7 @@ JSON_FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "evidence of a maintainer": (lambda s: s.update(evidence="rerun"), "evidence: claims rerun, but counts is proved"),
     "folds out of order": (
         lambda s: s.update(folds=dict(reversed(s["folds"].items()))),
-        "record: folds stand as 3, 2, 1, 0, expected the benchmark's order",
+        "record: folds are ordered 3, 2, 1, 0, expected the benchmark's order",
     ),
     "a fold twice": (lambda s: s["benchmark"]["folds"].append("0"), "record: benchmark.folds names a fold twice"),
     "a confusion of one class": (
@@ -258,7 +258,7 @@ JSON_FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "training for a fold there is not": (
         lambda s: s["model"]["training"].update({"9": s["model"]["training"]["*"]}),
-        "card: training names fold '9', which is none of the benchmark's",
+        "card: training names fold '9', which the benchmark does not have",
     ),
     "more trained than there are": (
         lambda s: s["model"].update(trained_parameters=10),
@@ -268,10 +268,10 @@ JSON_FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda s: s["model"].update(prompts="mask"),
         "card: model trained needs support masks, but is asked with 0 shots",
     ),
-    "another name": (lambda s: s["model"].update(name="better"), "place: lies in trained/.*, expected better/"),
+    "another name": (lambda s: s["model"].update(name="better"), "place: is in trained/.*, expected better/"),
     "another config8": (
         lambda s: s["model"].update(config8="0" * 8),
-        "place: lies in trained/.*, expected trained/1-0",
+        "place: is in trained/.*, expected trained/1-0",
     ),
     "options that do not give config8": (
         lambda s: s["model"].update(weights_sha256="w", options={"a": "b"}),
@@ -301,18 +301,18 @@ def row(place: int, values: Callable[[Row], dict[str, Any]]) -> Callable[[list[R
 
 
 COUNT_FORGERIES: dict[str, tuple[Callable[[list[Row]], list[Row]], str]] = {
-    "an episode dropped": (lambda r: r[:7] + r[8:], "episodes: fold 0 episode 7: stands in the counts 0 times"),
+    "an episode dropped": (lambda r: r[:7] + r[8:], "episodes: fold 0 episode 7: is 0 times in the counts"),
     "an episode twice": (
         lambda r: [*r[:7], r[6], *r[8:]],
-        "episodes: fold 0 episode 6: stands in the counts 2 times, expected once",
+        "episodes: fold 0 episode 6: is 2 times in the counts, expected once",
     ),
     "episodes out of order": (
         lambda r: [r[1], r[0], *r[2:]],
-        "episodes: fold 0: episodes do not stand in the manifest's order",
+        "episodes: fold 0: episodes are not in the manifest's order",
     ),
     "an episode beyond those asked": (
         row(19, lambda r: {"number": 20}),
-        "episodes: fold 0 episode 20: stands in the counts, but 20 were asked",
+        "episodes: fold 0 episode 20: is in the counts, but only 20 were asked",
     ),
     "another query": (
         row(3, lambda r: {"query": "thing_00/9", "image": "thing_00/9"}),
@@ -394,7 +394,7 @@ def test_place_and_files(small: Benchmark, binary: Path, tmp_path: Path) -> None
     moved.parent.mkdir()
     path.parent.rename(moved)
     (fault,) = check(moved / "record.json", small).faults
-    assert fault.startswith("place: lies in ")
+    assert fault.startswith("place: is in ")
     linked = copied(binary, tmp_path / "linked")
     (linked.parent / "counts.parquet").unlink()
     (linked.parent / "counts.parquet").symlink_to(binary.parent / "counts.parquet")
@@ -423,10 +423,10 @@ def test_an_altered_confusion(small: Benchmark, multi: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda rows: rows[1:], "episodes: fold 0 episode 0: stands in the counts 0 times"),
+        (lambda rows: rows[1:], "episodes: fold 0 episode 0: is 0 times in the counts"),
         (
             lambda rows: [rows[0], rows[1], *rows[1:]],
-            "episodes: fold 0 episode 0: class 0 stands in",
+            "episodes: fold 0 episode 0: class 0 is 2 times in the counts",
         ),
         (
             row(0, lambda r: {"predicted": r.predicted + 1}),
@@ -469,7 +469,7 @@ def test_scenes_that_were_altered(scenes: tuple[MosaicBenchmark, Path], tmp_path
     for change, said in (
         (
             row(0, lambda r: {"scene": r.scene._replace(tiles=(*r.scene.tiles[:3], 2**16))}),
-            "pixels: fold test episode 0 .*: pixels per tile and per object are none that a mask can have",
+            "pixels: fold test episode 0 .*: no mask has these pixels per tile and object",
         ),
         (
             row(0, lambda r: {"scene": r.scene._replace(position=-1)}),
@@ -520,7 +520,7 @@ def test_a_lie_that_agrees_with_itself_needs_predictions_to_be_found(
 @pytest.mark.parametrize("protocol", ["fsbench-v1", "fsbench-multi-v1"])
 def test_predictions_that_an_evaluation_kept_are_its_counts(protocol: str, small: Benchmark, tmp_path: Path) -> None:
     path = evaluated(Several(), small, tmp_path, protocol=protocol, save_predictions=True)
-    assert f"predictions lie beside it: count them again with --predictions {path.parent / 'predictions'}" in [
+    assert f"it has predictions: count them again with --predictions {path.parent / 'predictions'}" in [
         *check(path, small).notes
     ]
     report = check(path, small, evidence="predictions", predictions=path.parent / "predictions")
@@ -531,7 +531,7 @@ def test_predictions_that_an_evaluation_kept_are_its_counts(protocol: str, small
 def test_predictions_that_prove_nothing(small: Benchmark, binary: Path, predictions: Path, tmp_path: Path) -> None:
     given = {"evidence": "predictions", "predictions": predictions}
     (fault,) = check(binary, None, **given).faults
-    assert fault.startswith("predictions: they cannot be counted again: benchmark tiny is not at hand")
+    assert fault.startswith("predictions: they cannot be counted again: benchmark tiny is not available locally")
     (fault,) = check(binary, small, evidence="predictions", predictions=tmp_path).faults
     assert "manifest.sha256: is missing" in fault
     record = evaluated(f"predictions:{predictions}", small, tmp_path / "results")
