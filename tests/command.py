@@ -28,3 +28,10 @@ def run(*arguments: object) -> Finished:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
     texts = (stream.buffer.getvalue().decode("utf-8") for stream in (out, err))  # type: ignore[attr-defined]
     return Finished(code, *texts)
+
+
+def refusal(*arguments: object) -> str:
+    """The one line that a command which must end with 2 writes to standard error."""
+    code, _, error = run(*arguments)
+    assert (code, error[:9], error.count("\n")) == (2, "fsbench: ", 1), error
+    return error

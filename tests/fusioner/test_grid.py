@@ -28,7 +28,7 @@ from fusioner.encoders import catalogue
 from fusioner.grid import Grid, State, pairs_of, run_rows
 from fusioner.published import FOLDS, TABLES, TRANSFER, rows_of
 from tests import ROOT
-from tests.fsbench.cli.test_cli import refusal, run
+from tests.command import refusal, run
 from tests.fsbench.results.saved_records import write_stored
 from tests.fsbench.sample_models import digest
 
@@ -167,8 +167,8 @@ def test_what_the_commands_name_exists() -> None:
     assert TRANSFER not in PROTOCOLS["fusioner"].rules  # else it would be the one to ask by
 
 
-def test_a_row_as_commands(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    code, out, _ = run(capsys, "fusioner", "grid", "table1", "--row", 2, "--out", tmp_path)
+def test_a_row_as_commands(tmp_path: Path) -> None:
+    code, out, _ = run("fusioner", "grid", "table1", "--row", 2, "--out", tmp_path)
     made = f"{tmp_path}/pascal-5i/clip-vit-b-16+clip-vit-b-16-late"
     assert (code, out.splitlines()) == (
         0,
@@ -186,23 +186,21 @@ def test_a_row_as_commands(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_runs_what_is_not_done_and_resumes(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, runner: Runner
-) -> None:
+def test_the_command_runs_what_is_not_done_and_resumes(tmp_path: Path, runner: Runner) -> None:
     asked = ("fusioner", "grid", "table2", "--out", tmp_path, "--run")
     runner.code["evaluate"] = 7
-    code, out, err = run(capsys, *asked)
+    code, out, err = run(*asked)
     assert code == 7
     assert "row 1: RN101 + CLIP, early fusion, on pascal-5i: not run; 4 of 4 folds trained" in out
     assert err.count("fsbench: running: ") == 2
     assert [command[0] for command in runner.commands] == ["train", "evaluate"]  # stopped there
     runner.code["evaluate"] = 0
     runner.commands.clear()
-    _, out, _ = run(capsys, *asked, "--row", 1, "--row", 1, "--json")
+    _, out, _ = run(*asked, "--row", 1, "--row", 1, "--json")
     (row,) = json.loads(out)
     assert [command[0] for command in runner.commands] == ["evaluate"]  # resumed
     assert (row["status"], row["measured"]) == ("run", {"folds": [10.0, 20.0, 30.0, 40.0], "mean": 25.0})
-    _, out, _ = run(capsys, "fusioner", "grid", "table2", "--row", 1, "--out", tmp_path)
+    _, out, _ = run("fusioner", "grid", "table2", "--row", 1, "--out", tmp_path)
     assert "  measured   10.0  20.0  30.0  40.0  mean 25.0  (fusioner)\n" in out
     assert out.count("\n  done") == 2
     assert "  record     " in out
@@ -283,9 +281,9 @@ def test_a_record_of_other_checkpoints_is_not_the_rows(tmp_path: Path, runner: R
         path.write_text("{")
 
 
-def test_refusals(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "'table3' is not one of" in refusal(capsys, "fusioner", "grid", "table3")
-    assert "--row 5: table2 has rows 1 to 4" in refusal(capsys, "fusioner", "grid", "table2", "--row", 1, "--row", 5)
+def test_refusals() -> None:
+    assert "'table3' is not one of" in refusal("fusioner", "grid", "table3")
+    assert "--row 5: table2 has rows 1 to 4" in refusal("fusioner", "grid", "table2", "--row", 1, "--row", 5)
     for flag, wrong in (("-b", "pascal-5i"), ("-b", "pascal-5i="), ("-b", "toy=x"), ("--root", "coco")):
         with pytest.raises(FsbenchError, match=f"{flag} {wrong}: expected NAME=FOLDER"):
             pairs_of(flag, [wrong])

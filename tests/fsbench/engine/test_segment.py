@@ -22,7 +22,7 @@ from fsbench.io.palette import colour_of
 from fsbench.models.contract import Episode, ModelCard
 from fsbench.pictures.captions import wrapped
 from fsbench.pictures.overlay import LEAST_WIDTH, LONGEST, MARGIN
-from tests.fsbench.cli.test_cli import refusal, run
+from tests.command import refusal, run
 from tests.fsbench.sample_models import Masked, Wrong
 from tests.fuzz.targets import Target
 from tests.fuzz.test_fuzz import fuzz
@@ -190,10 +190,10 @@ def test_the_overlay_has_bounds(height: int, width: int) -> None:
     assert picture.height <= LONGEST + 600
 
 
-def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path, photograph: Path) -> None:
+def test_the_command(tmp_path: Path, photograph: Path) -> None:
     out, labels = tmp_path / "new" / "o.png", tmp_path / "l.PNG"
     command = ["segment", photograph, "blue", "a zebra", "red", "-m", MODEL, "--out", out, "--labels", labels]
-    code, printed, _ = run(capsys, *command)
+    code, printed, _ = run(*command)
     shares = ["blue     25.0 %", "a zebra    none", "red      25.0 %"]
     assert (code, printed.splitlines()) == (0, ["looking", *shares, f"written: {out}", f"written: {labels}"])
     found = fsbench.segment(MODEL, photograph, ["blue", "a zebra", "red"])
@@ -204,8 +204,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path, photogr
         assert (picture.format, picture.info) == ("PNG", {})
         assert np.array_equal(np.asarray(picture), np.asarray(found.overlay()))
     before = out.read_bytes()
-    capsys.readouterr()
-    code, printed, err = run(capsys, *command[:-2], "--option", "level=210", "--device", "cpu", "--json")
+    code, printed, err = run(*command[:-2], "--option", "level=210", "--device", "cpu", "--json")
     assert (code, err) == (0, "looking\n")
     assert json.loads(printed) == {
         "model": "channels",
@@ -218,14 +217,14 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path, photogr
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_refusals_write_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path, photograph: Path) -> None:
+def test_refusals_write_nothing(tmp_path: Path, photograph: Path) -> None:
     (tmp_path / "text.jpg").write_text("no photograph")
     (tmp_path / "folder.png").mkdir()
     out = tmp_path / "o.png"
     before = photograph.read_bytes()
 
     def said(*arguments: object, of: Path = photograph, model: str = MODEL, to: Path = out) -> str:
-        return refusal(capsys, "segment", of, *arguments, "-m", model, "--out", to)
+        return refusal("segment", of, *arguments, "-m", model, "--out", to)
 
     assert "gone.jpg: is not there: expected a photograph" in said("red", of=tmp_path / "gone.jpg")
     assert "text.jpg: cannot be read" in said("red", of=tmp_path / "text.jpg")
@@ -245,7 +244,7 @@ def test_refusals_write_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert "ends in .png" in said("red", to=tmp_path / "o.jpg")
     assert "ends in .png" in said("red", "--labels", tmp_path / "folder.png")
     assert "text.jpg/below: cannot make this folder" in said("red", to=tmp_path / "text.jpg" / "below" / "o.png")
-    assert "Missing option '--out'" in refusal(capsys, "segment", photograph, "red", "-m", MODEL)
+    assert "Missing option '--out'" in refusal("segment", photograph, "red", "-m", MODEL)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.png", "photo.png", "text.jpg"]
     assert photograph.read_bytes() == before
 

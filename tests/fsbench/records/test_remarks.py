@@ -20,7 +20,7 @@ from fsbench.records.remarks import ADVICE
 from fsbench.results.compare import compare
 from fsbench.results.merge import merge_records
 from fsbench.results.rescore import rescore
-from tests.fsbench.cli.test_cli import run as command
+from tests.command import run as command
 from tests.fsbench.engine.test_evaluate import bytes_of, folder, run
 from tests.fsbench.sample_models import Wrong
 
@@ -71,8 +71,8 @@ def test_the_warning_is_printed_once_and_recorded(
     assert [fold["remarks"] for fold in values["folds"].values()] == [["probabilities"]] * 4
 
 
-def test_the_table_names_the_remedy(small: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, printed, error = command(capsys, "evaluate", "-m", MODEL, "-b", small.folder, "--out", tmp_path)
+def test_the_table_names_the_remedy(small: Benchmark, tmp_path: Path) -> None:
+    code, printed, error = command("evaluate", "-m", MODEL, "-b", small.folder, "--out", tmp_path)
     assert (code, error) == (0, WARNING)
     assert f"model sigmoid: {ADVICE}." in " ".join(printed.split())
     assert "score - 0.5" in ADVICE
