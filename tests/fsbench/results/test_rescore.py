@@ -13,14 +13,11 @@ from typing import Any
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 
 import fsbench
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark
-from fsbench.models.contract import Episode as Shown
-from fsbench.models.contract import ModelCard
 from fsbench.records.counts import read_counts, rows_digest, write_counts
 from fsbench.records.record import read_record
 from fsbench.results.read_back import read_checked, read_replicates
@@ -28,24 +25,8 @@ from fsbench.results.rescore import rescore
 from tests.command import run as command
 from tests.fsbench.results.saved_records import Episode, write_stored
 from tests.fsbench.sample_models import Bright
-
-CLASSES = {"0": (0, 2, 4), "1": (1, 3)}
-
-
-class Together:
-    """Scores for any number of prompts, from the photograph and the class name."""
-
-    def __init__(self, name: str = "together", shift: float = 0.5) -> None:
-        self.card = ModelCard(name=name, prompts="text")
-        self.shift = shift
-
-    def segment(self, episodes: Sequence[Shown]) -> list[torch.Tensor]:
-        answers = []
-        for episode in episodes:
-            seed = int(episode.image_id, 16) % 2**31
-            noise = np.random.RandomState(seed).standard_normal((len(episode.prompts), 6, 8)).astype(np.float32)
-            answers.append(torch.from_numpy(noise) - self.shift)
-        return answers
+from tests.fsbench.scoring.test_confusion import Noise
+from tests.fsbench.scoring.test_intervals import CLASSES
 
 
 def made_up(seed: int = 0, images: int = 24) -> dict[str, list[Episode]]:
@@ -73,19 +54,22 @@ def path(stored: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(stored.parent, tmp_path / "stored")) / stored.name
 
 
+def naive_miou(episodes: Sequence[Episode], classes: Sequence[int], empty: str) -> Fraction | None:
+    ious, any_union = [], False
+    for class_id in classes:
+        own = [e for e in episodes if e[1] == class_id]
+        union = sum(e[3] + e[4] - e[2] for e in own)
+        any_union |= union > 0
+        if union or empty == "zero":
+            ious.append(Fraction(sum(e[2] for e in own), union) if union else Fraction(0))
+    return sum(ious, Fraction(0)) / len(ious) if any_union else None
+
+
 def naive(asked: Mapping[str, Sequence[Episode]], empty: str) -> tuple[dict[str, Fraction], dict[str, Fraction]]:
     """mIoU and mean per-episode IoU of each fold."""
     miou, image = {}, {}
     for fold, episodes in asked.items():
-        ious = []
-        for class_id in CLASSES[fold]:
-            own = [e for e in episodes if e[1] == class_id]
-            union = sum(e[3] + e[4] - e[2] for e in own)
-            if union:
-                ious.append(Fraction(sum(e[2] for e in own), union))
-            elif empty == "zero":
-                ious.append(Fraction(0))
-        miou[fold] = sum(ious, Fraction(0)) / len(ious)
+        miou[fold] = naive_miou(episodes, CLASSES[fold], empty) or Fraction(0)
         each = [Fraction(e[2], e[3] + e[4] - e[2]) for e in episodes if e[3] + e[4]]
         image[fold] = sum(each, Fraction(0)) / len(each)
     return miou, image
@@ -182,7 +166,7 @@ def test_without_all_folds_there_is_no_mean_and_no_interval(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("protocol", ["fsbench-multi-v1", "fsbench-general-v1"])
 def test_classes_asked_together(small: Benchmark, tmp_path: Path, protocol: str) -> None:
-    record = fsbench.evaluate(Together(), small, protocol=protocol, out=tmp_path, threads=1)
+    record = fsbench.evaluate(Noise(), small, protocol=protocol, out=tmp_path, threads=1)
     found = rescore(tmp_path / record.folder())
     for scores, said in [(found.mean, record), *((found.folds[f].scores, record.folds[f]) for f in record.folds)]:
         assert (scores["miou"].score, scores["miou"].ci95) == (said.miou, said.ci95)
@@ -193,7 +177,7 @@ def test_classes_asked_together(small: Benchmark, tmp_path: Path, protocol: str)
         assert len(scores) > 1
     with pytest.raises(FsbenchError, match=f"{protocol} asks several classes at once, so that an episode has no IoU"):
         rescore(tmp_path / record.folder(), average="image")
-    part = fsbench.evaluate(Together(), small, protocol=protocol, out=tmp_path / "part", threads=1, folds=(0, 2))
+    part = fsbench.evaluate(Noise(), small, protocol=protocol, out=tmp_path / "part", threads=1, folds=(0, 2))
     partly = rescore(tmp_path / "part" / part.folder())
     for fold in ("0", "2"):
         own, whole = partly.folds[fold].scores, found.folds[fold].scores
@@ -245,6 +229,7 @@ DISAGREE = "scores, manifests and benchmark do not agree"
         (lambda s: s.update(protocol="mine"), "is of protocol 'mine', which is not known here"),
         (lambda s: s["folds"]["0"].update(miou=0.9), FORGED),
         (lambda s: s.update(miou=0.9), FORGED),
+        (lambda s: s["folds"]["0"]["classes"]["class_2"].update(iou=None), FORGED),
         (lambda s: s["folds"]["1"].update(fb_iou=None), FORGED),
         (lambda s: s["folds"]["1"]["classes"]["class_1"].update(episodes=3), FORGED),
         (lambda s: s["folds"]["0"]["classes"]["class_2"].update(class_id=0), "which class has which id cannot be told"),
@@ -266,6 +251,7 @@ def test_altered_records_are_refused(path: Path, change: Any, message: str) -> N
             lambda row: row if row.number != 3 else None,
             "fold 0 has 23 episodes, expected those of numbers 0 to 23, once each, in order",
         ),
+        (lambda row: None, "fold 0 has 0 episodes, expected those of numbers 0 to 23"),
         (lambda row: row._replace(class_id=7), FORGED),
         (lambda row: row._replace(intersection=row.valid + 1), FORGED),
         (

@@ -81,20 +81,20 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
 class Noise:
     """Scores that depend on photograph, class name and supports, and on nothing else."""
 
-    def __init__(self) -> None:
-        self.card = ModelCard(name="noise", prompts="text")
+    def __init__(self, name: str = "noise", shift: float = 0.5) -> None:
+        self.card = ModelCard(name=name, prompts="text")
+        self.shift = shift
 
     def segment(self, episodes: Sequence[Episode]) -> list[torch.Tensor]:
         return [self.scores(e) for e in episodes]
 
-    @staticmethod
-    def scores(episode: Episode) -> torch.Tensor:
+    def scores(self, episode: Episode) -> torch.Tensor:
         planes = []
         for prompt in episode.prompts:
             seed = int(episode.image_id, 16) % 2**31 + int(prompt.class_name[-1])
             seed += sum(int(mask.sum()) for mask in prompt.support_masks)
             planes.append(torch.from_numpy(np.random.RandomState(seed).standard_normal((10, 15)).astype(np.float32)))
-        return torch.stack(planes) - 0.5
+        return torch.stack(planes) - self.shift
 
 
 def resized(scores: torch.Tensor) -> np.ndarray[Any, Any]:
@@ -108,7 +108,7 @@ def naive(benchmark: Benchmark, fold: str, protocol: str, shots: int) -> Matrix:
     total = np.zeros((CLASSES + 1, CLASSES + 1), np.int64)
     for question in manifest.questions:
         (episode,) = read_episodes(benchmark, PROTOCOLS[protocol], [question])
-        scores = resized(Noise.scores(episode))
+        scores = resized(Noise().scores(episode))
         label_map = np.asarray(Image.open(benchmark.path(benchmark.samples[question.query].mask or "")))
         for (y, x), label in np.ndenumerate(label_map.astype(int)):
             if label == 255:
@@ -202,7 +202,7 @@ def test_saved_predictions_handed_in_give_the_same_counts(several: Benchmark, tm
     assert mode == "P"
     (question, *_) = draw(several.lists, "1", PROTOCOLS[protocol], 0, 0).questions
     (episode,) = read_episodes(several, PROTOCOLS[protocol], [question])
-    scores = resized(Noise.scores(episode))
+    scores = resized(Noise().scores(episode))
     expected = np.where(scores.max(axis=0) > 0, scores.argmax(axis=0) + 1, 0)
     assert np.array_equal(labels, expected)
 

@@ -27,8 +27,9 @@ Row = tuple[str, int, int, int, int, int]
 
 
 def fold_counts(rows: Sequence[Row], classes: Sequence[int]) -> FoldCounts:
-    table = np.array([row[1:] for row in rows], dtype=np.int64).reshape(-1, 5).T
-    return FoldCounts([row[0] for row in rows], table[0], table[1], table[2], table[3], table[4], classes)
+    return FoldCounts(
+        [row[0] for row in rows], *np.array([row[1:] for row in rows], np.int64).reshape(-1, 5).T, fold_classes=classes
+    )
 
 
 def given_counts(folds: Mapping[str, Sequence[Row]]) -> dict[str, FoldCounts]:
@@ -54,12 +55,17 @@ def small(seed: int = 0, images: int = 30) -> dict[str, list[Row]]:
     return folds
 
 
-def naive_multiplicities(design: Design, draws: int) -> list[dict[str, int]]:
-    """How often each image is drawn, from the specification: MT19937, masked rejection, stratum by stratum."""
-    digest = sha256(design.seed_text.encode()).digest()
+def python_generator(text: str) -> random.Random:
+    """Python's own MT19937, seeded with the SHA-256 of a text as the specification says."""
+    digest = sha256(text.encode()).digest()
     words = [int.from_bytes(digest[i : i + 4], "big") for i in range(0, 32, 4)]
     assert words[-1], "Python's seed would be shorter by a word"
-    source = random.Random(sum(word << (32 * i) for i, word in enumerate(words)))
+    return random.Random(sum(word << (32 * i) for i, word in enumerate(words)))
+
+
+def naive_multiplicities(design: Design, draws: int) -> list[dict[str, int]]:
+    """How often each image is drawn, from the specification: MT19937, masked rejection, stratum by stratum."""
+    source = python_generator(design.seed_text)
     times: list[dict[str, int]] = [dict.fromkeys(design.images, 0) for _ in range(draws)]
     for stratum in design.strata:
         names = [design.images[place] for place in stratum]
@@ -386,8 +392,7 @@ class World:
     def miou(self) -> float:
         total = 0.0
         for counts in self.folds(np.arange(len(self.counts))).values():
-            table = (counts.class_id, counts.intersection, counts.predicted, counts.truth, counts.valid)
-            fold = score(*table, fold_classes=counts.fold_classes, empty="drop")
+            fold = score(*counts.columns, fold_classes=counts.fold_classes, empty="drop")
             assert fold.miou is not None
             total += fold.miou / 4
         return total
