@@ -57,7 +57,7 @@ class MosaicBenchmark(Benchmark):
 
     def image(self, sample: str) -> Pixels:
         """The image of a mosaic or a photograph, as in ``Benchmark.image``."""
-        return self.mosaics.image(int(sample)) if sample in self._classes else super().image(sample)
+        return self.mosaics.image(int(sample)) if sample in self._listed_classes else super().image(sample)
 
     def objects(self, query: str) -> Pixels:
         """The mask of a mosaic's objects: uint8 H x W, p + 1 at position p, else 0."""
@@ -65,23 +65,16 @@ class MosaicBenchmark(Benchmark):
 
     def truth(self, sample: str, class_id: int) -> Pixels:
         """The truth for a mosaic or a photograph, as in ``Benchmark.truth``."""
-        return self.labels(sample, (class_id,)) if sample in self._classes else super().truth(sample, class_id)
+        mosaic = sample in self._listed_classes
+        return self.labels(sample, (class_id,)) if mosaic else super().truth(sample, class_id)
 
     def labels(self, sample: str, class_ids: Sequence[int]) -> Pixels:
         """The labels of a mosaic or a photograph, as in ``Benchmark.labels``."""
-        if sample not in self._classes:
+        if sample not in self._listed_classes:
             return super().labels(sample, class_ids)
-        places = [class_ids.index(c) + 1 if c in class_ids else 0 for c in self._classes[sample]]
+        places = [class_ids.index(c) + 1 if c in class_ids else 0 for c in self._listed_classes[sample]]
         found: Pixels = np.array([0, *places], np.uint8)[self.objects(sample)]
         return found
-
-    @cached_property
-    def _classes(self) -> dict[str, tuple[int, ...]]:
-        """Mosaic -> its classes by position."""
-        classes: dict[str, tuple[int, ...]] = {}
-        for query, class_id in self.lists.val[FOLD]:
-            classes[query] = (*classes.get(query, ()), class_id)
-        return classes
 
 
 def mosaic_lists(recipe: Recipe) -> FoldLists:

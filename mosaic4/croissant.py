@@ -27,6 +27,7 @@ _ALIASES = (
     "jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate separator source "
     "subField transform"
 )
+_FILE_NAMES = {"file_name": "sc:Text", "mask_file_name": "sc:Text"}
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -83,7 +84,7 @@ def croissant_text(out: Path, dataset: Dataset) -> str:
                     for name, field in zip(COLUMNS.names, COLUMNS, strict=True)
                 ],
             },
-            *([_png_records()] if dataset.form == "png" else []),
+            *([_mosaics(METADATA, "fileObject", _FILE_NAMES)] if dataset.form == "png" else []),
             *([_shard_records()] if dataset.form == "parquet" else []),
         ],
     }
@@ -125,10 +126,6 @@ def _column(records: str, source: str, kind_of_source: str, name: str, kind: str
     extract = {kind_of_source: {"@id": source}, "extract": {"column": name}}
     field = {"@type": "cr:Field", "@id": f"{records}/{name}", "name": name, "dataType": kind, "source": extract}
     return field | more
-
-
-def _png_records() -> dict[str, Any]:
-    return _mosaics(METADATA, "fileObject", {"file_name": "sc:Text", "mask_file_name": "sc:Text"})
 
 
 def _shard_records() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fsbench.errors import CheckFailedError, FsbenchError
 from fsbench.io.files import sha256_file
-from fsbench.io.untrusted import check_json, plain, read_bytes
+from fsbench.io.untrusted import check_json, plain, read_bytes, reading
 
 FILE = "croissant.json"
 LARGEST = 64 * 2**20
@@ -18,13 +18,12 @@ def described_files(out: Path) -> dict[str, str]:
     """File -> SHA-256 (hex) in ``croissant.json`` of ``out``; raises FsbenchError where it cannot be read."""
     path = out / FILE
     try:
-        data = read_bytes(path, LARGEST)
+        with reading(path, "build it again"):
+            data = read_bytes(path, LARGEST)
         check_json(data)
         return {
             str(entry["@id"]): str(entry["sha256"]) for entry in json.loads(data)["distribution"] if "sha256" in entry
         }
-    except OSError as error:
-        raise FsbenchError(f"{path}: cannot be read ({error.strerror}): build it again") from error
     except (ValueError, LookupError, TypeError) as error:
         raise FsbenchError(f"{path}: cannot be read ({plain(error)[:200]}): build it again") from error
 
@@ -37,9 +36,7 @@ def check_described(out: Path, names: Iterable[str]) -> None:
     hashes = described_files(out)
     for name in names:
         path = out / name
-        try:
+        with reading(path, "build it again"):
             same = sha256_file(path) == hashes.get(name)
-        except OSError as error:
-            raise FsbenchError(f"{path}: cannot be read ({error.strerror}): build it again") from error
         if not same:
             raise CheckFailedError(f"{path}: was altered, or its hash in {out / FILE} was: build it again")

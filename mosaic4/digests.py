@@ -36,14 +36,11 @@ class PixelHashes:
     def __init__(self) -> None:
         self._masks, self._pixels = hashlib.sha256(), hashlib.sha256()
 
-    def update(self, image: Pixels, mask: Pixels) -> None:
-        """The next mosaic: uint8 H x W x 3 and H x W, both contiguous."""
-        self.update_image(image)
-        self._masks.update(mask.data)
-
-    def update_image(self, image: Pixels) -> None:
-        """The next image alone."""
+    def update(self, image: Pixels, mask: Pixels | None = None) -> None:
+        """The next mosaic: uint8 H x W x 3 and, unless the image counts alone, H x W; both contiguous."""
         self._pixels.update(image.data)
+        if mask is not None:
+            self._masks.update(mask.data)
 
     @property
     def masks(self) -> str:

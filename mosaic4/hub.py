@@ -85,7 +85,6 @@ def upload(
 
 
 def _ours(name: str) -> bool:
-    """Whether a build of Mosaic-4 writes a file of this name."""
     folder, _, file = name.rpartition("/")
     return name in FILES if not folder else folder in FOLDERS and bool(re.fullmatch(FOLDERS[folder], file))
 

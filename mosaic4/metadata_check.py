@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from fsbench.errors import FsbenchError
-from fsbench.io.files import sha256_file
+from fsbench.io.files import alteration, sha256_file
 from fsbench.version import __version__
 from mosaic4 import croissant, png_folder
 from mosaic4.croissant_hashes import described_files
@@ -67,12 +67,7 @@ def _png_faults(folder: Path, dataset: Dataset, known: Sequence[str]) -> Iterato
 
 
 def _difference(path: Path, expected: bytes) -> str | None:
-    try:
-        return None if sha256_file(path) == hashlib.sha256(expected).hexdigest() else f"{path} was altered"
-    except OSError as error:
-        return f"{path} cannot be read ({error.strerror})"
-    except FsbenchError as error:
-        return str(error)
+    return alteration(path, hashlib.sha256(expected).hexdigest())
 
 
 def _sha256(path: Path) -> str | None:

@@ -14,7 +14,7 @@ import numpy as np
 from fsbench.benchmarks.fss.class_folders import FOREGROUND
 from fsbench.errors import FsbenchError
 from fsbench.io.images import LARGEST_IMAGE, read_grey, read_image
-from fsbench.io.untrusted import read_bytes
+from fsbench.io.untrusted import read_bytes, reading
 from mosaic4.resample import Pixels, tile_mask_of, tile_of
 
 Tile = tuple[Pixels, Pixels]
@@ -63,10 +63,8 @@ class TileReader:
 
     def _read(self, sample: str, which: int) -> tuple[Path, bytes]:
         path = tile_paths(self.root, sample)[which]
-        try:
+        with reading(path, "put it back, or give --root"):
             data = read_bytes(path, LARGEST_IMAGE)
-        except OSError as error:
-            raise FsbenchError(f"{path}: cannot be read ({error.strerror}): put it back, or give --root") from error
         if self.hashes is not None and hashlib.sha256(data).hexdigest() != self.hashes[sample][which]:
             raise FsbenchError(f"{path}: was altered since the mosaics were built: put it back, or build again")
         return path, data

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fsbench.benchmarks.verification import Check
 from fsbench.errors import FsbenchError
-from fsbench.io.files import sha256_file
+from fsbench.io.files import alteration
 from fsbench.parallel import in_threads
 from mosaic4.build import hash_mosaics
 from mosaic4.compose import Mosaics
@@ -34,7 +34,9 @@ def _checks(folder: Path, dataset: Dataset, root: Path, workers: int | None) -> 
     yield _check("recipe", _recipe_faults(dataset), f"{mosaics} mosaics, {_short(dataset, 'recipe')}")
     altered = _source_faults(dataset, root, workers)
     yield _check("sources", altered, f"{2 * len(dataset.hashes)} files unchanged, {_short(dataset, 'sources')}")
-    yield _check("dataset", _dataset_faults(dataset), _short(dataset, "dataset"))
+    digest = dataset_digest(dataset.recipe, sources_digest(dataset.recipe, dataset.hashes))
+    differs = f"{PARQUET} gives {digest[:12]}…, {JSON} the {_short(dataset, 'dataset')}"
+    yield _check("dataset", [differs] * (digest != dataset.digests.dataset), _short(dataset, "dataset"))
     composed = Mosaics(dataset.recipe, KeptTiles(root, dataset.hashes))
     hashes: PixelHashes | None = None
     unread = "mosaics cannot be composed: see sources"
@@ -88,23 +90,10 @@ def _source_faults(dataset: Dataset, root: Path, workers: int | None) -> list[st
         for path, digest in zip(tile_paths(root, sample), dataset.hashes[sample], strict=True)
     ]
 
-    def fault(item: tuple[Path, str]) -> str | None:
-        path, digest = item
-        try:
-            return None if sha256_file(path) == digest else f"{path} was altered"
-        except OSError as error:
-            return f"{path} cannot be read ({error.strerror})"
-
-    faults = [found for found in in_threads(fault, files, workers, "sources") if found]
+    faults = [found for found in in_threads(lambda file: alteration(*file), files, workers, "sources") if found]
     if not faults and sources_digest(dataset.recipe, dataset.hashes) != dataset.digests.sources:
         faults = [f"{PARQUET} does not give the sources digest of {JSON}"]
     return faults
-
-
-def _dataset_faults(dataset: Dataset) -> list[str]:
-    digest = dataset_digest(dataset.recipe, sources_digest(dataset.recipe, dataset.hashes))
-    same = digest == dataset.digests.dataset
-    return [] if same else [f"{PARQUET} gives {digest[:12]}…, {JSON} the {_short(dataset, 'dataset')}"]
 
 
 def _pixels(dataset: Dataset, hashes: PixelHashes | None, unread: str, *, alone: bool) -> Check:
@@ -123,7 +112,7 @@ def _images_faults(folder: Path, dataset: Dataset) -> list[str]:
     for mosaic, image in enumerate(written_images(folder, dataset)):
         if image is None:
             return [f"{folder}: the image of mosaic {mosaic_id(mosaic)} or a later one of its file cannot be read"]
-        hashes.update_image(image)
+        hashes.update(image)
     if hashes.pixels == dataset.digests.pixels:
         return []
     return [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fsbench.errors import FsbenchError
 from fsbench.index.fold_lists import LONGEST_ID, check_sample_id
-from fsbench.io.untrusted import read_bytes
+from fsbench.io.untrusted import read_bytes, reading
 
 LONGEST = 100
 """Characters that a name may have."""
@@ -22,10 +22,8 @@ def read_lines(path: Path, what: str) -> list[tuple[str, str]]:
     ``what`` is for messages: "class file". Raises FsbenchError for a file that is missing, too large, not UTF-8, or
     has no line.
     """
-    try:
+    with reading(path, f"give a text file, a {what}"):
         data = read_bytes(path, LARGEST)
-    except OSError as error:
-        raise FsbenchError(f"{path}: cannot be read ({error.strerror}): give a text file, a {what}") from error
     try:
         text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:

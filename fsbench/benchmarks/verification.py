@@ -14,7 +14,7 @@ from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark, sources_digest
 from fsbench.index.fold_lists import Pair
-from fsbench.io.files import sha256_file
+from fsbench.io.files import alteration
 from fsbench.parallel import in_threads
 from fsbench.plugins import load, registered
 
@@ -65,23 +65,14 @@ def _sources(benchmark: Benchmark, workers: int | None) -> Check:
     )
     wanted = list(dict.fromkeys(named))  # COCO's annotations are one file for many samples
 
-    def fault(item: tuple[str, str | None]) -> str | None:
-        path = benchmark.path(item[0])
-        try:
-            return None if sha256_file(path) == item[1] else f"{path} was altered"
-        except OSError as error:
-            return f"{path} cannot be read ({error.strerror})"
-        except FsbenchError as error:
-            return str(error)
-
-    faults = [line for line in in_threads(fault, wanted, workers, "sources") if line]
+    found = in_threads(lambda item: alteration(benchmark.path(item[0]), item[1]), wanted, workers, "sources")
+    faults = [line for line in found if line]
     if not faults and sources_digest(list(benchmark.samples.values())) != benchmark.digests.sources:
         faults = ["samples.parquet does not give the sources digest of benchmark.json"]
     return check("sources", faults, f"{len(wanted)} raw files unchanged, digest {benchmark.digests.sources[:12]}…")
 
 
 def _lists_digest(benchmark: Benchmark) -> Check:
-    """The lists in the folder give the digest it names."""
     digest = benchmark.lists.digest()
     built = benchmark.digests.lists
     faults = [] if digest == built else [f"lists give {digest[:12]}…, not {built[:12]}…"]

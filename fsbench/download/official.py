@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from fsbench.download.disk import bytes_progress
 from fsbench.download.sources import Archive
 from fsbench.errors import FsbenchError
-from fsbench.io.untrusted import open_regular
+from fsbench.io.untrusted import open_regular, reading
+
+REMEDY = "give the archive itself"
 
 
 def identified(files: Sequence[Path], archives: Sequence[Archive]) -> dict[Archive, Path]:
@@ -40,7 +41,7 @@ def identified(files: Sequence[Path], archives: Sequence[Archive]) -> dict[Archi
 
 def check_official(file: Path, archive: Archive) -> None:
     """Raise FsbenchError unless ``file`` has the checksums of ``archive``."""
-    with reading(file):
+    with reading(file, REMEDY):
         fault = mismatch(file, archive)
     if fault:
         raise FsbenchError(f"{file}: is not the official {archive.name}: {fault}: fetch it again")
@@ -75,14 +76,5 @@ def digests(path: Path) -> tuple[str, str]:
 
 def regular_size(file: Path) -> int:
     """Bytes of a regular file; raises FsbenchError at once for a pipe, a folder, or a missing file."""
-    with reading(file), open_regular(file) as opened:
+    with reading(file, REMEDY), open_regular(file) as opened:
         return os.fstat(opened.fileno()).st_size
-
-
-@contextmanager
-def reading(file: Path) -> Iterator[None]:
-    """Turn an OSError into an FsbenchError that names ``file``."""
-    try:
-        yield
-    except OSError as error:
-        raise FsbenchError(f"{file}: cannot be read ({error.strerror or error}): give the archive itself") from error

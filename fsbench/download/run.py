@@ -33,7 +33,11 @@ def download(
     holds something else; parts of archives are kept.
     """
     files = identified(by_hand, source.archives)
-    urls = {archive: _urls(archive, mirror) for archive in source.archives if archive not in files}
+    urls = {
+        archive: archive.urls if mirror is None else (f"{check_url(mirror, '--mirror')}/{archive.name}",)
+        for archive in source.archives
+        if archive not in files
+    }
     if mirror is not None and not urls:
         raise FsbenchError(
             f"--mirror {mirror}: every archive is given with --archive, nothing is fetched: leave one out"
@@ -90,10 +94,6 @@ def _in_place(archive: Archive, root: Path) -> bool:
             f"{archive.name}: move it away, or choose another --root"
         )
     return True
-
-
-def _urls(archive: Archive, mirror: str | None) -> tuple[str, ...]:
-    return archive.urls if mirror is None else (f"{check_url(mirror, '--mirror')}/{archive.name}",)
 
 
 def _place(archive: Archive, path: Path, root: Path, work: Path) -> None:

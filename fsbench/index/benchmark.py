@@ -51,7 +51,7 @@ from fsbench.io.files import sha256_file
 from fsbench.io.images import LARGEST_IMAGE, read_image
 from fsbench.io.locks import building
 from fsbench.io.resize import resize_nearest
-from fsbench.io.untrusted import plain, read_bytes
+from fsbench.io.untrusted import plain, read_bytes, reading
 from fsbench.plugins import load, registered
 from fsbench.version import __version__
 
@@ -61,6 +61,7 @@ __all__ = [
     "Digests",
     "Sample",
     "areas_of",
+    "located",
     "open_benchmark",
     "sources_digest",
     "write_benchmark",
@@ -107,8 +108,7 @@ class Benchmark:
 
     def path(self, reference: str) -> Path:
         """The file of a sample's ``image`` or ``mask``."""
-        root, _, relative = reference.partition(":")
-        return self.roots[root] / relative
+        return located(self.roots, reference)
 
     def image(self, sample: str) -> npt.NDArray[np.uint8]:
         """The photograph, uint8 H x W x 3 RGB; raises FsbenchError if it is missing, altered or broken."""
@@ -156,7 +156,7 @@ class Benchmark:
 
     @cached_property
     def _listed_classes(self) -> dict[str, tuple[int, ...]]:
-        """Sample -> its classes in the val lists."""
+        """Sample -> its classes in the val lists, in their order."""
         classes: dict[str, tuple[int, ...]] = {}
         for pairs in self.lists.val.values():
             for sample, class_id in pairs:
@@ -166,10 +166,8 @@ class Benchmark:
     def _unaltered(self, reference: str, digest: str | None) -> tuple[Path, bytes]:
         """A file and its bytes, unaltered since the build, as the benchmark's digests go into records."""
         path = self.path(reference)
-        try:
+        with reading(path, "put it back, or say --root"):
             data = read_bytes(path, LARGEST_IMAGE)
-        except OSError as error:
-            raise FsbenchError(f"{path}: cannot be read ({error.strerror}): put it back, or say --root") from error
         if hashlib.sha256(data).hexdigest() != digest:
             raise FsbenchError(f"{path}: was altered since {self.folder} was built: put it back, or build again")
         return path, data
@@ -186,6 +184,12 @@ class Benchmark:
                 f"{path}: is {shape[0]} x {shape[1]} (height x width), but {entry.height} x {entry.width} was built "
                 "into the benchmark: restore the file or build again"
             )
+
+
+def located(roots: Mapping[str, Path], reference: str) -> Path:
+    """The file of a ``reference``, which is ``root-name:relative/path``."""
+    root, _, relative = reference.partition(":")
+    return roots[root] / relative
 
 
 def areas_of(pairs: Sequence[Pair], area: Mapping[Pair, int]) -> tuple[int, ...]:

@@ -83,6 +83,16 @@ def sha256_file(path: Path, most: int | None = None) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def alteration(path: Path, sha256: str | None) -> str | None:
+    """That a file was altered or cannot be read, in words; None for a file with this SHA-256 (hex)."""
+    try:
+        return None if sha256_file(path) == sha256 else f"{path} was altered"
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror})"
+    except FsbenchError as error:
+        return str(error)
+
+
 def sha256_text(text: str) -> str:
     """SHA-256 (hex) of the UTF-8 bytes of ``text``."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()

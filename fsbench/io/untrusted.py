@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NoReturn
@@ -56,6 +57,15 @@ def read_bytes(path: Path, most: int) -> bytes:
     if len(data) > most:
         raise _too_large(path, most)
     return data
+
+
+@contextmanager
+def reading(path: Path, remedy: str) -> Iterator[None]:
+    """Turn an OSError into an FsbenchError that names ``path`` and ends with ``remedy``."""
+    try:
+        yield
+    except OSError as error:
+        raise FsbenchError(f"{path}: cannot be read ({error.strerror or error}): {remedy}") from error
 
 
 def check_size(path: Path, file: BinaryIO, most: int) -> None:

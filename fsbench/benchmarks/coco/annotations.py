@@ -18,7 +18,7 @@ import msgspec
 
 from fsbench.benchmarks.coco.lists import CATEGORY_IDS
 from fsbench.errors import FsbenchError
-from fsbench.io.untrusted import read_bytes
+from fsbench.io.untrusted import read_bytes, reading
 
 YEARS = ("2014", "2017")
 LONGEST_SIDE = 10_000
@@ -126,10 +126,8 @@ def read_annotations(root: Path) -> tuple[list[CocoImage], dict[Path, str]]:
     digests = {}
     seen: dict[int, str] = {}
     for folder, path in annotation_files(root).items():
-        try:
+        with reading(path, "check its permissions"):
             data = read_bytes(path, LARGEST)
-        except OSError as error:
-            raise FsbenchError(f"{path}: cannot be read ({error.strerror}): check its permissions") from error
         digests[path] = hashlib.sha256(data).hexdigest()
         for image in _read(path, folder, data):
             if image.id in seen:

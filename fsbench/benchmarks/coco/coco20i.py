@@ -107,9 +107,9 @@ def build(
     with building(out):
         raw = read_coco(root, mask_rule.value, masks, partial=partial, workers=workers)
         if raw.unreadable:
-            _print_remark(unreadable_remark(raw.unreadable))
+            print(f"fsbench: {unreadable_remark(raw.unreadable)}", file=sys.stderr)  # noqa: T201
         if raw.skipped:
-            _print_remark(skipped_remark(raw.skipped))
+            print(f"fsbench: {skipped_remark(raw.skipped)}", file=sys.stderr)  # noqa: T201
         faults = _without_mask(raw, lists) or list_differences(raw)
         if faults:
             files = ", ".join(map(str, raw.files))
@@ -157,10 +157,6 @@ def verify(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:
     remade = f"{len(raw.rows)} masks made again, equal to the stored RLE"
     yield check("masks", _other_masks(raw.rows, benchmark), remade)
     yield areas_check(benchmark, raw.area, built)
-
-
-def _print_remark(text: str) -> None:
-    print(f"fsbench: {text}", file=sys.stderr)  # noqa: T201
 
 
 def _without_mask(raw: Raw, lists: FoldLists) -> list[str]:

@@ -99,18 +99,13 @@ def _of_map(job: Job, label_map: LabelMap) -> list[MaskRow]:
     height, width = label_map.shape
     turned = np.ascontiguousarray(label_map.T)  # RLE runs down the columns: turned once, not once a class
     rows = []
-    for label in _labels(turned):
+    counts = cv2.calcHist([turned], [0], None, [256], [0, 256]).ravel()
+    for label in np.flatnonzero(counts).tolist():
         if label:
             mask = (turned == label).view(np.uint8)
             rle = coco.encode(mask.T[:, :, None])[0]["counts"]
             rows.append(MaskRow(job.name, label - 1, height, width, int(np.count_nonzero(mask)), rle, None))
     return rows
-
-
-def _labels(label_map: LabelMap) -> list[int]:
-    """The labels that occur, ascending."""
-    found: list[int] = np.flatnonzero(cv2.calcHist([label_map], [0], None, [256], [0, 256]).ravel()).tolist()
-    return found
 
 
 def _union(job: Job, shapes: Sequence[Shape]) -> list[MaskRow]:

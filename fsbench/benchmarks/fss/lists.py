@@ -27,9 +27,11 @@ WITHOUT_MASK = ("peregine_falcon/8",)
 (HKUSTCV/FSS-1000, issues 8 and 23). Whatever a copy holds in its place, everyone is asked the same questions."""
 
 
+@cache
 def published_text(name: ListName) -> str:
     """The published file, a class name a line; raises FsbenchError for an unknown list."""
-    return _texts()[known("FSS-1000", "list", name, LISTS)]
+    place = LISTS.index(known("FSS-1000", "list", name, LISTS))
+    return unpacked("fss-1000-lists.txt.xz").decode("ascii").split("# ")[1:][place].partition("\n")[2]
 
 
 def class_keys(name: ListName) -> tuple[str, ...]:
@@ -61,9 +63,3 @@ def class_ids(name: ListName) -> tuple[int, ...]:
     count = len(class_keys(name))
     first = sum(len(class_keys(before)) for before in LISTS[: LISTS.index(name)])
     return tuple(range(first, first + count))
-
-
-@cache
-def _texts() -> dict[ListName, str]:
-    texts = unpacked("fss-1000-lists.txt.xz").decode("ascii").split("# ")[1:]
-    return {name: text.partition("\n")[2] for name, text in zip(LISTS, texts, strict=True)}

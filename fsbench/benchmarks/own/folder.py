@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,7 @@ from fsbench.benchmarks.verification import Check, check
 from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
 from fsbench.home import home
-from fsbench.index.benchmark import Benchmark, write_benchmark
+from fsbench.index.benchmark import Benchmark, located, write_benchmark
 from fsbench.index.fold_lists import ClassName, FoldLists, Pair
 from fsbench.io.locks import building
 from fsbench.plugins import registered
@@ -52,18 +53,17 @@ def build(
     named = read_classes(classes)
     in_folds = read_folds(folds, named)
     name = _checked_name(images.resolve().name if name is None else name)
-    _check_apart(images, masks)
+    one, other = images.resolve(), masks.resolve()
+    if one == other or one in other.parents or other in one.parents:  # a mask would be taken for a photograph
+        raise FsbenchError(
+            f"{masks}: --masks and --images must be separate folders, not one inside the other: move one"
+        )
     found, faults = find_samples(images, masks)
     if not found and not faults:
         raise FsbenchError(f"{images}: holds no photograph (.jpg, .png, …): give the right folder with --images")
     roots = {"root": images, "masks": masks}
-
-    def locate(reference: str) -> Path:
-        root, _, relative = reference.partition(":")
-        return roots[root] / relative
-
     with building(home() / name if out is None else out) as out:
-        read = read_samples(found, locate, len(named), workers)
+        read = read_samples(found, partial(located, roots), len(named), workers)
         replace(read, faults=(*faults, *read.faults)).check(images, "mend the files and build again")
         lists = _lists(name, named, in_folds, read.area)
         photographs = Counter(class_id for _, class_id in read.area)
@@ -137,12 +137,3 @@ def _checked_name(name: str) -> str:
     if name in taken:
         raise FsbenchError(f"{name!r} is the name of another benchmark: give your own with --name")
     return name
-
-
-def _check_apart(images: Path, masks: Path) -> None:
-    """Raise FsbenchError where one folder contains the other: a mask would be taken for a photograph."""
-    one, other = images.resolve(), masks.resolve()
-    if one == other or one in other.parents or other in one.parents:
-        raise FsbenchError(
-            f"{masks}: --masks and --images must be separate folders, not one inside the other: move one"
-        )

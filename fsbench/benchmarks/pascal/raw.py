@@ -13,7 +13,7 @@ from fsbench.benchmarks.reading import ReadSample, ReadSamples, read_each
 from fsbench.benchmarks.verification import Check, check
 from fsbench.errors import FsbenchError
 from fsbench.home import home
-from fsbench.index.benchmark import Benchmark, Sample, write_benchmark
+from fsbench.index.benchmark import Benchmark, Sample, located, write_benchmark
 from fsbench.index.fold_lists import FoldLists
 from fsbench.io.files import sha256_file
 from fsbench.io.images import read_photograph
@@ -99,14 +99,9 @@ def build_from_voc(
     """
     voc = find_voc(root)
     roots = {"root": voc} if folders.sbd is None else {"root": voc, "sbd": folders.sbd}
-
-    def locate(reference: str) -> Path:
-        name, _, relative = reference.partition(":")
-        return roots[name] / relative
-
     with building(home() / lists.name if out is None else out) as out:
         found = _find_samples(root, roots, folders, splits, partial, workers)
-        masks = read_masks(found, locate, workers, raising=True)
+        masks = read_masks(found, lambda reference: located(roots, reference), workers, raising=True)
         differences = masks.list_differences(published)
         if differences:
             raise FsbenchError(

@@ -124,7 +124,6 @@ def _landscape(key: str) -> Ints:
 
 
 def _bokeh(key: str) -> Ints:
-    """Lights out of focus."""
     low, high = _pair(f"{key}|pair", _DUSKS)
     image = mix(low, high, clouds(f"{key}|glow", 2))
     for light in range(pick(f"{key}|count", 14, 22)):
@@ -145,7 +144,6 @@ def _linen(key: str) -> Ints:
 
 
 def _planks(key: str) -> Ints:
-    """Boards with grain."""
     light, dark = _pair(f"{key}|pair", _WOODS)
     board = SIDE // pick(f"{key}|boards", 4, 6) + 1
     which = _Y // board
@@ -158,7 +156,6 @@ def _planks(key: str) -> Ints:
 
 
 def _paper(key: str) -> Ints:
-    """A page of squared paper."""
     page = _one(f"{key}|page", ((244, 240, 230), (236, 238, 240), (232, 228, 216), (226, 232, 226)))
     line = _one(f"{key}|line", ((168, 188, 206), (198, 184, 180), (170, 190, 178)))
     step, first = pick(f"{key}|step", 13, 22), pick(f"{key}|first", 0, 12)
@@ -168,7 +165,6 @@ def _paper(key: str) -> Ints:
 
 
 def _tiles(key: str) -> Ints:
-    """Glazed tiles in a running bond."""
     step = pick(f"{key}|step", 34, 54)
     y = _Y + pick(f"{key}|first", 0, 30)
     row, in_y = y // step, y % step
@@ -191,7 +187,6 @@ def _ripples(key: str) -> Ints:
 
 
 def _sky(key: str) -> Ints:
-    """Clouds."""
     zenith, horizon = _pair(f"{key}|pair", _SKIES)
     image = mix(zenith, (zenith + horizon) // 2, _Y)
     return mix(image, np.array((250, 248, 244), np.int32), np.clip((clouds(f"{key}|clouds", 4) - 104) * 4, 0, 232))
