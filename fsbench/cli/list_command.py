@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 EXAMPLE = "Example: fsbench list protocols"
 
 
-class What(StrEnum):
-    """What is listed."""
-
-    MODELS = "models"
-    BENCHMARKS = "benchmarks"
-    PROTOCOLS = "protocols"
-
-
 def list_(
-    what: Annotated[What, typer.Argument(help="models, benchmarks or protocols")],
+    what: Annotated[
+        Literal["models", "benchmarks", "protocols"], typer.Argument(help="models, benchmarks or protocols")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """List registered models, benchmarks (registered and built), or protocols."""
     import json
 
-    rows = {What.MODELS: _models, What.BENCHMARKS: _benchmarks, What.PROTOCOLS: _protocols}[what]()
+    rows = {"models": _models, "benchmarks": _benchmarks, "protocols": _protocols}[what]()
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fsbench.cli.options import Json, RecordPath
-from fsbench.tables.cells import plain_table
+from fsbench.tables.cells import plain_table, score_text
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fsbench.results.rescore import Rescored, Score
+    from fsbench.results.rescore import Rescored
 
 EXAMPLE = "Example: fsbench rescore results/prototype/.../record.json --empty-class zero"
 
@@ -56,16 +56,10 @@ def _table(found: Rescored) -> Table:
     title = f"{found.model} · {found.benchmark} · {found.protocol} · {found.shots}-shot · seed {found.seed}"
     table = plain_table(title, "score", *(f"fold {fold}" for fold in found.folds), "mean")
     for name, mean in found.mean.items():
-        cells = [_score(fold.scores[name]) for fold in found.folds.values()]
-        table.add_row(escape(TITLES.get(name, name.replace("_", " "))), *cells, _score(mean))
+        scores = [*(fold.scores[name] for fold in found.folds.values()), mean]
+        cells = (score_text(value.score, value.ci95, form=".2f") for value in scores)
+        table.add_row(escape(TITLES.get(name, name.replace("_", " "))), *cells)
     return table
-
-
-def _score(value: Score) -> str:
-    if value.score is None:
-        return "-"
-    text = f"{100 * value.score:.2f}"
-    return text if value.ci95 is None else f"{text}\n[dim]{100 * value.ci95[0]:.2f}–{100 * value.ci95[1]:.2f}[/]"
 
 
 def _reduction(found: Rescored) -> str:

@@ -97,12 +97,9 @@ class ModelAnswers:
         ):
             answers = self.model.segment(episodes)
             given = list(answers) if isinstance(answers, Sequence | torch.Tensor | np.ndarray) else None
-        fault = None
-        if given is None:
-            fault = f"{type(answers).__name__}, expected a sequence of"
-        elif len(given) != len(episodes):
-            fault = f"{len(given)} answers to {len(episodes)} episodes, expected"
-        if given is None or fault:
+        if given is None or len(given) != len(episodes):
+            many = "" if given is None else f"{len(given)} answers to {len(episodes)} episodes, expected"
+            fault = many or f"{type(answers).__name__}, expected a sequence of"
             raise ModelError(f"model {self.card.name}, {which}: segment returned {fault} {ONE_EACH}")
         return given
 

@@ -25,11 +25,6 @@ class LoadedModel:
     single: Answers | None
     made_here: bool = False
 
-    @property
-    def called(self) -> str | None:
-        """The value of ``--model``, None for an object made in Python."""
-        return None if self.made_here else self.spec
-
     @classmethod
     def load(cls, model: str | Model, options: Mapping[str, str] | None = None) -> LoadedModel:
         """Load a model by its spec, or wrap an object made in Python. Raises FsbenchError as ``answers_of``."""
@@ -90,7 +85,8 @@ def recorded_model(loaded: LoadedModel, card: ModelCard, contaminated: bool) -> 
     options = dict(sorted(loaded.options.items()))
     apart = {"template": loaded.spec} if loaded.single is None else _code(loaded.single, card)
     name = config8(options, "float32", card.weights_sha256, apart)
-    fields = {**card.model_dump(), "options": options, "precision": "float32", "config8": name, "spec": loaded.called}
+    spec = None if loaded.made_here else loaded.spec
+    fields = {**card.model_dump(), "options": options, "precision": "float32", "config8": name, "spec": spec}
     return RecordedModel(**fields, contaminated=contaminated)
 
 

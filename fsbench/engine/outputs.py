@@ -68,11 +68,6 @@ def as_masks(answer: object, prompts: int, own: Size, target: Size) -> Masks:
     return read_answer(answer, prompts, own, target).masks()
 
 
-def as_labels(answer: object, prompts: int, own: Size, target: Size) -> Labels:
-    """The answer as uint8 h x w at ``target`` size (``Answer.labels``); raises BadAnswerError as ``read_answer``."""
-    return read_answer(answer, prompts, own, target).labels()
-
-
 def read_answer(answer: object, prompts: int, own: Size, target: Size) -> Answer:
     """Check the answer to one episode.
 

@@ -103,11 +103,15 @@ def check_size(path: Path, own: Size, target: Size) -> None:
 def read_planes(path: Path, classes: int) -> npt.NDArray[np.bool_]:
     """bool K x H x W: the foreground where one class was asked, else a plane for each place that the PNG's values name.
 
+    Foreground is what is not zero: palette images by index, colour in any band but alpha.
     Raises FsbenchError for a file that is no PNG or broken, and for a value beyond the number of classes.
     """
     _check_png(path)
     if classes == 1:
-        return _foreground(path)[None]
+        pixels, bands = read_raw_pixels(path)
+        colour = [place for place, band in enumerate(bands) if band != "A"]
+        foreground: npt.NDArray[np.bool_] = (pixels[..., colour] != 0).any(axis=-1)
+        return foreground[None]
     labels = read_indices(path)
     if labels.max() > classes:
         raise FsbenchError(
@@ -115,14 +119,6 @@ def read_planes(path: Path, classes: int) -> npt.NDArray[np.bool_]:
         )
     planes: npt.NDArray[np.bool_] = labels == np.arange(1, classes + 1, dtype=np.uint8)[:, None, None]
     return planes
-
-
-def _foreground(path: Path) -> npt.NDArray[np.bool_]:
-    """bool H x W: where a pixel of the PNG is not zero (palette images by index, colour in any band but alpha)."""
-    pixels, bands = read_raw_pixels(path)
-    colour = [place for place, band in enumerate(bands) if band != "A"]
-    foreground: npt.NDArray[np.bool_] = (pixels[..., colour] != 0).any(axis=-1)
-    return foreground
 
 
 def _check_png(path: Path) -> None:

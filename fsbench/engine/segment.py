@@ -82,6 +82,8 @@ def segment(
     FsbenchError for a photograph that cannot be read, no or repeated names, and a model that needs masks; ModelError
     where the model is at fault.
     """
+    import torch
+
     asked = _asked(names)
     pixels = _pixels(image)
     device = resolve_device(device)
@@ -94,7 +96,10 @@ def segment(
         raise FsbenchError(f"model {answers.card.name} needs support masks, but segment asks by text alone")
     answers.prepare(device)
     size = pixels.shape[0], pixels.shape[1]
-    (answer,) = answers.answer([Asked(0, len(asked))], [_episode(pixels, asked)])
+    tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+    token = sha256(pixels.tobytes()).hexdigest()[:16]
+    episode = Episode(tensor, token, tuple(Prompt(name, (), ()) for name in asked))
+    (answer,) = answers.answer([Asked(0, len(asked))], [episode])
     try:
         read = read_answer(answer, len(asked), size, size)
     except BadAnswerError as error:
@@ -116,14 +121,6 @@ def _asked(names: Sequence[str]) -> tuple[str, ...]:
     if len(asked) > MOST_PROMPTS:
         raise FsbenchError(f"{len(asked)} classes: at most {MOST_PROMPTS} can be asked at once")
     return asked
-
-
-def _episode(pixels: Pixels, names: Sequence[str]) -> Episode:
-    import torch
-
-    image = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-    token = sha256(pixels.tobytes()).hexdigest()[:16]
-    return Episode(image, token, tuple(Prompt(name, (), ()) for name in names))
 
 
 def _pixels(image: str | Path | Pixels) -> Pixels:

@@ -40,8 +40,7 @@ def paint(image: Pixels, labels: Pixels, size: tuple[int, int], *, numbered: boo
     unless the picture is too small for numbers. Void (255) is grey, and hatched where it is more than a rim; the rest
     is paled.
     """
-    height, width = size
-    photograph = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)
+    photograph = Image.fromarray(image).resize(size[::-1], Image.Resampling.LANCZOS)
     pixels = np.asarray(photograph).astype(np.uint16)
     reduced = _reduced(labels, size)
     places = [int(label) - 1 for label in np.unique(reduced) if label not in (0, VOID)]
@@ -72,8 +71,7 @@ def paint_answer(image: Pixels, answer: Pixels, truth: Pixels, size: tuple[int, 
     the colour of place p; that of the truth is outlined, in white between dark lines or, where ``several`` classes are
     asked, in its colour between a white and a dark one. The photograph itself is paled in colour.
     """
-    height, width = size
-    photograph = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS)
+    photograph = Image.fromarray(image).resize(size[::-1], Image.Resampling.LANCZOS)
     pixels = np.asarray(photograph).astype(np.uint16)
     grey = np.asarray(photograph.convert("L")).astype(np.uint16)[..., None]
     painted = (pixels + grey) // 2
@@ -92,7 +90,7 @@ def paint_answer(image: Pixels, answer: Pixels, truth: Pixels, size: tuple[int, 
 
 def _reduced(labels: Pixels, size: tuple[int, int]) -> Pixels:
     """``labels`` at ``size`` by nearest neighbour; a label that would vanish keeps one pixel."""
-    reduced = np.array(Image.fromarray(labels).resize((size[1], size[0]), Image.Resampling.NEAREST))
+    reduced = np.array(Image.fromarray(labels).resize(size[::-1], Image.Resampling.NEAREST))
     for label in np.setdiff1d(labels, reduced):
         y, x = divmod(int((labels == label).argmax()), labels.shape[1])
         reduced[y * size[0] // labels.shape[0], x * size[1] // labels.shape[1]] = label

@@ -51,7 +51,7 @@ from fsbench.io.field_types import (
 from fsbench.io.files import sha256_text, write_text
 from fsbench.io.typed_json import first_fault
 from fsbench.io.untrusted import check_json, plain, read_bytes
-from fsbench.models.contract import ModelCard, TrainingCard
+from fsbench.models.contract import ModelCard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +91,13 @@ class RecordedModel(ModelCard):
         if max(self.trained_parameters or 0, self.total_parameters or 0) >= 2**63:
             raise ValueError("more than 2^63 parameters")
         for fold, training in self.training.items():
-            _check_training(fold, training)
+            if len(fold) > 40:
+                raise ValueError(f"training names a fold of {len(fold)} characters, expected at most 40")
+            number = len(training.training_classes)
+            if number > MOST_TRAINING_CLASSES:
+                raise ValueError(f"training names {number} classes, expected at most {MOST_TRAINING_CLASSES}")
+            if len(training.checkpoint_sha256 or "") > 400:
+                raise ValueError("training has a checkpoint_sha256 of more than 400 characters")
         return self
 
 
@@ -349,10 +355,9 @@ def read_record(path: Path) -> Record:
         raise FsbenchError(
             f"{path}: cannot be read ({error.strerror}): expected the record.json of an evaluation"
         ) from error
-    except ValidationError as error:
-        raise FsbenchError(f"{path}: is no {SCHEMA} record: {first_fault(error)}") from error
     except ValueError as error:
-        raise FsbenchError(f"{path}: is no {SCHEMA} record: {plain(error)[:200]}") from error
+        fault = first_fault(error) if isinstance(error, ValidationError) else plain(error)[:200]
+        raise FsbenchError(f"{path}: is no {SCHEMA} record: {fault}") from error
 
 
 def write_record(folder: Path, record: Record) -> Path:
@@ -360,14 +365,3 @@ def write_record(folder: Path, record: Record) -> Path:
     path = folder / "record.json"
     write_text(path, record.json_text())
     return path
-
-
-def _check_training(fold: str, training: TrainingCard) -> None:
-    """Raise ValueError for a training card that is larger than a record may hold."""
-    if len(fold) > 40:
-        raise ValueError(f"training names a fold of {len(fold)} characters, expected at most 40")
-    if len(training.training_classes) > MOST_TRAINING_CLASSES:
-        number = len(training.training_classes)
-        raise ValueError(f"training names {number} classes, expected at most {MOST_TRAINING_CLASSES}")
-    if len(training.checkpoint_sha256 or "") > 400:
-        raise ValueError("training has a checkpoint_sha256 of more than 400 characters")

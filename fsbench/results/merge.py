@@ -70,19 +70,14 @@ def merge_records(paths: Sequence[Path], out: Path) -> Record:
         replicates = _join_replicates(records, order)
     place = out / first.record.folder()
     with record_locked(place):
-        _check_free(place, merged)
+        taken = place / RECORD
+        if taken.exists() and read_record(taken).json_text() != merged.json_text():  # a killed run may have left it
+            raise FsbenchError(f"{taken}: exists: choose another --out")
         tidy(place, ())
         write_counts(place / "counts.parquet", everything)
         write_replicates(place / "bootstrap.parquet", replicates)
         write_record(place, merged)
     return merged
-
-
-def _check_free(place: Path, merged: Record) -> None:
-    """Raise FsbenchError for another record at ``place``; the same one may come from a killed run."""
-    path = place / RECORD
-    if path.exists() and read_record(path).json_text() != merged.json_text():
-        raise FsbenchError(f"{path}: exists: choose another --out")
 
 
 def _check_same(path_a: Path, a: Record, path_b: Path, b: Record) -> None:
@@ -108,10 +103,6 @@ def _join_replicates(records: Sequence[CheckedRecord], order: Sequence[str]) -> 
     return Replicates(
         miou={fold: columns[f"miou_fold{fold}"] for fold in order},
         fb_iou={fold: columns[f"fb_iou_fold{fold}"] for fold in order},
-        mean_miou=None,
-        mean_fb_iou=None,
-        vanished={},
-        vanished_any=0,
     )
 
 

@@ -17,7 +17,7 @@ from fsbench.progress import progress
 from fsbench.records.record import OtherScore
 from fsbench.records.remarks import remark_lines
 from fsbench.results.read_back import CheckedRecord, read_checked
-from fsbench.scoring.intervals import interval
+from fsbench.scoring.intervals import FloatArray, interval
 from fsbench.scoring.metrics import Empty
 from fsbench.scoring.scores import IMAGEWISE, Scores
 
@@ -93,7 +93,8 @@ def rescore(path: Path, *, empty_class: Empty | None = None, average: Average = 
     with progress(f"{stored.record.model.name} · {stored.record.benchmark.title}", 1) as advance:
         scores = stored.scores(replace(stored.protocol, empty=rule), imagewise=average == "image")
         advance(1)
-    mean = {MIOU: _mean(scores, MIOU), FB_IOU: _mean(scores, FB_IOU)} | _named(scores.other)
+    drawn = scores.replicates
+    mean = {MIOU: _mean(scores.miou, drawn.mean_miou), FB_IOU: _mean(scores.fb_iou, drawn.mean_fb_iou)}
     folds = {fold: _fold(stored, scores, fold, average) for fold in scores.folds}
     return Rescored(
         record=str(stored.path),
@@ -106,7 +107,7 @@ def rescore(path: Path, *, empty_class: Empty | None = None, average: Average = 
         empty_class=rule if average == "class" else None,
         own=average == "class" and rule == stored.protocol.empty,
         folds=folds,
-        mean=_reduced(stored, mean, average),
+        mean=_reduced(stored, mean | _named(scores.other), average),
         remarks=_remarks(stored, folds, average),
     )
 
@@ -126,9 +127,8 @@ def _fold(stored: CheckedRecord, scores: Scores, fold: str, average: Average) ->
     )
 
 
-def _mean(scores: Scores, name: str) -> Score:
-    drawn = {MIOU: scores.replicates.mean_miou, FB_IOU: scores.replicates.mean_fb_iou}[name]
-    return Score(getattr(scores, name), None if drawn is None else interval(drawn))
+def _mean(score: float | None, drawn: FloatArray | None) -> Score:
+    return Score(score, None if drawn is None else interval(drawn))
 
 
 def _named(other: Mapping[str, OtherScore]) -> dict[str, Score]:

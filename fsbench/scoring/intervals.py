@@ -151,17 +151,15 @@ class Replicates:
 
     ``miou`` and ``fb_iou`` per fold; ``mean_miou`` and ``mean_fb_iou`` their mean over the folds, replicate by
     replicate, None unless all folds of the design are there. ``vanished``: per fold, in how many replicates a
-    class that has a sample lost it; ``vanished_any``: in how many that befell any of the folds given. ``groups``:
-    name of a group of classes -> fold -> its mean IoU. ``imagewise``: per fold, the mean of per-episode IoU. FB-IoU and
-    ``imagewise`` are NaN where classes are asked together.
+    class that has a sample lost it. ``groups``: name of a group of classes -> fold -> its mean IoU. ``imagewise``: per
+    fold, the mean of per-episode IoU. FB-IoU and ``imagewise`` are NaN where classes are asked together.
     """
 
     miou: dict[str, FloatArray]
     fb_iou: dict[str, FloatArray]
-    mean_miou: FloatArray | None
-    mean_fb_iou: FloatArray | None
-    vanished: dict[str, int]
-    vanished_any: int
+    mean_miou: FloatArray | None = None
+    mean_fb_iou: FloatArray | None = None
+    vanished: dict[str, int] = field(default_factory=dict)
     groups: dict[str, dict[str, FloatArray]] = field(default_factory=dict)
     imagewise: dict[str, FloatArray] = field(default_factory=dict)
 
@@ -210,7 +208,6 @@ def replicates(
         mean_miou=over_folds(list(miou.values())) if whole else None,
         mean_fb_iou=over_folds(list(fb_iou.values())) if whole else None,
         vanished={fold: int(np.count_nonzero(which)) for fold, which in lost.items()},
-        vanished_any=int(np.count_nonzero(np.any(list(lost.values()), axis=0))),
         groups=groups,
         imagewise=imagewise,
     )

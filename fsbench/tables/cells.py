@@ -27,10 +27,11 @@ def percent(value: float | None, form: str = ".1f") -> str:
     return "-" if value is None else f"{100 * value:{form}}"
 
 
-def score_text(value: float | None, interval: tuple[float, float] | None, style: str = "") -> str:
+def score_text(value: float | None, interval: tuple[float, float] | None, style: str = "", form: str = ".1f") -> str:
     """A score in %, its interval beneath."""
-    text = f"[{style}]{percent(value)}[/]" if style and value is not None else percent(value)
-    return text if interval is None else f"{text}\n[dim]{100 * interval[0]:.1f}–{100 * interval[1]:.1f}[/]"
+    text = percent(value, form)
+    text = f"[{style}]{text}[/]" if style and value is not None else text
+    return text if interval is None else f"{text}\n[dim]{100 * interval[0]:{form}}–{100 * interval[1]:{form}}[/]"
 
 
 def parameters_text(number: int | None) -> str:

@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from torch.nn.functional import interpolate
 
-from fsbench.engine.outputs import BadAnswerError, as_labels, as_masks, read_answer
+from fsbench.engine.outputs import BadAnswerError, as_masks, read_answer
 from fsbench.io.resize import Size, resize_nearest
 from fsbench.records.score_stats import ScoreStats
 
@@ -237,7 +237,10 @@ def test_numpy_scores_are_taken_as_torchs(
     as_torch = torch.from_numpy(scores.astype(np.float64 if scores.itemsize > 4 else np.float32))
     given = laid_out(scores, layout)
     assert np.array_equal(as_masks(given, prompts, (61, 61), target), as_masks(as_torch, prompts, (61, 61), target))
-    assert np.array_equal(as_labels(given, prompts, (61, 61), target), as_labels(as_torch, prompts, (61, 61), target))
+    assert np.array_equal(
+        read_answer(given, prompts, (61, 61), target).labels(),
+        read_answer(as_torch, prompts, (61, 61), target).labels(),
+    )
 
 
 @pytest.mark.filterwarnings("error")
@@ -248,7 +251,9 @@ def test_integer_masks_are_taken_as_bool_masks(seed: int, layout: str, dtype: An
     given = laid_out(mask.astype(dtype), layout)
     assert np.array_equal(as_masks(given, 2, own, target), expected)
     assert np.array_equal(as_masks(torch.from_numpy(mask.astype(dtype)), 2, own, target), expected)
-    assert np.array_equal(as_labels(given, 2, own, target), as_labels(torch.from_numpy(mask), 2, own, target))
+    assert np.array_equal(
+        read_answer(given, 2, own, target).labels(), read_answer(torch.from_numpy(mask), 2, own, target).labels()
+    )
     assert as_masks(given, 2, own, target).dtype == np.bool_
     assert read_answer(given, 2, own, target).stats == ScoreStats()
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 import fsbench
 from fsbench.engine.batches import read_episodes
-from fsbench.engine.outputs import BadAnswerError, as_labels
+from fsbench.engine.outputs import BadAnswerError, read_answer
 from fsbench.episodes.draws import draw
 from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError, ModelError
@@ -239,10 +239,10 @@ def test_a_pixel_of_two_classes_or_of_any_void_is_not_compared() -> None:
 
 def test_labels_of_equal_scores_are_the_first_and_of_none_positive_background() -> None:
     scores = torch.tensor([[[0.0, 2.0, -1.0, 1.0]], [[0.0, 2.0, 3.0, 0.5]]])
-    assert as_labels(scores, 2, (1, 4), (1, 4)).tolist() == [[0, 1, 2, 1]]
-    assert as_labels(scores > 0, 2, (1, 4), (1, 4)).tolist() == [[0, 1, 2, 1]]
+    assert read_answer(scores, 2, (1, 4), (1, 4)).labels().tolist() == [[0, 1, 2, 1]]
+    assert read_answer(scores > 0, 2, (1, 4), (1, 4)).labels().tolist() == [[0, 1, 2, 1]]
     with pytest.raises(BadAnswerError, match="NaN"):
-        as_labels(scores * float("nan"), 2, (1, 4), (1, 4))
+        read_answer(scores * float("nan"), 2, (1, 4), (1, 4)).labels()
 
 
 def test_too_many_classes_together_are_refused() -> None:

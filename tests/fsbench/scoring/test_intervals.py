@@ -128,7 +128,6 @@ def check_against_naive(folds: Mapping[str, Sequence[Row]], empty: Empty, draws:
             assert same(mean[r], whole), r
         lost.append({fold for fold, values in exact.items() if values[2]})
     assert ours.vanished == {fold: sum(fold in each for each in lost) for fold in folds}
-    assert ours.vanished_any == sum(bool(each) for each in lost)
     return ours
 
 
@@ -153,7 +152,6 @@ def test_a_class_that_vanishes_is_left_out_and_counted(empty: Empty) -> None:
     ours = check_against_naive(folds, empty, draws=60)
     assert 0 < ours.vanished["0"] < 60
     assert ours.vanished["1"] == np.count_nonzero(np.isnan(ours.miou["1"])) > 0
-    assert ours.vanished_any >= max(ours.vanished.values())
     gone = ours.miou["0"][ours.miou["0"] < 0.4]
     assert gone.size  # draws without the rare class keep the mean of those that are left
 
