@@ -16,13 +16,12 @@ from functools import cached_property, lru_cache
 from statistics import fmean, stdev
 
 from fsbench.episodes.protocols import ANY, PROTOCOLS, Protocol
-from fsbench.index.fold_lists import FoldLists
 from fsbench.io.files import sha256_text
 from fsbench.models.registry import published_lists
-from fsbench.records.record import Record, RecordedBenchmark
+from fsbench.records.record import FoldRecord, OtherScore, Record, RecordedBenchmark
 from fsbench.records.remarks import remark_lines
 from leaderboard.ranking import rank_ranges, ranks, separable
-from leaderboard.results import Entry, fold_scores
+from leaderboard.results import Entry
 from leaderboard.text import visible
 
 CONTAMINATED, OFFLINE_EXAMPLE, NO_REPLICATES = "contaminated", "offline example", "no replicates kept beside it"
@@ -130,10 +129,8 @@ def benchmark_title(benchmark: RecordedBenchmark) -> str:
     return title if part in title else title + part
 
 
-@lru_cache(maxsize=64)
-def known_lists(benchmark: str) -> FoldLists | None:
-    """The published lists of a benchmark, None where there are none."""
-    return published_lists(benchmark)
+known_lists = lru_cache(maxsize=64)(published_lists)
+"""The published lists of a benchmark by name, None where there are none."""
 
 
 @lru_cache(maxsize=256)
@@ -214,39 +211,31 @@ def _row(entries: tuple[Entry, ...], protocol: Protocol) -> Row:
         marks.append(NO_REPLICATES)
     if len(entries) < protocol.runs:
         marks.append(f"{len(entries)} of {protocol.runs} runs")
-    if len(entries) == 1:
-        return Row(
-            entries,
-            tuple(marks),
-            folds={fold: Score(*fold_scores(first.folds.get(fold))) for fold in first.benchmark.folds},
-            miou=Score(first.miou, first.ci95),
-            fb_iou=Score(first.fb_iou, entries[0].fb_ci95),
-            other={name: Score(value.score, value.ci95) for name, value in first.other.items()},
-        )
     return Row(
         entries,
         tuple(marks),
-        folds={
-            fold: _over_runs([fold_scores(r.folds.get(fold))[0] for r in records]) for fold in first.benchmark.folds
-        },
-        miou=_over_runs([record.miou for record in records]),
-        fb_iou=_over_runs([record.fb_iou for record in records]),
-        other={
-            name: _over_runs([r.other[name].score if name in r.other else None for r in records])
-            for name in first.other
-        },
+        folds={fold: _over_runs([_score(r.folds.get(fold)) for r in records]) for fold in first.benchmark.folds},
+        miou=_over_runs([_score(record) for record in records]),
+        fb_iou=_over_runs([Score(entry.record.fb_iou, entry.fb_ci95) for entry in entries]),
+        other={name: _over_runs([_score(r.other.get(name)) for r in records]) for name in first.other},
     )
 
 
-def _over_runs(values: Sequence[float | None]) -> Score:
-    """Mean and sample standard deviation over runs, as the papers report them; no score where a run has none."""
-    there = [value for value in values if value is not None]
-    return Score(fmean(there), None, stdev(there)) if len(there) == len(values) else Score(None)
+def _score(said: Record | FoldRecord | OtherScore | None) -> Score:
+    if said is None:
+        return Score(None)
+    return Score(said.score if isinstance(said, OtherScore) else said.miou, said.ci95)
+
+
+def _over_runs(scores: Sequence[Score]) -> Score:
+    """The one, or mean and sample standard deviation over runs, as papers report them; none where a run has none."""
+    if len(scores) == 1:
+        return scores[0]
+    there = [score.score for score in scores if score.score is not None]
+    return Score(fmean(there), None, stdev(there)) if len(there) == len(scores) else Score(None)
 
 
 def _ranked(rows: Sequence[Row]) -> list[Row]:
-    """Rows in the order of a table, with ranks."""
-
     def order(row: Row) -> tuple[float, str, str]:
         return -(row.miou.score if row.miou.score is not None else -1.0), row.record.model.name, row.entries[0].place
 

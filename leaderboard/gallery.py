@@ -135,7 +135,7 @@ def _check_benchmark(stored: CheckedRecord, benchmark: Benchmark) -> None:
 def _replayed(stored: CheckedRecord, benchmark: Benchmark, fold: str, folder: Path) -> FoldRun:
     """The fold as it was run, with the masks in ``folder`` as answers."""
     record = stored.record
-    drawn = redraw(record, benchmark, fold)
+    drawn = redraw(record, benchmark.lists, fold, benchmark)
     manifest = drawn.limited(record.limit)
     masks = fold_folder(folder, fold)
     for where, digest, expected in (
@@ -190,7 +190,6 @@ def _picture(run: FoldRun, folder: Path, pick: Pick) -> Picture:
 
 
 def _caption(stored: CheckedRecord, folds: Sequence[str], pictures: int, episodes: int) -> str:
-    """What the pictures are, how they were selected, and what is not among them."""
     text = "Every episode, by IoU."
     if pictures < episodes:
         text = (

@@ -13,7 +13,6 @@ _HSNET = ("hsnet", "hsnet@417", "hsnet@473", "hsnet@518")
 _PFENET = ("pfenet", "pfenet@1000", "pfenet@10000")
 _MOSAICS = ("mosaic4-v1", "mosaic9-v1", "mosaic16-v1")
 _FSS = ("fss-1000", "fss-1000-classes")
-_PROTOCOLS = "docs/protocols.md"
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class KnownIssue:
 
     protocols: tuple[str, ...]
     text: str
-    source: str
+    source: str = "docs/protocols.md"
     benchmarks: tuple[str, ...] = ()
     least_shots: int = 0
     fsbench: tuple[str, ...] = ()
@@ -41,38 +40,32 @@ KNOWN_ISSUES = (
     KnownIssue(
         _HSNET,
         "supports of one episode are drawn one by one and may repeat, as in the released code",
-        _PROTOCOLS,
         least_shots=2,
     ),
     KnownIssue(
         ("lseg",),
         "every class is supported by its image 1, which is never a query: 9 queries a class, 2160 on FSS-1000",
-        _PROTOCOLS,
         benchmarks=_FSS,
         least_shots=1,
     ),
     KnownIssue(
         (*_PFENET, "panet"),
         "rule only: the published draws depended on the number of workers and cannot be replayed",
-        _PROTOCOLS,
     ),
     KnownIssue(
         ("pfenet",),
         "5001 and 20001 episodes a fold, as the released code asks; the papers say 5000 and 20000",
-        _PROTOCOLS,
     ),
     KnownIssue(
         (*_HSNET, "lseg", *_PFENET),
         "a class with no sample counts 0, so that the mean of a part of the benchmark is lower for it",
-        _PROTOCOLS,
     ),
     KnownIssue(
         ("fusioner", "fusioner@224"),
         "only the first 1000 pairs of the sorted list are asked, so that classes weigh by where their images sort",
-        _PROTOCOLS,
         benchmarks=("coco-20i",),
     ),
-    KnownIssue(("fusioner@224",), "episodes whose mask has no pixel left at 224 x 224 are not counted", _PROTOCOLS),
+    KnownIssue(("fusioner@224",), "episodes whose mask has no pixel left at 224 x 224 are not counted"),
     KnownIssue(
         _MOSAICS,
         "the class that is asked and absent may be in a photograph's background, so that an alarm may be right",

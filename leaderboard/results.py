@@ -8,14 +8,14 @@ replicates. ``fsbench leaderboard check`` proves the rest, from the counts.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import fsum
 from pathlib import Path
 
 from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
-from fsbench.records.record import ClassRecord, FoldRecord, Record, read_record
+from fsbench.records.record import ClassRecord, Record, read_record
 from fsbench.results.read_back import read_columns
 from fsbench.scoring.intervals import FloatArray, interval
 from fsbench.scoring.scenes import SCORES
@@ -101,16 +101,11 @@ def find_records(folder: Path) -> list[Path]:
 
     Raises FsbenchError where there are more than ``MOST_RECORDS``.
     """
-    found = sorted(_walk(folder), key=lambda path: path.relative_to(folder).parts)
+    found = [Path(parent, "record.json") for parent, _, names in os.walk(folder) if "record.json" in names]
+    found.sort(key=lambda path: path.relative_to(folder).parts)
     if len(found) > MOST_RECORDS:
         raise FsbenchError(f"{folder}: holds {len(found)} records, expected at most {MOST_RECORDS}: give a part of it")
     return found
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder, followlinks=False):
-        if "record.json" in names:
-            yield Path(parent) / "record.json"
 
 
 def _read(folder: Path, path: Path) -> Entry:
@@ -164,18 +159,10 @@ def _over_folds(record: Record, values: Sequence[float | None]) -> float | None:
 
 
 def _replicates(path: Path, record: Record) -> tuple[FloatArray | None, Interval | None]:
-    """Replicates of the mIoU and the interval of the FB-IoU; nothing where folds are missing or the file is not there.
-
-    Raises FsbenchError for a file that is none, or whose replicates do not give the record's interval.
-    """
+    """Replicates of the mIoU and the interval of the FB-IoU; nothing where folds or the file are missing."""
     if record.miou is None or not path.exists():
         return None, None
     found = read_columns(path, list(record.folds), only=MEANS)
     if not found.keys() >= set(MEANS) or interval(found["miou"]) != record.ci95:
         raise FsbenchError(f"{path}: its replicates do not give the interval of the record: evaluate again")
     return found["miou"], interval(found["fb_iou"])
-
-
-def fold_scores(said: FoldRecord | None) -> tuple[float | None, Interval | None]:
-    """A fold's mIoU and interval, nothing for a fold that was not run."""
-    return (None, None) if said is None else (said.miou, said.ci95)

@@ -18,7 +18,7 @@ from fsbench.episodes.manifest import Manifest, Question
 from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark
-from fsbench.index.fold_lists import Pair
+from fsbench.index.fold_lists import FoldLists, Pair
 from fsbench.records.record import PRESENT, Record
 from fsbench.scoring.metrics import IntArray
 
@@ -55,7 +55,7 @@ def support_sizes(record: Record, benchmark: Benchmark) -> SupportSizes | None:
     bins = {}
     for fold, digest in record.manifests_sha256.items():
         try:
-            manifest = redraw(record, benchmark, fold).limited(record.limit)
+            manifest = redraw(record, benchmark.lists, fold, benchmark).limited(record.limit)
         except FsbenchError:  # the benchmark cannot answer the record's questions
             return None
         found = [_bin(question, shares) for question in manifest.questions]
@@ -65,19 +65,19 @@ def support_sizes(record: Record, benchmark: Benchmark) -> SupportSizes | None:
     return SupportSizes(bins, record.manifests_sha256)
 
 
-def redraw(record: Record, benchmark: Benchmark, fold: str) -> Manifest:
-    """The record's questions of a fold, drawn again from ``benchmark``, without its limit.
+def redraw(record: Record, lists: FoldLists, fold: str, benchmark: Benchmark | None) -> Manifest:
+    """The record's questions of a fold, without its limit; ``benchmark``: of those present, where it is a part.
 
-    Raises FsbenchError where ``benchmark`` cannot answer them.
+    Raises FsbenchError where they cannot be drawn from ``lists``.
     """
     return draw(
-        benchmark.lists,
+        lists,
         fold,
         PROTOCOLS[record.protocol],
         record.shots,
         record.seed,
         run=record.run,
-        present=benchmark.present if benchmark.partial else None,
+        present=benchmark.present if benchmark is not None and benchmark.partial else None,
         draw_from_present=PRESENT in record.modified,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from fsbench.engine.loaded_model import check_contamination, check_shots
 from fsbench.errors import FsbenchError
@@ -15,9 +14,9 @@ LEVELS = ("counts", "predictions", "rerun")
 """Evidence, from the least to the most."""
 
 
-def _training(sub: Submission, fold: str) -> TrainingCard | None:
+def _training(sub: Submission, fold: str) -> TrainingCard:
     training = sub.record.model.training
-    return training.get(fold) or training.get("*")
+    return training.get(fold) or training.get("*") or TrainingCard()
 
 
 def check_card(sub: Submission) -> Iterator[str]:
@@ -37,7 +36,7 @@ def check_card(sub: Submission) -> Iterator[str]:
         return
     for fold in sub.record.folds:
         said = _training(sub, fold)
-        if said is None or (not said.training_classes and said.training_data == "unknown"):
+        if not said.training_classes and said.training_data == "unknown":
             yield f"has {trained} trained parameters, but says nothing of their training for fold {fold}"
 
 
@@ -50,8 +49,7 @@ def notes(sub: Submission) -> Iterator[str]:
         yield f"card: unknown: {', '.join(open_fields)}"
     unknown: dict[str, list[str]] = {}
     for fold in sub.record.folds:
-        said = _training(sub, fold) or TrainingCard()
-        for name, value in said:
+        for name, value in _training(sub, fold):
             if value == "unknown" or (name == "training_classes" and not value and model.trained_parameters != 0):
                 unknown.setdefault(name, []).append(fold)
     by_folds: dict[str, list[str]] = {}
@@ -87,12 +85,11 @@ def _tested(sub: Submission) -> FoldLists:
         pass
     classes: list[ClassName] = []
     folds: dict[str, tuple[int, ...]] = {}
-    for fold, said in sub.record.folds.items():
-        folds[fold] = tuple(range(len(classes), len(classes) + len(said.classes)))
-        classes += [ClassName(c, key, key) for c, key in zip(folds[fold], said.classes, strict=True)]
-    said_of = sub.record.benchmark
-    empty = FoldLists(said_of.name, said_of.title, said_of.partition, said_of.mask_rule, (), {}, {}, {})
-    return replace(empty, classes=tuple(classes), folds=folds)
+    for fold, of_fold in sub.record.folds.items():
+        folds[fold] = tuple(range(len(classes), len(classes) + len(of_fold.classes)))
+        classes += [ClassName(c, key, key) for c, key in zip(folds[fold], of_fold.classes, strict=True)]
+    said = sub.record.benchmark
+    return FoldLists(said.name, said.title, said.partition, said.mask_rule, tuple(classes), folds, {}, {})
 
 
 def check_evidence(sub: Submission) -> Iterator[str]:

@@ -64,8 +64,7 @@ def check_confusion(sub: Submission) -> Iterator[str]:
     """Where classes are asked together, rows and columns of the confusion sum to what the counts say."""
     sub.need("record")
     for fold, rows in sub.rows.items():
-        confusion = sub.record.folds[fold].confusion
-        if confusion is not None:
+        if (confusion := sub.record.folds[fold].confusion) is not None:
             yield from _confusion_faults(fold, rows, confusion)
 
 

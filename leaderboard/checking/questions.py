@@ -24,7 +24,10 @@ def check_benchmark(sub: Submission) -> Iterator[str]:
         yield f"lists are {said.lists_sha256[:12]}…, but the published lists of {said.name} {published.digest()[:12]}…"
         return
     if published is None:
-        yield from _impostor(sub)
+        claimed = " ".join(said.title.partition("[partial")[0].casefold().split())
+        name = _published_names().get(claimed, said.name)
+        if name != said.name:
+            yield f"title is that of {name}, but the benchmark is named {said.name}"
     lists = sub.lists
     title = f"{lists.title} [partial {said.present}/{said.total}]" if said.partial else lists.title
     samples = len({sample for pairs in lists.val.values() for sample, _ in pairs})
@@ -49,15 +52,6 @@ def check_benchmark(sub: Submission) -> Iterator[str]:
         if here != (said.partial, said.present, said.total):
             there = f"{here[1]} of {here[2]}"
             yield f"present {said.present} of {said.total}, but {there} have these masks ({found.folder})"
-
-
-def _impostor(sub: Submission) -> Iterator[str]:
-    """A benchmark of one's own with the title of a published one."""
-    said = sub.record.benchmark
-    title = " ".join(said.title.partition("[partial")[0].casefold().split())
-    name = _published_names().get(title, said.name)
-    if name != said.name:
-        yield f"title is that of {name}, but the benchmark is named {said.name}"
 
 
 @cache
@@ -102,17 +96,17 @@ def check_episodes(sub: Submission) -> Iterator[str]:
 
 
 def _numbers(fold: str, asked: list[Row], number: int) -> Iterator[str]:
-    times = Counter(row.number for row in asked)
-    wrong = False
+    numbers = [row.number for row in asked]
+    if len(numbers) == number and sorted(numbers) == list(range(number)):
+        if numbers != sorted(numbers):
+            yield f"fold {fold}: episodes are not in the manifest's order"
+        return
+    times = Counter(numbers)
     for episode in range(number):
         if times[episode] != 1:
-            wrong = True
             yield f"fold {fold} episode {episode}: is {times[episode]} times in the counts, expected once"
     for episode in sorted(n for n in times if n >= number):
-        wrong = True
         yield f"fold {fold} episode {episode}: is in the counts, but only {number} were asked"
-    if not wrong and [row.number for row in asked] != list(range(number)):
-        yield f"fold {fold}: episodes are not in the manifest's order"
 
 
 def _one_row_per_class(fold: str, rows: list[Row]) -> Iterator[str]:

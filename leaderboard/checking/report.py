@@ -84,7 +84,7 @@ def check_submission(path: Path, desk: Desk) -> Report:
     sub = Submission(path, record, desk)
     outcomes = []
     for name in CHECKS:
-        if not _concerns(sub, name):
+        if (name == "confusion" and sub.one_class) or (name == "predictions" and desk.predictions is None):
             continue
         outcome = _run(sub, name)
         if outcome.faults or (name == "predictions" and outcome.skipped):
@@ -101,12 +101,6 @@ def check_submission(path: Path, desk: Desk) -> Report:
 def _unreadable(path: Path, said: str) -> Report:
     outcome = Outcome("record", CHECKS["record"][1], (visible(said.removeprefix(f"{path}: ")),))
     return Report(str(path), (outcome,), ())
-
-
-def _concerns(sub: Submission, name: str) -> bool:
-    if name == "confusion":
-        return not sub.one_class
-    return name != "predictions" or sub.desk.predictions is not None
 
 
 def _run(sub: Submission, name: str) -> Outcome:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from fsbench.engine.answers import Evidence
-from fsbench.episodes.draws import draw
 from fsbench.episodes.manifest import Manifest
 from fsbench.episodes.protocols import COCO_MASK_RULES, PROTOCOLS, Protocol
 from fsbench.errors import FsbenchError
@@ -21,6 +20,7 @@ from fsbench.records.record import PRESENT, Record
 from fsbench.results.read_back import CheckedRecord, most_rows, scorable
 from fsbench.scoring.intervals import REPLICATES
 from fsbench.scoring.scores import IMAGEWISE, Scores, compute_scores, confused_of
+from leaderboard.support_sizes import redraw
 
 MOST_UNKNOWN_ROWS = 1_000_000
 """Rows of counts that are read where it is not known how many there should be."""
@@ -49,24 +49,11 @@ class Desk:
 
     def draw(self, lists: FoldLists, record: Record, benchmark: Benchmark | None) -> dict[str, Manifest]:
         """All manifests of a record, before any ``limit``; raises FsbenchError where its protocol cannot ask so."""
-        part = benchmark if benchmark is not None and benchmark.partial else None
-        present = None if part is None else part.present
+        masks = benchmark.digests.masks if benchmark is not None and benchmark.partial else None
         asked = (record.protocol, record.shots, record.seed, record.run, PRESENT in record.modified)
-        key = (lists.digest(), None if part is None else part.digests.masks, *asked)
+        key = (lists.digest(), masks, *asked)
         if key not in self._drawn:
-            self._drawn[key] = {
-                fold: draw(
-                    lists,
-                    fold,
-                    PROTOCOLS[record.protocol],
-                    record.shots,
-                    record.seed,
-                    run=record.run,
-                    present=present,
-                    draw_from_present=PRESENT in record.modified,
-                )
-                for fold in lists.folds
-            }
+            self._drawn[key] = {fold: redraw(record, lists, fold, benchmark) for fold in lists.folds}
         return self._drawn[key]
 
 
@@ -130,9 +117,7 @@ class Submission:
     @cached_property
     def lists(self) -> FoldLists:
         """Classes, folds and pairs; raises NotCheckableError unless they have the record's digest."""
-        known = self.published
-        if known is None and self.local is not None:
-            known = self.local.lists
+        known = self.published or (self.local.lists if self.local else None)
         if known is None:
             raise NotCheckableError(
                 f"lists of {self.record.benchmark.name} are not published: build it, or give it with -b"
@@ -185,8 +170,7 @@ class Submission:
         try:
             lists = self.lists
         except NotCheckableError:
-            stored = CheckedRecord.of(self.path, self.record, self.rows)
-            lists = stored.lists
+            lists = CheckedRecord.of(self.path, self.record, self.rows).lists
         keys = {c.id: c.key for c in lists.classes}
         return {fold: {c: keys[c] for c in lists.folds[fold]} for fold in self.record.folds}
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,12 +15,7 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: fsbench leaderboard check results/prototype -b pascal-5i"
 
 
-class Level(StrEnum):
-    """The most that a record may claim."""
-
-    COUNTS = "counts"
-    PREDICTIONS = "predictions"
-    RERUN = "rerun"
+Level = Literal["counts", "predictions", "rerun"]
 
 
 def check(
@@ -57,10 +51,10 @@ def check(
         raise FsbenchError(f"--predictions are of one record, but {len(paths)} are given: give that one")
     if predictions is not None and not predictions.is_dir():
         raise FsbenchError(f"{predictions}: is no folder of predictions: expected {predictions}/fold0/000000.png")
-    if evidence == Level.PREDICTIONS and predictions is None:
+    if evidence == "predictions" and predictions is None:
         raise FsbenchError("--evidence predictions: only predictions prove that: give them with --predictions DIR")
-    level = evidence or (Level.COUNTS if predictions is None else Level.PREDICTIONS)
-    desk = Desk(finder(benchmark or (), root), level.value, predictions)
+    level = evidence or ("counts" if predictions is None else "predictions")
+    desk = Desk(finder(benchmark or (), root), level, predictions)
     reports = []
     with progress("records", len(paths)) as advance:
         for path in paths:

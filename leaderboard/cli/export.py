@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,28 +15,14 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: fsbench leaderboard export results -b pascal-5i -k 1 --format latex --out table.tex"
 
 
-class Format(StrEnum):
-    """What is written."""
-
-    MARKDOWN = "markdown"
-    CSV = "csv"
-    LATEX = "latex"
-    JSON = "json"
-    MODEL_INDEX = "model-index"
-
-
-class By(StrEnum):
-    """What scores are broken down by."""
-
-    OBJECT_SIZE = "object-size"
-    CLASSES_PER_IMAGE = "classes-per-image"
-    SUPPORT_SIZE = "support-size"
+Format = Literal["markdown", "csv", "latex", "json", "model-index"]
+By = Literal["object-size", "classes-per-image", "support-size"]
 
 
 def export(
     results: Annotated[Path, typer.Argument(help="The results folder of evaluations.")],
     benchmark: Annotated[str, typer.Option("--benchmark", "-b", help="Name of the benchmark, or its folder.")],
-    as_format: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.MARKDOWN,
+    as_format: Annotated[Format, typer.Option("--format", help="What to write.")] = "markdown",
     shots: Annotated[int | None, typer.Option("--shots", "-k", min=0, help="Only this number of shots.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Only this protocol.")] = None,
     model: Annotated[str | None, typer.Option(help="Only this model: NAME, or NAME/REVISION-CONFIG.")] = None,
@@ -53,12 +38,12 @@ def export(
     from leaderboard.cli.selection import read_and_report, select_boards
     from leaderboard.published import published_for
 
-    if with_published and (as_format is Format.MODEL_INDEX or by is not None):
+    if with_published and (as_format == "model-index" or by is not None):
         what = "--format model-index" if by is None else "--by"
         raise FsbenchError(
             f"--with-published: makes no sense with {what}, which is about measured records: leave it out"
         )
-    if by is not None and as_format is Format.MODEL_INDEX:
+    if by is not None and as_format == "model-index":
         raise FsbenchError("--by: a model card has no place for it: use --format markdown, csv, latex or json")
     with one_writer(out):
         found = read_and_report(results)
@@ -67,7 +52,7 @@ def export(
             from leaderboard.cli.breakdown_tables import read_board_breakdowns
             from leaderboard.render.breakdown_tables import breakdowns_text
 
-            text = breakdowns_text(read_board_breakdowns(boards, by.value, benchmark), by.value, as_format.value)
+            text = breakdowns_text(read_board_breakdowns(boards, by, benchmark), by, as_format)
         else:
             rows = published_for(boards[0].benchmark.name, shots) if with_published else []
             text = _text(found, boards, [row for row in rows if protocol in (None, row.protocol)], as_format)
@@ -75,19 +60,19 @@ def export(
 
 
 def _text(found: Results, boards: list[Board], published: list[PublishedRow], as_format: Format) -> str:
-    if as_format is Format.MARKDOWN:
+    if as_format == "markdown":
         from leaderboard.render.markdown import markdown
 
         return markdown(boards, published)
-    if as_format is Format.CSV:
+    if as_format == "csv":
         from leaderboard.render.csv_text import csv_text
 
         return csv_text(boards, published)
-    if as_format is Format.LATEX:
+    if as_format == "latex":
         from leaderboard.render.latex import latex
 
         return latex(boards, published)
-    if as_format is Format.JSON:
+    if as_format == "json":
         from leaderboard.render.json_text import json_text
 
         return json_text(boards, published, found.refused, found.remarks)

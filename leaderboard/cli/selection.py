@@ -46,13 +46,16 @@ def select_boards(
         raise FsbenchError(f"{found.folder}: has no record of benchmark {benchmark!r}: it has {names}")
     boards = boards_of(everything, benchmark, shots, protocol)
     if not boards:
-        raise FsbenchError(
-            f"{found.folder}: has no board of {benchmark} with {_asked(shots, protocol)}: "
-            f"it has {_listed([board.questions for board in of_benchmark])}"
-        )
+        asked = [] if shots is None else [f"-k {shots}"]
+        asked += [] if protocol is None else [f"--protocol {protocol}"]
+        listed = _listed([board.questions for board in of_benchmark])
+        raise FsbenchError(f"{found.folder}: has no board of {benchmark} with {' and '.join(asked)}: it has {listed}")
     if model is None:
         return boards
-    of_model = [replace(board, rows=tuple(row for row in board.rows if is_named(row, model))) for board in boards]
+    of_model = [
+        replace(board, rows=tuple(r for r in board.rows if model in (r.record.model.name, full_name(r))))
+        for board in boards
+    ]
     if not any(board.rows for board in of_model):
         raise FsbenchError(f"{found.folder}: has no model {model!r} there: it has {_listed(model_names(boards))}")
     return [board for board in of_model if board.rows]
@@ -87,12 +90,6 @@ def only_row(boards: Sequence[Board]) -> tuple[Board, Row]:
     return rows[0]
 
 
-def is_named(row: Row, name: str) -> bool:
-    """Whether ``name`` is the row's model: its name, or ``NAME/REVISION-CONFIG8``."""
-    model = row.record.model
-    return name in (model.name, full_name(row))
-
-
 def full_name(row: Row) -> str:
     """What tells models of one name apart, as in the record's path."""
     model = row.record.model
@@ -104,12 +101,6 @@ def model_names(boards: Sequence[Board]) -> list[str]:
     full = dict.fromkeys((row.record.model.name, full_name(row)) for board in boards for row in board.rows)
     short = [name for name, _ in full]
     return [whole if short.count(name) > 1 else name for name, whole in full]
-
-
-def _asked(shots: int | None, protocol: str | None) -> str:
-    said = [] if shots is None else [f"-k {shots}"]
-    said += [] if protocol is None else [f"--protocol {protocol}"]
-    return " and ".join(said)
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:

@@ -117,7 +117,7 @@ def paper_tables(board: Board) -> list[Table]:
 def _who(board: Board) -> list[Column]:
     names = Counter(row.record.model.name for row in board.rows)
     return [
-        ("rank", False, [_rank(row) for row in board.rows]),
+        ("rank", False, [Cell(str(row.rank or NONE), "–".join(map(str, row.rank_range or ()))) for row in board.rows]),
         ("model", True, [_model(row, names[row.record.model.name] > 1) for row in board.rows]),
     ]
 
@@ -146,34 +146,17 @@ def _trained(board: Board) -> Column:
 
 def _choices(board: Board) -> list[Column]:
     rows = board.rows
-    times = [ms_per_episode(row) for row in rows]
+    times = [Cell(f"{ms:.1f}", hardware(r.record)) if (ms := ms_per_episode(r)) else Cell(NONE) for r in rows]
+    models = [row.record.model for row in rows]
+    parameters = [f"{parameters_text(m.trained_parameters)} / {parameters_text(m.total_parameters)}" for m in models]
     return [
-        ("prompts", True, [Cell(row.record.model.prompts) for row in rows]),
-        _parameters(board),
-        (
-            "ms / episode",
-            False,
-            [
-                Cell(NONE) if time is None else Cell(f"{time:.1f}", hardware(row.record))
-                for row, time in zip(rows, times, strict=True)
-            ],
-        ),
+        ("prompts", True, [Cell(model.prompts) for model in models]),
+        ("trained / all parameters", False, list(map(Cell, parameters))),
+        ("ms / episode", False, times),
         ("seen", True, [Cell(seen_text(row)) for row in rows]),
-        ("licence", True, [Cell(row.record.model.licence) for row in rows]),
+        ("licence", True, [Cell(model.licence) for model in models]),
         ("evidence", True, [Cell(evidence(row)) for row in rows]),
     ]
-
-
-def _parameters(board: Board) -> Column:
-    models = [row.record.model for row in board.rows]
-    texts = [f"{parameters_text(m.trained_parameters)} / {parameters_text(m.total_parameters)}" for m in models]
-    return "trained / all parameters", False, list(map(Cell, texts))
-
-
-def _rank(row: Row) -> Cell:
-    if row.rank is None:
-        return Cell(NONE)
-    return Cell(str(row.rank), "" if row.rank_range is None else "–".join(map(str, row.rank_range)))
 
 
 def _model(row: Row, ambiguous: bool) -> Cell:
@@ -213,10 +196,8 @@ def seen_text(row: Row) -> str:
     answers = {name: seen(row.record, name) for name in SEEN}
     if len(set(answers.values())) == 1:
         return next(iter(answers.values()))
-    groups = (
-        (answer, [SHORT[name] for name in SEEN if answers[name] == answer]) for answer in ("yes", "unknown", "no")
-    )
-    return "; ".join(f"{answer}: {', '.join(names)}" for answer, names in groups if names)
+    groups = {answer: [SHORT[n] for n in SEEN if answers[n] == answer] for answer in ("yes", "unknown", "no")}
+    return "; ".join(f"{answer}: {', '.join(names)}" for answer, names in groups.items() if names)
 
 
 def board_notes(board: Board) -> list[str]:

@@ -33,8 +33,8 @@ def json_text(
             "schema": SCHEMA,
             "boards": [_board(board) for board in boards],
             "published": [_published(row) for row in published],
-            "refused": list(refused),
-            "remarks": list(remarks),
+            "refused": refused,
+            "remarks": remarks,
         }
     )
 
@@ -51,7 +51,7 @@ def _board(board: Board) -> dict[str, Any]:
         "key": board.key,
         "title": board.title,
         "main": not board.off,
-        "off": list(board.off),
+        "off": board.off,
         "benchmark": {
             "name": benchmark.name,
             "title": benchmark.title,
@@ -59,11 +59,11 @@ def _board(board: Board) -> dict[str, Any]:
             "present": benchmark.present,
             "total": benchmark.total,
             **{name: getattr(benchmark, name) for name in digests},
-            "folds": list(benchmark.folds),
+            "folds": benchmark.folds,
         },
         "protocol": board.protocol.id,
         "rule_only": board.protocol.rule_only,
-        "modified": list(board.modified),
+        "modified": board.modified,
         "shots": board.shots,
         "seed": board.seed,
         "runs": board.protocol.runs,
@@ -75,10 +75,10 @@ def _row(row: Row) -> dict[str, Any]:
     record = row.record
     return {
         "rank": row.rank,
-        "rank_range": None if row.rank_range is None else list(row.rank_range),
+        "rank_range": row.rank_range,
         "separable_from_best": row.from_best,
-        "marks": list(row.marks),
-        "remarks": list(row.remarks),
+        "marks": row.marks,
+        "remarks": row.remarks,
         "model": {name: getattr(row.record.model, name) for name in _MODEL},
         "training_data": training_data(record),
         "seen": {name: seen(record, name) for name in SEEN},
@@ -94,8 +94,8 @@ def _row(row: Row) -> dict[str, Any]:
 
 
 def _score(score: Score) -> dict[str, Any]:
-    cells: dict[str, Any] = {"score": score.score, "ci95": None if score.ci95 is None else list(score.ci95)}
-    return cells if score.deviation is None else cells | {"deviation": score.deviation}
+    deviation = {} if score.deviation is None else {"deviation": score.deviation}
+    return {"score": score.score, "ci95": score.ci95, **deviation}
 
 
 def _published(row: PublishedRow) -> dict[str, Any]:

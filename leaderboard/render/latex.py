@@ -103,20 +103,17 @@ def _set(character: str) -> str:
         return character
     base, *marks = list(unicodedata.normalize("NFD", character))
     if base.isascii() and len(marks) == 1 and marks[0] in _ACCENTS:
-        return f"{{\\{_ACCENTS[marks[0]]}{{{base}}}}}" if _ACCENTS[marks[0]].isalpha() else _accented(base, marks[0])
+        accent = _ACCENTS[marks[0]]
+        return f"{{\\{accent}{{{base}}}}}" if accent.isalpha() else f"{{\\{accent}{base}}}"
     plain = "".join(c for c in unicodedata.normalize("NFKD", character) if c.isascii() and c.isprintable())
     return escape(plain or f"<U+{ord(character):04X}>")
 
 
-def _accented(base: str, mark: str) -> str:
-    return f"{{\\{_ACCENTS[mark]}{base}}}"
-
-
 def latex(boards: Sequence[Board], published: Sequence[PublishedRow] = ()) -> str:
     """One table environment a board, main boards first; then published rows."""
-    ordered = [*(board for board in boards if not board.off), *(board for board in boards if board.off)]
-    tables = [table for board in ordered for table in paper_tables(board)]
-    texts = [_table(table, _explained(table)) for table in tables]
+    tables = [table for board in sorted(boards, key=lambda b: bool(b.off)) for table in paper_tables(board)]
+    explained = [[INTERVALS, f"† {DAGGER} {RANKS}"] if has_daggers([table]) else [INTERVALS] for table in tables]
+    texts = [_table(table, notes) for table, notes in zip(tables, explained, strict=True)]
     texts += [_table(table, []) for table in published_tables(published, everything=False)]
     return "\n".join([_HEAD, *texts])
 
@@ -124,10 +121,6 @@ def latex(boards: Sequence[Board], published: Sequence[PublishedRow] = ()) -> st
 def tables_text(tables: Sequence[Table]) -> str:
     """Other tables, each with its own notes."""
     return "\n".join([_HEAD, *(_table(table, []) for table in tables)])
-
-
-def _explained(table: Table) -> list[str]:
-    return [INTERVALS, f"† {DAGGER} {RANKS}"] if has_daggers([table]) else [INTERVALS]
 
 
 def _table(table: Table, notes: Sequence[str]) -> str:

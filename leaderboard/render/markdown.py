@@ -45,7 +45,9 @@ def markdown(boards: Sequence[Board], published: Sequence[PublishedRow] = ()) ->
     parts = [tables_text(main)] if main else []
     if off:
         parts += ["## Not on a main board\n", tables_text(off)]
-    parts += ["## How to read this\n", _lines(_general([*main, *off]))]
+    daggers = [f"† {escape(DAGGER)} {escape(RANKS)}"] if has_daggers([*main, *off]) else []
+    notes = [escape(INTERVALS), *daggers, escape(SEEN_MEANS), escape(EVIDENCE_MEANS)]
+    parts += ["## How to read this\n", _lines(notes)]
     if published:
         parts += ["## Published results\n", tables_text(published_tables(published, everything=True))]
     return "\n".join(parts)
@@ -54,13 +56,6 @@ def markdown(boards: Sequence[Board], published: Sequence[PublishedRow] = ()) ->
 def tables_text(tables: Sequence[Table]) -> str:
     """Tables with their captions and notes."""
     return "\n".join(_table(table) for table in tables)
-
-
-def _general(tables: Sequence[Table]) -> list[str]:
-    notes = [escape(INTERVALS)]
-    if has_daggers(tables):
-        notes.append(f"† {escape(DAGGER)} {escape(RANKS)}")
-    return [*notes, escape(SEEN_MEANS), escape(EVIDENCE_MEANS)]
 
 
 def _table(table: Table) -> str:

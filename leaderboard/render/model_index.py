@@ -55,8 +55,16 @@ def _results(board: Board, row: Row) -> list[EvalResult]:
     record = row.record
     link = web_link(record.model.url)
     asked = f"{board.protocol_title}, {board.shots}-shot"
-    reasons = [f"({visible(reason)})" for reason in (*board.off, *row.marks) if reason != PARTIAL]  # in the title
-    name = " ".join([f"{board.benchmark.title}, {asked}", *reasons])
+    why = [f"({visible(reason)})" for reason in (*board.off, *row.marks) if reason != PARTIAL]  # in the title
+    name = " ".join([f"{board.benchmark.title}, {asked}", *why])
+    asked_args: dict[str, Any] = {
+        "protocol": board.protocol.id,
+        "shots": board.shots,
+        "seed": board.seed,
+        "evidence": record.evidence,
+    }
+    for key, reasons in (("no_main_board", board.off), ("marks", row.marks)):
+        asked_args |= {key: list(map(visible, reasons))} if reasons else {}
     scores = {f"mIoU, fold {fold}": ("mean_iou", score) for fold, score in row.folds.items() if len(board.folds) > 1}
     scores |= {"mIoU": ("mean_iou", row.miou), "FB-IoU": ("fb_iou", row.fb_iou)}
     scores |= {
@@ -71,7 +79,7 @@ def _results(board: Board, row: Row) -> list[EvalResult]:
             dataset_config=f"{asked}, seed {board.seed}",
             dataset_split="val" if len(board.folds) > 1 else visible(board.folds[0]),
             dataset_revision=board.key,
-            dataset_args=_asked(board, row),
+            dataset_args=asked_args,
             metric_type=kind,
             metric_name=metric,
             metric_value=score.score,
@@ -82,20 +90,6 @@ def _results(board: Board, row: Row) -> list[EvalResult]:
         for metric, (kind, score) in scores.items()
         if score.score is not None
     ]
-
-
-def _asked(board: Board, row: Row) -> dict[str, Any]:
-    asked: dict[str, Any] = {
-        "protocol": board.protocol.id,
-        "shots": board.shots,
-        "seed": board.seed,
-        "evidence": row.record.evidence,
-    }
-    if board.off:
-        asked["no_main_board"] = [visible(reason) for reason in board.off]
-    if row.marks:
-        asked["marks"] = [visible(mark) for mark in row.marks]
-    return asked
 
 
 def _metric_args(score: Score) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
@@ -40,11 +40,9 @@ class Built:
     size: int
 
 
-@contextmanager
-def one_build(out: Path) -> Iterator[None]:
+def one_build(out: Path) -> AbstractContextManager[None]:
     """Lock the site ``out``; raises FsbenchError where another build holds the lock."""
-    with locked(lock_file(out), out, remove=True):
-        yield
+    return locked(lock_file(out), out, remove=True)
 
 
 def check_target(out: Path, results: Path) -> None:
@@ -67,30 +65,25 @@ def build_site(
     Raises FsbenchError where ``out`` cannot be written or holds anything else.
     """
     place = out.resolve()
+    new, old = (place.with_name(f".{place.name}.{end}") for end in ("new", "old"))
     with one_build(out):
         check_target(out, site.results.folder)
-        return _replace(site, place, out, advance, galleries or Galleries())
-
-
-def _replace(site: Site, place: Path, out: Path, advance: Callable[[int], None], galleries: Galleries) -> Built:
-    """Write the site next to ``place`` and move it there; ``out``: ``place`` as the user named it."""
-    new, old = (place.with_name(f".{place.name}.{end}") for end in ("new", "old"))
-    try:
-        _restore(old, place)
-        _clear(new)
-        _clear(old)
-        built = _write(site, new, advance, galleries)
-        if place.exists():
-            place.replace(old)
-        new.replace(place)
-        _clear(old)
-    except OSError as error:
-        raise FsbenchError(f"{out}: cannot be written ({error.strerror or error}): choose another --out") from error
-    finally:
-        _restore(old, place)
-        with suppress(OSError):
+        try:
+            _restore(old, place)
             _clear(new)
-    return built
+            _clear(old)
+            built = _write(site, new, advance, galleries or Galleries())
+            if place.exists():
+                place.replace(old)
+            new.replace(place)
+            _clear(old)
+        except OSError as error:
+            raise FsbenchError(f"{out}: cannot be written ({error.strerror or error}): choose another --out") from error
+        finally:
+            _restore(old, place)
+            with suppress(OSError):
+                _clear(new)
+        return built
 
 
 def _restore(old: Path, place: Path) -> None:
@@ -121,24 +114,19 @@ def page_count(site: Site) -> int:
 
 
 def _write(site: Site, folder: Path, advance: Callable[[int], None], galleries: Galleries) -> Built:
-    """Write everything into ``folder``."""
     jinja = environment()
     jinja.globals |= shared(site)
-    names: list[str] = []
-    size = pages = 0
+    sizes: dict[str, int] = {}
     _put(folder, MARKER, [f"{_FIRST_LINE}\n".encode()])
     of_boards = chain(overview.pages(site), board_page.pages(site))
     for page in chain(of_boards, model_page.pages(site, galleries), compare_page.pages(site)):
-        names.append(page.path)
-        size += _put(folder, page.path, _rendered(jinja, page))
-        pages += 1
+        sizes[page.path] = _put(folder, page.path, _rendered(jinja, page))
         advance(1)
+    pages = len(sizes)
     for path, data in _assets(site, galleries):
-        names.append(path)
-        size += _put(folder, path, [data])
-    listed = "\n".join([_FIRST_LINE, *sorted(names)]) + "\n"
-    size += _put(folder, MARKER, [listed.encode()])
-    return Built(pages, len(names), size)
+        sizes[path] = _put(folder, path, [data])
+    listed = "\n".join([_FIRST_LINE, *sorted(sizes)]) + "\n"
+    return Built(pages, len(sizes), sum(sizes.values()) + _put(folder, MARKER, [listed.encode()]))
 
 
 def shared(site: Site) -> Mapping[str, Any]:
@@ -161,8 +149,7 @@ def _assets(site: Site, galleries: Galleries) -> Iterator[tuple[str, bytes]]:
 def _rendered(jinja: Environment, page: Page) -> Iterator[bytes]:
     stream = jinja.get_template(page.template).stream(**page.values)
     stream.enable_buffering(500)
-    for part in stream:
-        yield part.encode()
+    return map(str.encode, stream)
 
 
 def _put(folder: Path, path: str, parts: Any) -> int:

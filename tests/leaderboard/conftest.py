@@ -15,7 +15,8 @@ from tests.fsbench.sample_models import Bright
 from tests.fsbench.small_benchmark import small_benchmark
 from tests.leaderboard import built_site, export_run
 from tests.leaderboard.built_site import BuiltSite, build
-from tests.leaderboard.hostile import TEXTS, altered, broken_records, ugly_records
+from tests.leaderboard.hostile import TEXTS, broken_records, ugly_records
+from tests.leaderboard.sample_records import altered
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from fsbench.records.counts import SCENE_SCHEMA, SCHEMA
 from fsbench.records.record import config8, read_record
 from tests.fsbench.results.saved_records import Episode, write_stored
+from tests.leaderboard.sample_records import Change, altered, at
 
 SCRIPT = "<script>document.title='pwned';window.pwned=1</script>"
 IMAGE = '"><img src=x onerror="window.pwned=1"><a href=\'javascript:window.pwned=1\'>x</a>'
@@ -74,8 +75,6 @@ ASKED: dict[str, list[Episode]] = {
 }
 CLASSES = {"0": (0, 1), "1": (2, 3)}
 
-Change = Callable[[dict[str, Any]], object]
-
 
 def made_up(folder: Path, *, model: str = "made-up") -> Path:
     """A whole record at its place below ``folder``; returns its ``record.json``."""
@@ -90,14 +89,6 @@ def _put(path: Path, folder: Path) -> Path:
     return place / "record.json"
 
 
-def altered(path: Path, change: Change) -> Path:
-    """``path`` with its JSON changed by ``change``, which gets the parsed record."""
-    said = json.loads(path.read_text(encoding="utf-8"))
-    change(said)
-    path.write_text(json.dumps(said), encoding="utf-8")
-    return path
-
-
 def ugly_records(folder: Path) -> list[Path]:
     """Readable records below ``folder``, each at its place: one a text of ``TEXTS``, and one a link of ``LINKS``."""
     found = []
@@ -106,7 +97,7 @@ def ugly_records(folder: Path) -> list[Path]:
         found.append(_put(altered(path, partial(_uglify, text=text)), folder))
     for number, link in enumerate(LINKS):
         path = write_stored(folder / "new", ASKED, CLASSES, model=f"link-{number}")
-        found.append(_put(altered(path, _in("model", "url", value=link)), folder))
+        found.append(_put(altered(path, at("model", "url", value=link)), folder))
     return found
 
 
@@ -145,12 +136,10 @@ def broken_records(folder: Path) -> dict[str, Path]:
         found[name] = _copy(base, folder / _slug(name))
         found[name].unlink()
         make(found[name])
-    for name, spoil in _COUNTS.items():
-        found[f"counts: {name}"] = _copy(base, folder / _slug(f"counts {name}"))
-        spoil(found[f"counts: {name}"].parent / "counts.parquet")
-    for name, spoil in _REPLICATES.items():
-        found[f"replicates: {name}"] = _copy(base, folder / _slug(f"replicates {name}"))
-        spoil(found[f"replicates: {name}"].parent / "bootstrap.parquet")
+    for what, file, ways in (("counts", "counts", _COUNTS), ("replicates", "bootstrap", _REPLICATES)):
+        for name, spoil in ways.items():
+            path = found[f"{what}: {name}"] = _copy(base, folder / _slug(f"{what} {name}"))
+            spoil(path.with_name(f"{file}.parquet"))
     shutil.rmtree(folder / ".base")
     return found
 
@@ -165,11 +154,6 @@ def _slug(name: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in name)
 
 
-def _fold(said: dict[str, Any]) -> dict[str, Any]:
-    fold: dict[str, Any] = said["folds"]["0"]
-    return fold
-
-
 def _renamed(name: str) -> Change:
     """Fold 0 renamed wherever a record names it."""
 
@@ -181,54 +165,45 @@ def _renamed(name: str) -> Change:
     return change
 
 
-def _in(*keys: str, value: Any) -> Change:
-    def change(said: dict[str, Any]) -> None:
-        for key in keys[:-1]:
-            said = said[key]
-        said[keys[-1]] = value
-
-    return change
-
-
 _CLASS = {"iou": None, "intersection": 0, "union": 0, "episodes": 0}
 _JSON: dict[str, Change] = {
-    **{f"benchmark {n!r}": _in("benchmark", "name", value=n) for n in ("../up", "a/b", "a\\b", "..", "a\0", "/x", "")},
+    **{f"benchmark {n!r}": at("benchmark", "name", value=n) for n in ("../up", "a/b", "a\\b", "..", "a\0", "/x", "")},
     **{f"fold {n!r}": _renamed(n) for n in ("../0", "a/b", "a\\b", "\0", SCRIPT, RIGHT_TO_LEFT, "0 1", "")},
-    **{f"protocol {n!r}": _in("protocol", value=n) for n in ("../fsbench-v1", "a/b", "..", SCRIPT)},
-    **{f"modified {n!r}": _in("modified", value=[n]) for n in ("mask-rule=../../x", "mask-rule=a/b", SCRIPT, "a\\b")},
-    **{f"model name {n!r}": _in("model", "name", value=n) for n in ("..", "../x", "a/b", "A", "a\0b", "a" * 81)},
-    **{f"revision {n!r}": _in("model", "revision", value=n) for n in ("..", "../1", "1\n")},
-    "unknown protocol": _in("protocol", value="mine-v1"),
-    "other score named by a script": _in("other", value={SCRIPT: {"score": 0.5, "ci95": None}}),
-    "NaN seconds": _in("timings", "seconds", value=float("nan")),
-    "infinite seconds": _in("timings", "seconds", value=float("inf")),
-    "negative seconds": _in("timings", "seconds", value=-1.0),
-    "NaN score": _in("miou", value=float("nan")),
-    "score above 1": _in("miou", value=1.5),
-    "negative count": _in("folds", "0", "episodes", value=-1),
-    "count of 2^70": _in("folds", "0", "episodes", value=2**70),
-    "count of 4000 digits": _in("folds", "0", "episodes", value=10**4000),
-    "10^18 shots": _in("shots", value=10**18),
-    "seed 2^32": _in("seed", value=2**32),
-    "a limit of 0": _in("limit", value=0),
-    "class id of 2^40": _in("folds", "0", "classes", "class_0", "class_id", value=2**40),
-    "parameters of 2^80": _in("model", "total_parameters", value=2**80),
-    "a number as a name": _in("model", "name", value=7),
-    "wrong schema": _in("schema", value="fsbench-record/2"),
-    "an unknown field": _in("surprise", value=SCRIPT),
-    "an unknown field named by controls": _in(CONTROLS + RIGHT_TO_LEFT, value=1),
-    "a text of 401 characters": _in("model", "licence", value="x" * 401),
-    "20,000 classes": lambda said: _fold(said).update(classes={f"c{n}": _CLASS for n in range(20_000)}),
-    "10^6 training classes": _in("model", "training", value={"*": {"training_classes": ["x"] * 10**6}}),
-    "40,000 training classes": _in("model", "training", value={"*": {"training_classes": ["x"] * 40_000}}),
-    "2,000 folds": _in("benchmark", "folds", value=[f"f{n}" for n in range(2000)]),
-    "200 options": _in("model", "options", value={f"o{n}": "" for n in range(200)}),
-    "100 modifications": _in("modified", value=["limit=1"] * 100),
-    "a checkpoint digest of a megabyte": _in("model", "training", value={"*": {"checkpoint_sha256": "x" * 10**6}}),
-    "a confusion that is no square": _in(
+    **{f"protocol {n!r}": at("protocol", value=n) for n in ("../fsbench-v1", "a/b", "..", SCRIPT)},
+    **{f"modified {n!r}": at("modified", value=[n]) for n in ("mask-rule=../../x", "mask-rule=a/b", SCRIPT, "a\\b")},
+    **{f"model name {n!r}": at("model", "name", value=n) for n in ("..", "../x", "a/b", "A", "a\0b", "a" * 81)},
+    **{f"revision {n!r}": at("model", "revision", value=n) for n in ("..", "../1", "1\n")},
+    "unknown protocol": at("protocol", value="mine-v1"),
+    "other score named by a script": at("other", value={SCRIPT: {"score": 0.5, "ci95": None}}),
+    "NaN seconds": at("timings", "seconds", value=float("nan")),
+    "infinite seconds": at("timings", "seconds", value=float("inf")),
+    "negative seconds": at("timings", "seconds", value=-1.0),
+    "NaN score": at("miou", value=float("nan")),
+    "score above 1": at("miou", value=1.5),
+    "negative count": at("folds", "0", "episodes", value=-1),
+    "count of 2^70": at("folds", "0", "episodes", value=2**70),
+    "count of 4000 digits": at("folds", "0", "episodes", value=10**4000),
+    "10^18 shots": at("shots", value=10**18),
+    "seed 2^32": at("seed", value=2**32),
+    "a limit of 0": at("limit", value=0),
+    "class id of 2^40": at("folds", "0", "classes", "class_0", "class_id", value=2**40),
+    "parameters of 2^80": at("model", "total_parameters", value=2**80),
+    "a number as a name": at("model", "name", value=7),
+    "wrong schema": at("schema", value="fsbench-record/2"),
+    "an unknown field": at("surprise", value=SCRIPT),
+    "an unknown field named by controls": at(CONTROLS + RIGHT_TO_LEFT, value=1),
+    "a text of 401 characters": at("model", "licence", value="x" * 401),
+    "20,000 classes": at("folds", "0", "classes", value={f"c{n}": _CLASS for n in range(20_000)}),
+    "10^6 training classes": at("model", "training", value={"*": {"training_classes": ["x"] * 10**6}}),
+    "40,000 training classes": at("model", "training", value={"*": {"training_classes": ["x"] * 40_000}}),
+    "2,000 folds": at("benchmark", "folds", value=[f"f{n}" for n in range(2000)]),
+    "200 options": at("model", "options", value={f"o{n}": "" for n in range(200)}),
+    "100 modifications": at("modified", value=["limit=1"] * 100),
+    "a checkpoint digest of a megabyte": at("model", "training", value={"*": {"checkpoint_sha256": "x" * 10**6}}),
+    "a confusion that is no square": at(
         "folds", "0", "confusion", value={"class_ids": [-1, 0, 1], "pixels": [[1, 2, 3], [4, 5, 6]]}
     ),
-    "a confusion of 300 classes": _in(
+    "a confusion of 300 classes": at(
         "folds", "0", "confusion", value={"class_ids": list(range(300)), "pixels": [[0] * 300] * 300}
     ),
 }
@@ -237,7 +212,7 @@ _JSON: dict[str, Change] = {
 def _BYTES(base: Path) -> dict[str, bytes]:  # noqa: N802 - stands beside the constants
     data = base.read_bytes()
     text = data.decode()
-    one = json.dumps({"iou": None, "intersection": 0, "union": 0, "episodes": 0}, separators=(",", ":"))
+    one = json.dumps(_CLASS, separators=(",", ":"))
     million = ",".join(f'"{n:x}":{one}' for n in range(10**6 - 10**5))
     return {
         "empty": b"",
@@ -350,7 +325,7 @@ def _one_giant(path: Path) -> None:
     _columns(path, query=lambda old: ["\0" * 2**26, *old[1:]])
 
 
-def _pipe(path: Path) -> None:
+def pipe(path: Path) -> None:
     path.unlink()
     os.mkfifo(path)
 
@@ -381,7 +356,7 @@ _COUNTS: dict[str, Callable[[Path], object]] = {
     "empty": lambda p: p.write_bytes(b""),
     "a text": lambda p: p.write_text("PAR1 not PAR1"),
     "not there": Path.unlink,
-    "a pipe": _pipe,
+    "a pipe": pipe,
 }
 
 
@@ -397,5 +372,5 @@ _REPLICATES: dict[str, Callable[[Path], object]] = {
     "as text": _with(lambda table: table.set_column(0, "miou_fold0", pa.array([SCRIPT] * 10_000))),
     "truncated": lambda p: p.write_bytes(p.read_bytes()[:1000]),
     "not there": Path.unlink,
-    "a pipe": _pipe,
+    "a pipe": pipe,
 }

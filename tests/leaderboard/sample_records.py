@@ -13,7 +13,7 @@ from tests.fsbench.results.saved_records import Episode, write_stored
 CLASSES = {"0": (0, 1), "1": (2, 3)}
 IMAGES = 30
 
-Change = Callable[[dict[str, Any]], None]
+Change = Callable[[dict[str, Any]], object]
 
 
 def asked(quality: float, seed: str, classes: Mapping[str, tuple[int, ...]] = CLASSES) -> dict[str, list[Episode]]:
@@ -37,15 +37,26 @@ def write(results: Path, model: str, quality: float, change: Change = lambda sai
     path = write_stored(
         results / place, asked(quality, given.pop("noise", model), classes), classes, model=model, **given
     )
-    edit(path, change)
-    return path
+    return altered(path, change)
 
 
-def edit(path: Path, change: Change) -> None:
-    """Change a ``record.json``."""
+def altered(path: Path, change: Change) -> Path:
+    """``path`` with its JSON changed by ``change``, which gets the parsed record."""
     said = json.loads(path.read_text(encoding="utf-8"))
     change(said)
     path.write_text(json.dumps(said), encoding="utf-8")
+    return path
+
+
+def at(*keys: str | int, value: Any) -> Change:
+    """A change of one value, by the keys that lead to it."""
+
+    def change(said: Any) -> None:
+        for key in keys[:-1]:
+            said = said[key]
+        said[keys[-1]] = value
+
+    return change
 
 
 def part(said: dict[str, Any]) -> None:

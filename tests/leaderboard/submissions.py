@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from fsbench.scoring.scores import compute_scores, confused_of, write_replicates
 from leaderboard.checking.report import Report, check_submission
 from leaderboard.checking.submission import Desk, Submission
 from tests.leaderboard.hostile import made_up
+from tests.leaderboard.sample_records import altered
 
 
 def evaluated(model: Any, benchmark: Benchmark, out: Path, **options: Any) -> Path:
@@ -46,11 +46,8 @@ def made_of_lists(name: str, folder: Path, protocol: str = "fsbench-v1", shots: 
     base = read_record(made_up(folder / "base"))
     total = len({sample for pairs in lists.val.values() for sample, _ in pairs})
     names = ("name", "title", "partition", "mask_rule")
-    at = {name: getattr(lists, name) for name in names} | {
-        "folds": tuple(lists.folds),
-        "present": total,
-        "total": total,
-    }
+    at: dict[str, Any] = {name: getattr(lists, name) for name in names}
+    at |= {"folds": tuple(lists.folds), "present": total, "total": total}
     at |= {"lists_sha256": lists.digest(), "class_names_sha256": lists.names_digest()}
     update = {name: getattr(scores, name) for name in ("folds", "miou", "fb_iou", "ci95", "other")}
     update |= {"benchmark": base.benchmark.model_copy(update=at), "protocol": protocol, "shots": shots}
@@ -88,13 +85,6 @@ def check(path: Path, benchmark: Benchmark | None = None, **options: Any) -> Rep
     return check_submission(path, desk(benchmark, **options))
 
 
-def altered(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change the JSON alone."""
-    said = json.loads(path.read_text(encoding="utf-8"))
-    change(said)
-    path.write_text(json.dumps(said), encoding="utf-8")
-
-
 def other_counts(path: Path, change: Callable[[list[Row]], Sequence[Row]]) -> None:
     """Change the counts, and their digest with them."""
     counts = path.parent / "counts.parquet"
@@ -107,13 +97,8 @@ def consistent(path: Path, benchmark: Benchmark) -> None:
     """Score the counts anew and write record and replicates to fit, as a forger who knows fsbench would."""
     record = read_record(path)
     sub = Submission(path, record, desk(benchmark))
-    scores = compute_scores(
-        sub.lists,
-        sub.manifests,
-        sub.rows,
-        sub.protocol,
-        {fold: confused_of(said) for fold, said in record.folds.items()},
-    )
+    confused = {fold: confused_of(said) for fold, said in record.folds.items()}
+    scores = compute_scores(sub.lists, sub.manifests, sub.rows, sub.protocol, confused)
     update = {name: getattr(scores, name) for name in ("folds", "miou", "fb_iou", "ci95", "other")}
     write_replicates(path.parent / "bootstrap.parquet", scores.replicates)
     write_record(path.parent, record.model_copy(update=update))

@@ -87,21 +87,6 @@ def test_no_mean_is_no_badge(tmp_path: Path) -> None:
         badge(*only(tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "4 models match, expected one: choose of good, fair, told, part"),
-        (["-m", "best"], "has no model 'best' there: it has good, fair, told, part"),
-        (["-m", "good", "-k", "1"], "has no board of made-up with -k 1"),
-    ],
-)
-def test_one_board_and_one_model_must_match(arguments: list[str], message: str, exported: Path) -> None:
-    refused = CliRunner().invoke(app, ["badge", str(exported), "-b", "made-up", *arguments])
-    assert isinstance(refused.exception, FsbenchError)
-    assert message in str(refused.exception)
-    assert refused.stdout == ""
-
-
 def test_several_boards_and_models_of_one_name_are_told_apart(tmp_path: Path) -> None:
     write(tmp_path, "a", 0.5)
     write(tmp_path, "a", 0.5, lambda record: record.update(shots=1), place="one")
@@ -110,9 +95,11 @@ def test_several_boards_and_models_of_one_name_are_told_apart(tmp_path: Path) ->
     for arguments, message in (
         (["-m", "a"], "made-up · fsbench-v1 · 0-shot · seed 0, made-up · fsbench-v1 · 1-shot · seed 0"),
         (["-m", "b"], "b/1-00000002, b/1-00000001"),
+        ([], "3 models match, expected one: choose of b/1-00000002, a, b/1-00000001"),
     ):
         refused = CliRunner().invoke(app, ["badge", str(tmp_path), "-b", "made-up", *arguments])
         assert message in str(refused.exception)
+        assert refused.stdout == ""
     for arguments, title in (
         (["-m", "a", "-k", "1"], "a 1-00000000 on made-up"),
         (["-m", "b/1-00000002"], "b 1-00000002 on made-up"),

@@ -57,12 +57,8 @@ def test_any_record_gets_a_report(known: bool, small: Benchmark, tmp_path: Path)
         for _ in range(generator.randint(0, 2)):
             place = generator.randrange(len(other))
             name = generator.choice(other[place]._fields[:9])
-            value: Any = (
-                generator.choice(["0", "9", "x"])
-                if name in ("fold", "query", "image")
-                else generator.choice([0, 5, 999])
-            )
-            other[place] = other[place]._replace(**{name: value})
+            values: list[Any] = ["0", "9", "x"] if name in ("fold", "query", "image") else [0, 5, 999]
+            other[place] = other[place]._replace(**{name: generator.choice(values)})
         write_counts(path.parent / "counts.parquet", other)
         report = check(path, small if known else None)
         assert all(line.isprintable() for line in (*report.faults, *report.notes))

@@ -29,6 +29,7 @@ from leaderboard.gallery import make_gallery, ranked, spaced
 from mosaic4.benchmark import build
 from tests.fsbench.sample_models import Bright
 from tests.fsbench.small_benchmark import small_benchmark
+from tests.leaderboard.hostile import pipe
 from tests.mosaic4.drawn_folders import KEYS, draw_folders
 
 
@@ -214,11 +215,6 @@ def bomb(path: Path, side: int = 60_000) -> None:
 
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
-
-
-def pipe(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
 
 
 HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,8 @@ from fsbench.records.record import read_record
 from fsbench.results.read_back import read_checked, read_replicates
 from leaderboard.checking.report import check_submission
 from leaderboard.checking.submission import Desk
-from tests.leaderboard.hostile import CONTROLS, TEXTS, altered, made_up
+from tests.leaderboard.hostile import CONTROLS, TEXTS, made_up
+from tests.leaderboard.sample_records import altered
 
 MOST_MEMORY = 200 * 2**10
 """KiB that reading all broken records may take beyond reading one that is whole."""
@@ -39,10 +41,9 @@ def test_readers_refuse_each_in_one_harmless_line(broken: dict[str, Path]) -> No
         assert message, name
         assert message.isprintable(), (name, message)
         assert len(message.removeprefix(str(path.parent))) < 600, (name, message)
-        where = {"counts": "counts.parquet", "replicates": "bootstrap.parquet"}.get(
-            name.partition(":")[0], "record.json"
-        )
-        assert message.startswith(f"{path.parent / where}: "), (name, message)
+        files = {"counts": "counts.parquet", "replicates": "bootstrap.parquet"}
+        where = path.with_name(files.get(name.partition(":")[0], "record.json"))
+        assert message.startswith(f"{where}: "), (name, message)
 
 
 _RUN = """
@@ -98,14 +99,12 @@ def test_ugly_texts_are_really_in_them(ugly: Path) -> None:
 
 
 def test_faults_with_ugly_names_stay_one_line(tmp_path: Path) -> None:
-    path = altered(made_up(tmp_path), lambda said: said["folds"]["0"]["classes"]["class_0"].update(iou=0.9))
-    path = altered(
-        path,
-        lambda said: said["folds"]["0"].update(
-            classes={f"{CONTROLS}{key}": c for key, c in said["folds"]["0"]["classes"].items()}
-        ),
-    )
-    (fault,) = check_submission(path, Desk()).faults
+    def change(said: dict[str, Any]) -> None:
+        fold = said["folds"]["0"]
+        fold["classes"]["class_0"]["iou"] = 0.9
+        fold["classes"] = {f"{CONTROLS}{key}": c for key, c in fold["classes"].items()}
+
+    (fault,) = check_submission(altered(made_up(tmp_path), change), Desk()).faults
     assert fault.isprintable()
     assert "follows from the counts" in fault
 

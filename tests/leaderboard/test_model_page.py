@@ -19,8 +19,9 @@ from leaderboard.site.model_page import OPEN_CLASSES
 from leaderboard.text import visible, web_link
 from tests.fsbench.results.saved_records import Episode, write_stored
 from tests.leaderboard.built_site import BuiltSite
-from tests.leaderboard.hostile import ASKED, CLASSES, altered, made_up
+from tests.leaderboard.hostile import ASKED, CLASSES, made_up
 from tests.leaderboard.pages_read import Element, everything, pages_of, read_page
+from tests.leaderboard.sample_records import altered
 
 OWN_LINKS = ("#", "../static/", "../benchmark/", "../model", "../index.html", "../compare.html")
 

@@ -19,12 +19,8 @@ REFERENCE = ROOT.parent / "shared" / "reference" / "published_results.csv"
 
 def test_there_are_111_of_four_benchmarks() -> None:
     assert len(published_rows()) == 111
-    assert {row.benchmark for row in published_rows()} == {
-        "pascal-5i",
-        "coco-20i",
-        "coco-20i-to-pascal-voc",
-        "fss-1000",
-    }
+    names = {row.benchmark for row in published_rows()}
+    assert names == {"pascal-5i", "coco-20i", "coco-20i-to-pascal-voc", "fss-1000"}
 
 
 @pytest.mark.skipif(not REFERENCE.is_file(), reason="the reference file is not beside this checkout")

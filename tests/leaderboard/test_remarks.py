@@ -39,10 +39,8 @@ def results(tmp_path: Path) -> Path:
 def test_tables_say_it_beneath(results: Path, tmp_path: Path) -> None:
     read = read_results(results)
     boards = make_boards(read.entries)
-    assert [(row.record.model.name, row.rank, row.marks) for row in boards[0].rows] == [
-        ("probable", 1, ()),
-        ("plain", 2, ()),
-    ]
+    ranked = [(row.record.model.name, row.rank, row.marks) for row in boards[0].rows]
+    assert ranked == [("probable", 1, ()), ("plain", 2, ())]
     assert LINE in markdown(boards)
     assert LINE in latex(boards).replace("\n", " ")
     rows = json.loads(json_text(boards))["boards"][0]["rows"]

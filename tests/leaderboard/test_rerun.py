@@ -21,7 +21,8 @@ from leaderboard.text import visible
 from tests.fsbench.results.saved_records import write_stored
 from tests.fsbench.sample_models import Bright
 from tests.fsbench.small_benchmark import small_benchmark
-from tests.leaderboard.hostile import ASKED, CLASSES, TEXTS, altered, made_up
+from tests.leaderboard.hostile import ASKED, CLASSES, TEXTS, made_up
+from tests.leaderboard.sample_records import altered
 
 evaluate = typer.main.get_command(app).commands["evaluate"]  # type: ignore[attr-defined]
 

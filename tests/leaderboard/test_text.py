@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leaderboard.text import MOST_MARKS, visible, web_link
+from tests.leaderboard.hostile import LINKS
 
 
 @given(st.text())
@@ -59,24 +60,16 @@ def test_links_that_lead_to_the_web(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
+        *LINKS,
         None,
         "",
-        "javascript:alert(1)",
-        "JaVaScRiPt:alert(1)",
-        "data:text/html,<script>alert(1)</script>",
-        "file:///etc/passwd",
-        "//example.org",
         "/local",
         "https:///path",
-        "https://user@example.org/",
         "https://user:word@example.org/",
         "https://example.org:0/",
         "https://example.org:99999/",
-        "https://[::1",
-        "https://example.org/\u202e",
         "https://example.org/\n",
         "https://example.org/ a",
-        'https://example.org/"onclick="x',
         "https://example.org/'x",
         "https://example.org/<b>",
         "https://example.org/`x`",

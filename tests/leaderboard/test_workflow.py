@@ -13,7 +13,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from tests import ROOT
-from tests.leaderboard.hostile import altered, made_up
+from tests.leaderboard.hostile import made_up
+from tests.leaderboard.sample_records import altered
 
 FILE = ROOT / "examples" / "check-records.yml"
 WORKFLOW: dict[Any, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
