@@ -21,6 +21,7 @@ from fsbench.errors import FsbenchError
 from fsbench.models.contract import Episode, Model, ModelCard, Prompt
 from fsbench.models.registry import load_model
 from tests.baselines.questions import episode, photograph, prompt, scene
+from tests.refusals import refusal
 
 build_once = cache(build)
 PANET = {"temperature": math.inf}
@@ -207,9 +208,7 @@ def test_the_model_moves_to_the_gpu() -> None:
     ],
 )
 def test_an_impossible_option_is_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(FsbenchError) as error:
-        build(**options)
-    assert str(error.value) == message
+    assert refusal(build, **options) == message
 
 
 def test_options_are_read_from_text() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,13 +25,14 @@ import sys
 from pathlib import Path
 from mosaic4.build import build, recipe_of_classes
 root, out, forms, workers, *keys = sys.argv[1:]
+print("ready", flush=True)
 for form in forms.split(","):
     build(Path(root), Path(out.format(form)), recipe_of_classes(keys), form=form, workers=int(workers))
 """
 
 
-def command(folders: Path, out: str, forms: str, workers: int = 1) -> list[str]:
-    return [sys.executable, "-c", BUILD, str(folders), out, forms, str(workers), *reversed(KEYS)]
+def command(folders: Path, out: str, forms: str, workers: int = 1, keys: Sequence[str] = KEYS[::-1]) -> list[str]:
+    return [sys.executable, "-c", BUILD, str(folders), out, forms, str(workers), *keys]
 
 
 def test_workers_locale_time_zone_and_hash_seed_do_not_matter(forms: Forms, folders: Path, tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ def test_a_stopped_build_resumes_and_keeps_undamaged_files(
 ) -> None:
     out = tmp_path / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mosaic4.build.write_recipe", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("mosaic4.build.write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             build(folders, out, RECIPE, form=form)
     assert not (out / "mosaic4.json").exists()
@@ -57,7 +58,9 @@ def test_a_stopped_build_resumes_and_keeps_undamaged_files(
     lost, damaged = (next(iter(kept)), next(reversed(kept)))
     if form == "png":
         lost.unlink()
-    damaged.write_bytes(damaged.read_bytes()[:-40] + bytes(40))
+        (out / "metadata.jsonl").write_bytes(b"damaged")
+    data = damaged.read_bytes()
+    damaged.write_bytes(data[:-40] + bytes([data[-40] ^ 0x10]) + data[-39:])
     build(folders, out, RECIPE, form=form)
     again = {path for path, stat in kept.items() if path.stat().st_mtime_ns != stat.st_mtime_ns}
     assert again == ({lost, damaged} if form == "png" else {damaged})

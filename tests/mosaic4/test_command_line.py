@@ -10,8 +10,7 @@ import pytest
 
 from mosaic4.benchmark import MosaicBenchmark
 from tests.command import run
-
-OFFICIAL_RECIPE = "f6985e6135bafb0af3a88a3f3fe1ae6f35de9fdac63971f985411741bb2cd82b"
+from tests.mosaic4.test_official_recipe import DIGESTS
 
 
 def refusal(*arguments: object) -> str:
@@ -31,7 +30,7 @@ def test_the_recipe_needs_no_data() -> None:
         "seed: 0",
         "classes: 240",
         "mosaics: 2399",
-        f"recipe digest: {OFFICIAL_RECIPE}",
+        f"recipe digest: {DIGESTS[2]}",
     ]
 
 

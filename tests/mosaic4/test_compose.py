@@ -15,6 +15,7 @@ from mosaic4.resample import SIDE, Pixels
 from mosaic4.sources import read_sources
 from mosaic4.tiles import KeptTiles, TileReader, as_tile
 from tests.mosaic4.drawn_folders import RECIPE
+from tests.refusals import refusal
 
 
 def random_tiles(seed: int, tiles: int) -> tuple[list[Pixels], list[Pixels]]:
@@ -111,15 +112,9 @@ def test_an_altered_missing_or_broken_tile_is_refused_and_named(suffix: str, fol
     path = root / f"{RECIPE.mosaics[7][2]}.{suffix}"
     data = path.read_bytes()
 
-    def refusal(reader: TileReader) -> str:
-        with pytest.raises(FsbenchError) as error:
-            Mosaics(RECIPE, reader)[7]
-        assert str(error.value).startswith(f"{path}: ")
-        return str(error.value)
-
     path.write_bytes(data + b"\0")
-    assert "was altered" in refusal(TileReader(root, hashes))
+    assert refusal(Mosaics(RECIPE, TileReader(root, hashes)).__getitem__, 7).startswith(f"{path}: was altered")
     path.write_bytes(data[: len(data) // 2])
-    assert "cannot be read" in refusal(TileReader(root))
+    assert refusal(Mosaics(RECIPE, TileReader(root)).__getitem__, 7).startswith(f"{path}: cannot be read")
     path.unlink()
-    assert "No such file" in refusal(TileReader(root, hashes))
+    assert "No such file" in refusal(Mosaics(RECIPE, TileReader(root, hashes)).__getitem__, 7)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,21 +15,13 @@ import pytest
 
 from mosaic4.dataset import Form
 from tests.mosaic4.drawn_folders import contents, draw_folders
+from tests.mosaic4.test_build import command
 
 LETTERS: dict[Form, str] = {"png": "abcdef", "parquet": "abcdefghijkl"}
 """Form -> a class for each letter: 60 mosaics in 120 files, and 120 in two shards."""
 KILLS = 10
 IN_A_ROW = 3
 """Kills of one build, which resumes each time, before it may finish."""
-
-BUILD = """
-import sys
-from pathlib import Path
-from mosaic4.build import build, recipe_of_classes
-root, out, form, *keys = sys.argv[1:]
-print("ready", flush=True)
-build(Path(root), Path(out), recipe_of_classes(keys), form=form, workers=2)
-"""
 
 
 def names(out: Path) -> set[str]:
@@ -52,9 +43,7 @@ def test_a_build_killed_at_any_moment_ends_with_the_same_bytes(form: Form, tmp_p
     def build(out: Path, seconds: float | None, *, wait: bool = False) -> int:
         """Exit code of a build that is killed so many seconds after its start, or after its first new file."""
         before = names(out)
-        with subprocess.Popen(
-            [sys.executable, "-c", BUILD, str(raw), str(out), form, *LETTERS[form]], stdout=subprocess.PIPE
-        ) as process:
+        with subprocess.Popen(command(raw, str(out), form, 2, LETTERS[form]), stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == b"ready\n"
             if seconds is not None:

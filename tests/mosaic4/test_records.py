@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import torch
 
 from fsbench import FsbenchError, Record, evaluate
-from fsbench.models.contract import Episode
 from fsbench.records.counts import Row, SceneCounts, read_counts, rows_digest, write_counts
 from fsbench.results.compare import compare
 from fsbench.results.merge import merge_records
@@ -19,6 +16,7 @@ from fsbench.results.rescore import rescore
 from fsbench.scoring.scenes import SCORES, fits
 from mosaic4.benchmark import MosaicBenchmark
 from tests.fsbench.engine.saved_predictions import saved_and_handed_in
+from tests.fsbench.engine.test_saved_predictions import Stops
 from tests.fsbench.sample_models import Bright
 
 
@@ -44,19 +42,6 @@ def test_workers_batches_and_resuming_change_nothing(
     ).read_bytes()
     again = evaluate(Bright(), mosaic, out=tmp_path / "small", batch_size=2)
     assert again.counts_sha256 == record.counts_sha256
-
-
-class Stops(Bright):
-    """``Bright``, interrupted after so many batches."""
-
-    def __init__(self, batches: int) -> None:
-        super().__init__()
-        self.batches = batches
-
-    def segment(self, episodes: Sequence[Episode]) -> list[torch.Tensor]:
-        if len(self.seen) == self.batches:
-            raise KeyboardInterrupt
-        return super().segment(episodes)
 
 
 def test_a_killed_run_resumes(results: tuple[Path, Record], mosaic: MosaicBenchmark, tmp_path: Path) -> None:

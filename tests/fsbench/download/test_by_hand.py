@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from collections import namedtuple
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,12 @@ from filelock import FileLock
 from fsbench.benchmarks.fss import fss1000
 from fsbench.download import fss, unpack
 from fsbench.download.place import WORK
-from fsbench.errors import FsbenchError
 from tests import command
 from tests.fsbench.benchmarks.fss.test_fss1000 import write_class
 from tests.fsbench.download.download_server import EXPECTED, FILES, noise, serving, source_of, zip_bytes
 from tests.fsbench.download.test_download import run, tree
 from tests.hostile_files import within
+from tests.refusals import refusal
 
 PHOTOGRAPHS = {f"{key}/{n}.{kind}": noise(900, f"{key}{n}{kind}") for key in ("abacus", "abe's_flyingfish")
                for n in range(1, 11) for kind in ("jpg", "png")}  # fmt: skip
@@ -35,14 +34,6 @@ def saved(folder: Path, name: str, data: bytes) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / name).write_bytes(data)
     return folder / name
-
-
-def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises(FsbenchError) as raised:
-        call()
-    assert raised.value.exit_code == 2
-    assert "\n" not in str(raised.value)
-    return str(raised.value)
 
 
 def unpacked(archive: Path, root: Path) -> list[str]:
@@ -86,15 +77,15 @@ def test_archives_that_are_refused_before_anything_is_fetched(tmp_path: Path) ->
     sizes = [len(FILES[name]) for name in ("first.tgz", "second.zip")]
     with serving(FILES) as server:
         source = source_of(server)
-        assert refusal(lambda: run(source, root, cut)) == (
+        assert refusal(run, source, root, cut) == (
             f"{cut}: has {sizes[0] - 1} bytes, expected first.tgz ({sizes[0]} bytes) or second.zip "
             f"({sizes[1]} bytes): it is cut short or another file; fetch it again"
         )
-        assert refusal(lambda: run(source, root, first, copy)).startswith(f"{copy}: is first.tgz, and so is {first}")
-        message = refusal(lambda: run(source, root, first, second, mirror=server.url))
+        assert refusal(run, source, root, first, copy).startswith(f"{copy}: is first.tgz, and so is {first}")
+        message = refusal(run, source, root, first, second, mirror=server.url)
         assert "every archive is given with --archive" in message
         assert not root.exists()
-        message = refusal(lambda: run(source, root, wrong))
+        message = refusal(run, source, root, wrong)
         assert message.startswith(f"{wrong}: is not the official second.zip: its SHA-256 is ")
         assert message.endswith("fetch it again")
         assert server.asked == []
@@ -177,7 +168,7 @@ def test_an_existing_fewshot_data_is_left_alone(tmp_path: Path) -> None:
     archive, folder = release(tmp_path), tmp_path / "root" / "fewshot_data"
     folder.mkdir(parents=True)
     (folder / "mine.txt").write_bytes(b"mine")
-    message = refusal(lambda: unpacked(archive, tmp_path / "root"))
+    message = refusal(unpacked, archive, tmp_path / "root")
     assert message.startswith(f"{folder}: is there, but holds no class folder")
     (folder / "abacus").mkdir()
     lines = unpacked(archive, tmp_path / "root")
@@ -203,7 +194,7 @@ BAD = {
 def test_a_bad_archive_of_fss1000_leaves_nothing(tmp_path: Path, name: str) -> None:
     data, expected = BAD[name]
     archive = saved(tmp_path / "got", "fewshot_data.zip", data)
-    message = refusal(lambda: unpacked(archive, tmp_path / "root"))
+    message = refusal(unpacked, archive, tmp_path / "root")
     assert message.startswith(f"{archive}: ")
     assert expected in message
     assert tree(tmp_path / "root") == {}
@@ -217,7 +208,7 @@ def test_fss1000_that_unpacks_to_too_much(
 ) -> None:
     archive = release(tmp_path)
     monkeypatch.setattr(module, limit, 1000)
-    assert "unpacks to more than" in refusal(lambda: unpacked(archive, tmp_path / "root"))
+    assert "unpacks to more than" in refusal(unpacked, archive, tmp_path / "root")
     assert tree(tmp_path / "root") == {}
 
 
@@ -225,7 +216,7 @@ def test_fss1000_on_a_small_disk_and_two_at_once(tmp_path: Path, monkeypatch: py
     archive = release(tmp_path)
     (tmp_path / "root" / WORK).mkdir(parents=True)
     with FileLock(tmp_path / "root" / WORK / "lock"):
-        assert "another run is at work here" in refusal(lambda: unpacked(archive, tmp_path / "root"))
+        assert "another run is at work here" in refusal(unpacked, archive, tmp_path / "root")
     usage = namedtuple("usage", ["total", "used", "free"])
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 0, 10))
-    assert "10 bytes are free" in refusal(lambda: unpacked(archive, tmp_path / "root"))
+    assert "10 bytes are free" in refusal(unpacked, archive, tmp_path / "root")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from fsbench.benchmarks.verification import verify_benchmark
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark, open_benchmark
 from tests.fsbench.benchmarks.small_coco import SIZE, build, content, file, save
+from tests.refusals import refusal
 
 
 def write_pngs(painted: Benchmark, folder: Path) -> list[Path]:
@@ -126,7 +128,7 @@ def first_image_twice(value: dict[str, Any]) -> dict[str, Any]:
             without_first("annotations"),
             r"do not give the published lists \(1 pairs differ, first: val-fold\d: val2014/",
         ),
-        (None, r"instances_val2014\.json: is not a complete COCO annotation file"),
+        (None, "is not a complete COCO annotation file"),
     ],
 )
 def test_annotations_that_are_refused(
@@ -136,10 +138,7 @@ def test_annotations_that_are_refused(
         file(root).write_bytes(file(root).read_bytes()[: file(root).stat().st_size // 2])
     else:
         save(root, change(content(root)))
-    with pytest.raises(FsbenchError, match=match) as caught:
-        build(root, tmp_path / "b")
-    assert str(caught.value).startswith(f"{file(root)}: ")
-    assert "\n" not in str(caught.value)
+    assert re.match(rf"{file(root)}: .*{match}", refusal(build, root, tmp_path / "b"))
     assert not (tmp_path / "b" / "benchmark.json").exists()
 
 

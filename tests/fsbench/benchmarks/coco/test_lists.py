@@ -27,9 +27,9 @@ from fsbench.benchmarks.coco.lists import (
     samples,
     val,
 )
-from fsbench.errors import FsbenchError
 from fsbench.io.files import sha256_text
 from tests.fsbench.benchmarks.packers import packer
+from tests.refusals import refusal
 
 SPLITS: tuple[Split, ...] = ("val", "train")
 pack, with_pack = packer("pack_coco_lists")
@@ -141,9 +141,7 @@ def test_samples_by_image_id() -> None:
     ],
 )
 def test_an_unknown_name_is_refused(call: Callable[[], object], message: str) -> None:
-    with pytest.raises(FsbenchError) as caught:
-        call()
-    assert str(caught.value) == message
+    assert refusal(call) == message
 
 
 @with_pack

@@ -11,9 +11,9 @@ import pytest
 
 from fsbench.benchmarks.fss.lists import LISTS, PUBLISHED_SHA256, all_keys, class_ids, class_keys, published_text
 from fsbench.benchmarks.fss.names import MENDED, plain_name
-from fsbench.errors import FsbenchError
 from fsbench.io.files import sha256_text
 from tests.fsbench.benchmarks.packers import packer
+from tests.refusals import refusal
 
 pack, with_pack = packer("pack_fss_lists")
 
@@ -35,9 +35,7 @@ def test_ids_go_by_byte_order_within_each_list() -> None:
 
 @pytest.mark.parametrize("call", [published_text, class_keys, class_ids])
 def test_an_unknown_list_is_refused(call: Any) -> None:
-    with pytest.raises(FsbenchError) as caught:
-        call("trn")
-    assert str(caught.value) == "FSS-1000 has no list 'trn': choose one of train, val, test"
+    assert refusal(call, "trn") == "FSS-1000 has no list 'trn': choose one of train, val, test"
 
 
 def test_names_are_words_and_only_misspelt_ones_are_mended() -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from fsbench.benchmarks.pascal.lists import FOLDS, PUBLISHED_SHA256, lists, official, samples, text, train, val
-from fsbench.errors import FsbenchError
 from fsbench.io.files import sha256_text
 from tests.fsbench.benchmarks.packers import packer
+from tests.refusals import refusal
 
 pack, with_pack = packer("pack_pascal_lists")
 
@@ -60,9 +60,7 @@ def test_samples() -> None:
     ],
 )
 def test_an_unknown_name_is_refused(call: Any, message: str) -> None:
-    with pytest.raises(FsbenchError) as caught:
-        call()
-    assert str(caught.value) == message
+    assert refusal(call) == message
 
 
 @with_pack
