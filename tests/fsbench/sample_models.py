@@ -13,14 +13,20 @@ from fsbench.models.contract import Episode, ModelCard
 
 
 class Bright:
-    """Foreground where the photograph is brighter than its mean; a real answer that depends on every pixel."""
+    """Foreground where the photograph is brighter than its mean; a real answer that depends on every pixel.
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    ``batches``: after how many it is interrupted.
+    """
+
+    def __init__(self, seconds: float = 0.0, batches: int | None = None) -> None:
         self.card = ModelCard(name="bright", prompts="none", total_parameters=0)
         self.seconds = seconds
+        self.batches = batches
         self.seen: list[list[str]] = []
 
     def segment(self, episodes: Sequence[Episode]) -> list[torch.Tensor]:
+        if len(self.seen) == self.batches:
+            raise KeyboardInterrupt
         time.sleep(self.seconds)
         self.seen.append([episode.image_id for episode in episodes])
         answers = []

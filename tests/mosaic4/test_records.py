@@ -47,14 +47,14 @@ def test_workers_batches_and_resuming_change_nothing(
 def test_a_killed_run_resumes(results: tuple[Path, Record], mosaic: MosaicBenchmark, tmp_path: Path) -> None:
     """A scene whose numbers in the log can't be true is asked again."""
     with pytest.raises(KeyboardInterrupt):
-        evaluate(Stops(6), mosaic, out=tmp_path)
+        evaluate(Bright(batches=6), mosaic, out=tmp_path)
     (log,) = tmp_path.rglob("*.partial.jsonl")
     lines = log.read_text().splitlines()
     assert len(lines) > 2
     entry = json.loads(lines[1])
     entry["rows"][0][9][1][0] += 1  # one more pixel in the first tile
     log.write_text("\n".join([lines[0], json.dumps(entry), *lines[2:]]) + "\n")
-    model = Stops(50)
+    model = Bright()
     assert evaluate(model, mosaic, out=tmp_path).counts_sha256 == results[1].counts_sha256
     asked = len(lines) - 1 - 1  # batches in the log, less the damaged one
     assert len(model.seen) == 50 - asked

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import fsbench
 from fsbench.benchmarks.pascal.pascal5i import published_lists
 from fsbench.engine.answers import ModelAnswers, PredictionAnswers
 from fsbench.engine.loaded_model import (
@@ -22,7 +21,8 @@ from fsbench.engine.loaded_model import (
 from fsbench.errors import FsbenchError, ModelError
 from fsbench.index.benchmark import Benchmark
 from fsbench.models.contract import ModelCard, Prompts, TrainingCard
-from fsbench.records.record import config8
+from fsbench.records.record import Record, config8
+from tests.fsbench.engine.test_evaluate import run
 from tests.fsbench.sample_models import Bright, Masked
 
 PASCAL = published_lists()
@@ -87,12 +87,10 @@ def test_shots_by_default(prompts: Prompts, alone: int, beside_masks: int) -> No
 
 
 def test_the_record_of_an_evaluation_has_the_default_shots(small: Benchmark, tmp_path: Path) -> None:
-    def run(model: Bright, **options: int) -> fsbench.Record:
-        return fsbench.evaluate(model, small, folds="0", limit=1, out=tmp_path, threads=1, workers=1, **options)
-
-    assert run(Bright()).shots == 0
-    assert run(Masked()).shots == 1
-    assert run(Bright(), shots=2).shots == 2
+    few = {"folds": "0", "limit": 1}
+    assert run(Bright(), small, tmp_path, **few).shots == 0
+    assert run(Masked(), small, tmp_path, **few).shots == 1
+    assert run(Bright(), small, tmp_path, shots=2, **few).shots == 2
 
 
 def contaminated(classes: tuple[str, ...], fold: str, accepted: bool = False, under: str = "*") -> bool:
@@ -140,15 +138,15 @@ def test_contamination_marks_the_record(small: Benchmark, tmp_path: Path) -> Non
     training = {"*": TrainingCard(training_classes=("Thing 02",))}
     model.card = ModelCard(name="bright", prompts="none", training=training)
 
-    def run(fold: str, accepted: bool) -> fsbench.Record:
+    def marked(fold: str, accepted: bool) -> bool:
         out = tmp_path / f"{fold}{accepted}"
-        return fsbench.evaluate(model, small, folds=fold, limit=1, out=out, contaminated=accepted, threads=1, workers=1)
+        return run(model, small, out, folds=fold, limit=1, contaminated=accepted).model.contaminated
 
-    assert run("0", False).model.contaminated is False
-    assert run("0", True).model.contaminated is False
+    assert marked("0", False) is False
+    assert marked("0", True) is False
     with pytest.raises(FsbenchError, match=r"fold 1 \(thing_02\)"):
-        run("1", False)
-    assert run("1", True).model.contaminated is True
+        marked("1", False)
+    assert marked("1", True) is True
 
 
 def test_a_model_made_in_python_takes_no_options() -> None:
@@ -220,14 +218,12 @@ def test_a_template_stands_for_the_fold_in_predictions_too(tmp_path: Path) -> No
 
 
 def test_folds_of_a_template_may_run_one_by_one(models: None, small: Benchmark, tmp_path: Path) -> None:
-    def run(out: str, folds: list[str]) -> fsbench.Record:
-        return fsbench.evaluate(
-            "foldmodels:fold{fold}", small, folds=folds, limit=2, out=tmp_path / out, threads=1, workers=1
-        )
+    def folds(out: str, *names: str) -> Record:
+        return run("foldmodels:fold{fold}", small, tmp_path / out, folds=names, limit=2)
 
-    at_once = run("at once", ["0", "1"])
-    run("apart", ["0"])
-    apart = run("apart", ["1"])
+    at_once = folds("at once", "0", "1")
+    folds("apart", "0")
+    apart = folds("apart", "1")
     free = {"timings", "environment"}
     assert apart.model_dump(exclude=free) == at_once.model_dump(exclude=free)
 

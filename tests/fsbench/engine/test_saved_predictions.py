@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from fsbench.benchmarks.pascal import lists as pascal_lists
 from fsbench.benchmarks.pascal import pascal5i
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark, open_benchmark
-from fsbench.models.contract import Episode
 from tests.command import run as command
 from tests.fsbench.benchmarks.synthetic_voc import write_voc
 from tests.fsbench.engine.saved_predictions import png, saved_and_handed_in
@@ -84,26 +82,13 @@ def test_workers_and_batches_change_no_byte(small: Benchmark, tmp_path: Path) ->
     assert tree(save(small, tmp_path / "two", workers=2, batch_size=2)) == one
 
 
-class Stops(Bright):
-    """As ``Bright``, interrupted after so many batches."""
-
-    def __init__(self, batches: int) -> None:
-        super().__init__()
-        self.batches = batches
-
-    def segment(self, episodes: Sequence[Episode]) -> list[torch.Tensor]:
-        if len(self.seen) == self.batches:
-            raise KeyboardInterrupt
-        return super().segment(episodes)
-
-
 def test_an_interrupted_run_resumes_and_leaves_no_partial_file(small: Benchmark, tmp_path: Path) -> None:
     whole = tree(save(small, tmp_path / "whole", batch_size=2))
     with pytest.raises(KeyboardInterrupt):
-        save(small, tmp_path / "cut", Stops(14), batch_size=2)
+        save(small, tmp_path / "cut", Bright(batches=14), batch_size=2)
     (fold1,) = (tmp_path / "cut").glob("**/predictions/fold1")
     (fold1 / ".000019.png.7.tmp").write_bytes(b"half a mask")
-    model = Stops(99)
+    model = Bright()
     folder = save(small, tmp_path / "cut", model, batch_size=2)
     assert folder == fold1.parent
     assert tree(folder) == whole
@@ -112,10 +97,10 @@ def test_an_interrupted_run_resumes_and_leaves_no_partial_file(small: Benchmark,
 
 def test_saving_asks_again_what_was_counted_without_saving(small: Benchmark, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        fsbench.evaluate(Stops(8), small, out=tmp_path / "a", threads=1, batch_size=2, folds="0")
+        fsbench.evaluate(Bright(batches=8), small, out=tmp_path / "a", threads=1, batch_size=2, folds="0")
     (log,) = tmp_path.glob("**/*.partial.jsonl")
     assert len(log.read_bytes().splitlines()) > 1
-    model = Stops(99)
+    model = Bright()
     folder = save(small, tmp_path / "a", model, batch_size=2, folds="0")
     assert folder.parent == log.parent
     assert len(model.seen) == 10

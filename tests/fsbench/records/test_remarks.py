@@ -22,6 +22,7 @@ from fsbench.results.merge import merge_records
 from fsbench.results.rescore import rescore
 from tests.command import run as command
 from tests.fsbench.engine.test_evaluate import bytes_of, folder, run
+from tests.fsbench.results.saved_records import altered
 from tests.fsbench.sample_models import Wrong
 
 WARNING = f"fsbench: model sigmoid: {ADVICE}\n"
@@ -188,10 +189,8 @@ def test_rescoring_and_comparing_repeat_the_remark(small: Benchmark, tmp_path: P
 def test_unknown_remarks_are_refused(small: Benchmark, tmp_path: Path) -> None:
     run(Sigmoid(), small, tmp_path, folds=0)
     path = folder(tmp_path) / "record.json"
-    values = json.loads(path.read_text())
     for value in (["nonsense"], ["probabilities"] * 2, "probabilities", [["probabilities"]], {"a": 1}):
-        values["folds"]["0"]["remarks"] = value
-        path.write_text(json.dumps(values))
+        altered(path, lambda fields: fields["folds"]["0"].update(remarks=value))  # noqa: B023 - called at once
         with pytest.raises(FsbenchError, match=r"is no fsbench-record/1 record: folds\.0\.remarks"):
             read_record(path)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fsbench.episodes.manifest import Question
 from fsbench.episodes.protocols import PROTOCOLS
@@ -115,3 +117,10 @@ def write_stored(
     write_counts(folder / "counts.parquet", everything)
     write_replicates(folder / "bootstrap.parquet", scores.replicates)
     return write_record(folder, record)
+
+
+def altered(path: Path, change: Callable[[Any], object]) -> None:
+    """Alter the fields of a record on disk."""
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    change(fields)
+    path.write_text(json.dumps(fields), encoding="utf-8")

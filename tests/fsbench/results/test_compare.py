@@ -30,8 +30,8 @@ from fsbench.scoring.intervals import Design
 from fsbench.scoring.metrics import Empty
 from fsbench.scoring.permutation import SWAPS, coins, permutation_test
 from tests.command import run as command
-from tests.fsbench.results.saved_records import Episode, write_stored
-from tests.fsbench.results.test_rescore import CLASSES, altered, made_up, naive_miou
+from tests.fsbench.results.saved_records import Episode, altered, write_stored
+from tests.fsbench.results.test_rescore import CLASSES, made_up, naive_miou
 from tests.fsbench.sample_models import Bright
 from tests.fsbench.scoring.test_confusion import Noise
 from tests.fsbench.scoring.test_intervals import RULES, given_counts, naive_multiplicities, python_generator

@@ -23,7 +23,7 @@ from fsbench.records.record import read_record
 from fsbench.results.read_back import read_checked, read_replicates
 from fsbench.results.rescore import rescore
 from tests.command import run as command
-from tests.fsbench.results.saved_records import Episode, write_stored
+from tests.fsbench.results.saved_records import Episode, altered, write_stored
 from tests.fsbench.sample_models import Bright
 from tests.fsbench.scoring.test_confusion import Noise
 from tests.fsbench.scoring.test_intervals import CLASSES
@@ -188,27 +188,13 @@ def test_classes_asked_together(small: Benchmark, tmp_path: Path, protocol: str)
 def test_a_record_without_class_ids(path: Path) -> None:
     """The first records name no ids: the classes with episodes have ascending ids, and the counts prove it."""
     before = rescore(path, empty_class="zero")
-    said = json.loads(path.read_text())
-    for fold in said["folds"].values():
-        for of_class in fold["classes"].values():
-            del of_class["class_id"]
-    path.write_text(json.dumps(said))
+    altered(path, lambda s: [c.pop("class_id") for fold in s["folds"].values() for c in fold["classes"].values()])
     assert rescore(path, empty_class="zero") == before
-    said["folds"]["0"]["classes"] = dict(reversed(said["folds"]["0"]["classes"].items()))
-    path.write_text(json.dumps(said))
-    with pytest.raises(FsbenchError, match="do not follow from the counts"):
-        rescore(path)
-    del said["folds"]["0"]["classes"]["class_4"]
-    said["folds"]["0"]["classes"]["class_0"]["class_id"] = 0
-    path.write_text(json.dumps(said))
-    with pytest.raises(FsbenchError, match="which class has which id cannot be told"):
-        rescore(path)
-
-
-def altered(path: Path, change: Any) -> None:
-    said = json.loads(path.read_text())
-    change(said)
-    path.write_text(json.dumps(said))
+    altered(path, lambda s: s["folds"]["0"].update(classes=dict(reversed(s["folds"]["0"]["classes"].items()))))
+    refused(path, FORGED)
+    altered(path, lambda s: s["folds"]["0"]["classes"].pop("class_4"))
+    altered(path, lambda s: s["folds"]["0"]["classes"]["class_0"].update(class_id=0))
+    refused(path, "which class has which id cannot be told")
 
 
 def other_counts(path: Path, change: Any) -> None:
