@@ -101,10 +101,8 @@ def _supports_of_all(pool: Pool, name: str, query: str, asked: Sequence[int]) ->
     classes = [(f"{head}{class_id}{tail}".encode(), pool.samples[class_id]) for class_id in asked]
     firsts = [of_class[int.from_bytes(sha256(text).digest(), "big") % len(of_class)] for text, of_class in classes]
     return tuple(
-        [
-            (first,) if first != query else _supports(pool, name, query, class_id)
-            for first, class_id in zip(firsts, asked, strict=True)
-        ]
+        (first,) if first != query else _supports(pool, name, query, class_id)
+        for first, class_id in zip(firsts, asked, strict=True)
     )
 
 

@@ -147,19 +147,6 @@ def _hsnet(size: int, who: str) -> Protocol:
     )
 
 
-def _lseg() -> Protocol:
-    return Protocol(
-        id="lseg",
-        rules=_hsnet_rules(Rule("each-test-image", most_shots=1, first_support=True), most_shots=0),
-        size=480,
-        names="names-raw",
-        empty="zero",
-        published_draw=True,
-        who="LSeg",
-        about="as hsnet with no support (FSS-1000 at 1 shot: 1.jpg supports the other nine), compared at 480 x 480",
-    )
-
-
 def _fusioner(size: int | None) -> Protocol:
     rule = Rule("first-1000", 1000, most_shots=0)
     return Protocol(
@@ -231,7 +218,16 @@ PROTOCOLS: dict[str, Protocol] = {
         _hsnet(417, "descendants of HSNet at 417"),
         _hsnet(473, "descendants of HSNet at 473"),
         _hsnet(518, "descendants of HSNet at 518"),
-        _lseg(),
+        Protocol(
+            id="lseg",
+            rules=_hsnet_rules(Rule("each-test-image", most_shots=1, first_support=True), most_shots=0),
+            size=480,
+            names="names-raw",
+            empty="zero",
+            published_draw=True,
+            who="LSeg",
+            about="as hsnet with no support (FSS-1000 at 1 shot: 1.jpg supports the other nine), compared at 480 x 480",
+        ),
         _fusioner(None),
         _fusioner(224),
         _pfenet({"pascal-5i": 5001, "coco-20i": 20001}, "", "PFENet"),

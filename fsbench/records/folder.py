@@ -8,8 +8,8 @@ under it as well, so no run holds a log that another one has removed.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from fsbench.errors import FsbenchError
@@ -32,14 +32,12 @@ def predictions_in(folder: Path) -> Path:
     return folder / "predictions"
 
 
-@contextmanager
-def record_locked(folder: Path, wait: float = WAIT) -> Iterator[None]:
+def record_locked(folder: Path) -> AbstractContextManager[None]:
     """Hold the lock of the record in ``folder``, a file next to the folder that is not removed.
 
-    Raises FsbenchError if other runs hold it for ``wait`` seconds or the disk has no locks.
+    Raises FsbenchError if other runs hold it for ``WAIT`` seconds or the disk has no locks.
     """
-    with locked(lock_file(folder), folder, wait=wait):
-        yield
+    return locked(lock_file(folder), folder, wait=WAIT)
 
 
 def record_digest(folder: Path) -> str | None:

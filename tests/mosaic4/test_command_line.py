@@ -9,17 +9,8 @@ from pathlib import Path
 import pytest
 
 from mosaic4.benchmark import MosaicBenchmark
-from tests.command import run
+from tests.command import refusal, run
 from tests.mosaic4.test_official_recipe import DIGESTS
-
-
-def refusal(*arguments: object) -> str:
-    """The one line that a command which must fail writes to standard error."""
-    done = run(*arguments)
-    assert done.code == 2
-    assert done.err.startswith("fsbench: ")
-    assert done.err.count("\n") == 1
-    return done.err
 
 
 def test_the_recipe_needs_no_data() -> None:

@@ -16,7 +16,6 @@ from fsbench.results.rescore import rescore
 from fsbench.scoring.scenes import SCORES, fits
 from mosaic4.benchmark import MosaicBenchmark
 from tests.fsbench.engine.saved_predictions import saved_and_handed_in
-from tests.fsbench.engine.test_saved_predictions import Stops
 from tests.fsbench.sample_models import Bright
 
 

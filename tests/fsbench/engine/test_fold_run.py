@@ -1,4 +1,4 @@
-"""What one fold's run promises beyond the record: vanished masks, and when a killed run may be gone on with."""
+"""What one fold's run promises beyond the record: vanished masks, and which run resumes a log."""
 
 from __future__ import annotations
 
