@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 import typer
 
 from fsbench.benchmarks.fss.fss1000 import FOLD, find_root
@@ -33,15 +32,13 @@ from mosaic4.compose import Mosaics
 from mosaic4.dataset import Dataset, Form, read_dataset
 from mosaic4.queries import absent_classes, mosaic_id, present_pairs, support_samples
 from mosaic4.recipe import Recipe
-from mosaic4.resample import SIDE
+from mosaic4.resample import SIDE, Pixels
 from mosaic4.verification import verify_dataset
 
 EXAMPLE = "Example: fsbench build mosaic4 --root FSS-1000; with no data: fsbench build mosaic4 --recipe-only"
 
 NAME = "mosaic4"
 TILE_FORMAT = "grey-128"
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

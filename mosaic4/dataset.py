@@ -22,6 +22,7 @@ from fsbench.benchmarks.name_files import check_folder_name
 from fsbench.errors import FsbenchError
 from fsbench.io.files import atomic_write, write_text
 from fsbench.io.parquet import PARQUET_ERRORS, read_table
+from fsbench.io.resize import Size
 from fsbench.io.typed_json import read_typed
 from fsbench.io.untrusted import plain
 from fsbench.version import __version__
@@ -30,7 +31,6 @@ from mosaic4.croissant_hashes import check_described
 from mosaic4.digests import Digests
 from mosaic4.recipe import NoRecipeError, Recipe, class_of, in_sample_order, make_recipe
 from mosaic4.resample import LARGEST, SIDE, SMALLEST
-from mosaic4.sources import Size
 from mosaic4.tiles import Hashes, TileReader
 
 SCHEMA = "mosaic4/1"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from fsbench.errors import FsbenchError
-from fsbench.io.files import alteration, sha256_file
+from fsbench.io.files import alteration
 from fsbench.version import __version__
 from mosaic4 import croissant, png_folder
 from mosaic4.croissant_hashes import described_files
@@ -29,7 +29,7 @@ def metadata_faults(folder: Path, dataset: Dataset, known: Sequence[str]) -> lis
         return [*faults, str(error)]
     for name, digest in hashes.items():
         path = folder / name
-        if not any(str(path) in fault for fault in (*known, *faults)) and _sha256(path) != digest:
+        if not any(str(path) in fault for fault in (*known, *faults)) and alteration(path, digest):
             faults.append(f"{path} was altered, or its hash in {folder / croissant.FILE} was")
     if not faults and not known and dataset.written_with["fsbench"] == __version__:
         fault = _difference(folder / croissant.FILE, croissant.croissant_text(folder, dataset).encode())
@@ -62,16 +62,9 @@ def _png_faults(folder: Path, dataset: Dataset, known: Sequence[str]) -> Iterato
         return
     for mosaic, of_files in enumerate(hashes):
         for path, digest in zip(png_folder.png_paths(folder, mosaic), of_files, strict=True):
-            if not any(str(path) in line for line in known) and _sha256(path) != digest:
+            if not any(str(path) in line for line in known) and alteration(path, digest):
                 yield f"{path} was altered, or its hash in {folder / png_folder.METADATA} was"
 
 
 def _difference(path: Path, expected: bytes) -> str | None:
     return alteration(path, hashlib.sha256(expected).hexdigest())
-
-
-def _sha256(path: Path) -> str | None:
-    try:
-        return sha256_file(path)
-    except (OSError, FsbenchError):
-        return None

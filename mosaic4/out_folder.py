@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fsbench.errors import FsbenchError
-from fsbench.io.files import sha256_file, write_text
+from fsbench.io.files import alteration, write_text
 from fsbench.io.untrusted import read_bytes
 from mosaic4.dataset import JSON, PARQUET
 
@@ -38,10 +38,7 @@ class BuildLog:
     def kept(self, path: Path) -> str | None:
         """The SHA-256 of a file that an earlier build finished and that is unchanged, else None."""
         digest = self._done.get(path.relative_to(self._out).as_posix())
-        try:
-            return digest if digest is not None and sha256_file(path) == digest else None
-        except (OSError, FsbenchError):
-            return None
+        return None if digest is None or alteration(path, digest) else digest
 
     def add(self, path: Path, digest: str) -> None:
         """Log a file that is about to get its final name."""

@@ -12,11 +12,10 @@ import zlib
 import cv2
 import deflate
 import numpy as np
-import numpy.typing as npt
 
-Pixels = npt.NDArray[np.uint8]
+from fsbench.io.png_chunks import SIGNATURE
+from mosaic4.resample import Pixels
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PAETH = 4
 _COLOUR_TYPE = {1: 0, 3: 2}
 """Bands -> PNG's colour type: grey, RGB."""
@@ -36,7 +35,7 @@ def encode_png(pixels: Pixels) -> bytes:
         _filter(padded[y : y + step + 1], bands, filtered[y : y + step])
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPE[bands], 0, 0, 0)
     data = bytes(deflate.zlib_compress(filtered.data, 1))
-    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+    return SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
 
 
 def _filter(padded: Pixels, bands: int, filtered: Pixels) -> None:

@@ -11,14 +11,12 @@ from typing import NamedTuple
 from fsbench.benchmarks.fss.class_folders import FOREGROUND
 from fsbench.errors import FsbenchError
 from fsbench.io.images import LARGEST_IMAGE, read_grey, read_image
+from fsbench.io.resize import Size
 from fsbench.io.untrusted import read_bytes
 from fsbench.parallel import in_threads
 from mosaic4.recipe import Recipe, class_of
 from mosaic4.resample import LARGEST, SIDE, SMALLEST, Pixels
 from mosaic4.tiles import Hashes, KeptTiles, Tile, as_tile, tile_paths
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
 
 
 class Sources(NamedTuple):

@@ -19,10 +19,10 @@ from fsbench.benchmarks.fss import fss1000
 from fsbench.download import fss, unpack
 from fsbench.download.place import WORK
 from tests import command
-from tests.fsbench.benchmarks.fss.test_fss1000 import write_class
 from tests.fsbench.download.download_server import EXPECTED, FILES, noise, serving, source_of, zip_bytes
 from tests.fsbench.download.test_download import run, tree
 from tests.hostile_files import within
+from tests.mosaic4.drawn_folders import draw_folders
 from tests.refusals import refusal
 
 PHOTOGRAPHS = {f"{key}/{n}.{kind}": noise(900, f"{key}{n}{kind}") for key in ("abacus", "abe's_flyingfish")
@@ -154,7 +154,7 @@ def test_fss1000_gets_its_name_however_deep_it_is(tmp_path: Path, above: str) ->
 
 
 def test_the_next_command_of_fss1000_builds(tmp_path: Path) -> None:
-    write_class(tmp_path / "made" / "abe's_flyingfish", 0)
+    draw_folders(tmp_path / "made", ("abe's_flyingfish",))
     files = {f"fewshot_data/fewshot_data/{path.relative_to(tmp_path / 'made')}": path.read_bytes()
              for path in (tmp_path / "made").rglob("*.*")}  # fmt: skip
     lines = unpacked(release(tmp_path, files), tmp_path / "root")

@@ -18,6 +18,7 @@ from fsbench.index.fold_lists import check_sample_id
 from fsbench.index.index_file import BuilderIndex, Index, read_index, write_index
 from fsbench.index.sample_table import Sample, count_samples, write_samples
 from fsbench.io.files import sha256_file, sha256_json
+from tests.refusals import refusal
 
 FIELDS = [*Index.model_fields][1:]
 """All but ``schema``."""
@@ -146,8 +147,7 @@ def test_impossible_samples_are_not_written(tmp_path: Path) -> None:
         write_samples(tmp_path, [sample], ["root"])
     assert list(tmp_path.iterdir()) == []
     assert check_sample_id("é" * 100)
-    with pytest.raises(FsbenchError, match="has more than 200 bytes: shorten the file's path"):
-        check_sample_id("é" * 101)
+    assert "has more than 200 bytes: shorten the file's path" in refusal(check_sample_id, "é" * 101)
 
 
 def test_counts_of_samples() -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from fsbench.errors import FsbenchError
 from fsbench.io.images import image_size, jpeg_is_whole, read_grey, read_image, read_indices
+from tests.refusals import refusal
 
 READERS: list[Callable[[Path], Any]] = [read_image, read_grey, read_indices, image_size]
 
@@ -75,16 +76,13 @@ def test_other_modes_are_refused(tmp_path: Path, mode: str) -> None:
     with pytest.raises(FsbenchError, match=rf"a\.png: is an image of mode {mode}, expected a mask of mode P or L"):
         read_indices(tmp_path / "a.png")
     for reader in (read_image, read_grey) if mode == "I;16" else ():
-        with pytest.raises(FsbenchError, match=r"a\.png: pixels are of mode I;16, expected 8-bit"):
-            reader(tmp_path / "a.png")
+        assert "a.png: pixels are of mode I;16, expected 8-bit" in refusal(reader, tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("reader", READERS)
 def test_files_that_are_no_images(tmp_path: Path, reader: Callable[[Path], Any]) -> None:
-    with pytest.raises(FsbenchError, match=r"gone\.png: is not there"):
-        reader(tmp_path / "gone.png")
-    with pytest.raises(FsbenchError, match="cannot be read"):
-        reader(tmp_path)
+    assert "gone.png: is not there" in refusal(reader, tmp_path / "gone.png")
+    assert "cannot be read" in refusal(reader, tmp_path)
     for content in (b"", b"<html>not found</html>", b"\x89PNG\r\n\x1a\n"):
         (tmp_path / "a.png").write_bytes(content)
         reason = "(no image that can be read|its end chunk is missing)"
@@ -95,8 +93,7 @@ def test_files_that_are_no_images(tmp_path: Path, reader: Callable[[Path], Any])
 def test_decompression_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     picture().save(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(FsbenchError, match=r"a\.png: cannot be read \(Image size \(2400 pixels\)"):
-        read_image(tmp_path / "a.png")
+    assert "a.png: cannot be read (Image size (2400 pixels)" in refusal(read_image, tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])

@@ -25,18 +25,6 @@ from tests.refusals import refusal
 MISSING = "239 of 240 tested classes have no folder (abe's_flyingfish, accordion, american_alligator, …)"
 
 
-def write_class(folder: Path, seed: int) -> None:
-    random = np.random.RandomState(seed)
-    folder.mkdir(parents=True)
-    for n in range(1, 11):
-        mask = np.zeros((224, 224), np.uint8)
-        top, left = random.randint(0, 150, 2)
-        mask[top : top + 60, left : left + 70] = 255
-        pixels = random.randint(0, 100, (224, 224, 3)) + (mask[..., None] > 0) * 90
-        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{n}.jpg", quality=60)
-        Image.fromarray(mask).save(folder / f"{n}.png")
-
-
 def refused(root: Path, out: Path, classes: Path | None = None, partial: bool = False) -> str:
     message = refusal(fss1000.build, root, out, classes, partial, 2)
     assert not (out / "benchmark.json").exists()

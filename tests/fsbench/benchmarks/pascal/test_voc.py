@@ -86,11 +86,9 @@ def test_masks_of_voc_and_sbd(voc: Path, tmp_path: Path) -> None:
     assert OFFICIAL in official()
     assert FROM_SBD in set(samples("train")) - official()
     release = tmp_path / "sbd" / "benchmark_RELEASE"
-    with pytest.raises(FsbenchError, match="VOC2012: has no folder SegmentationClass, and SBD's masks"):
-        find_masks(voc, release)
+    assert "VOC2012: has no folder SegmentationClass, and SBD's masks" in refusal(find_masks, voc, release)
     (voc / "SegmentationClass").mkdir()
-    with pytest.raises(FsbenchError, match=r"benchmark_RELEASE: holds no SBD masks: expected a folder cls"):
-        find_masks(voc, release)
+    assert "benchmark_RELEASE: holds no SBD masks: expected a folder cls" in refusal(find_masks, voc, release)
     (release / "dataset" / "cls").mkdir(parents=True)
     for sbd in (release, release / "dataset", release.parent):
         masks = find_masks(voc, sbd)
