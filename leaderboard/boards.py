@@ -20,6 +20,7 @@ from fsbench.io.files import sha256_text
 from fsbench.models.registry import published_lists
 from fsbench.records.record import FoldRecord, OtherScore, Record, RecordedBenchmark
 from fsbench.records.remarks import remark_lines
+from fsbench.scoring.intervals import FloatArray
 from leaderboard.ranking import rank_ranges, ranks, separable
 from leaderboard.results import Entry
 from leaderboard.text import visible
@@ -60,6 +61,11 @@ class Row:
     def record(self) -> Record:
         """The record, or that of the first run."""
         return self.entries[0].record
+
+    @property
+    def draws(self) -> FloatArray | None:
+        """The replicates of its mIoU; None where they are missing or runs are averaged."""
+        return self.entries[0].draws if len(self.entries) == 1 else None
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -241,8 +247,7 @@ def _ranked(rows: Sequence[Row]) -> list[Row]:
 
     able = sorted((row for row in rows if not row.marks and row.miou.score is not None), key=order)
     rest = sorted((row for row in rows if row.marks or row.miou.score is None), key=order)
-    draws = [row.entries[0].draws for row in able if len(row.entries) == 1]
-    known = [of_row for of_row in draws if of_row is not None]  # of all rows, or, where runs are averaged, of none
+    known = [row.draws for row in able if row.draws is not None]  # of all rows, or, where runs are averaged, of none
     ranges = rank_ranges(known)
     found = []
     for place, rank in enumerate(ranks([row.miou.score or 0.0 for row in able])):

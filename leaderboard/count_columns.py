@@ -54,9 +54,9 @@ def read_count_columns(path: Path, rows_limit: int = MOST_ROWS) -> CountColumns:
     except PARQUET_ERRORS as error:
         raise refused(path, "counts", error) from error
     names = ("number", "class_id", "intersection", "predicted", "truth", "valid")
-    number, class_id, inter, predicted, truth, valid = (table[name].to_numpy().astype(np.int64) for name in names)
-    if number.min(initial=0) < 0:
-        raise FsbenchError(f"{path}: has an episode {number.min()}, expected numbers from 0: evaluate again")
+    counted = {name: table[name].to_numpy().astype(np.int64) for name in names}
+    if (least := counted["number"].min(initial=0)) < 0:
+        raise FsbenchError(f"{path}: has an episode {least}, expected numbers from 0: evaluate again")
     fold, image = (table[name].combine_chunks().dictionary_encode() for name in ("fold", "image"))
     scenes = "position" in table.schema.names
     return CountColumns(
@@ -64,12 +64,7 @@ def read_count_columns(path: Path, rows_limit: int = MOST_ROWS) -> CountColumns:
         folds=tuple(fold.dictionary.to_pylist()),
         fold=fold.indices.to_numpy().astype(np.int64),
         image=image.indices.to_numpy().astype(np.int64),
-        number=number,
-        class_id=class_id,
-        intersection=inter,
-        predicted=predicted,
-        truth=truth,
-        valid=valid,
+        **counted,
         absent=table["position"].to_numpy() == ABSENT if scenes else np.zeros(len(table), bool),
         scenes=scenes,
     )
@@ -124,23 +119,12 @@ def own_rows(record: Record, counts: CountColumns) -> OwnRows | None:
     except ValueError as error:
         raise FsbenchError(f"{counts.path}: {error}: evaluate again") from error
     union = predicted + truth - inter
-    rows = OwnRows(
-        fold_of[own],
-        slot,
-        counts.image[own],
-        counts.number[own],
-        counts.class_id[own],
-        inter,
-        union,
-        truth,
-        valid,
-        slots,
-    )
     there = valid > 0
     sums = [sums_of(slot[there], column[there], len(keys)) for column in (np.ones_like(slot), inter, union)]
     if not np.array_equal(np.stack(sums, axis=1), np.array(expected, np.int64).reshape(-1, 3)):
         raise FsbenchError(f"{counts.path}: does not give the sums in the record beside it: evaluate again")
-    return rows
+    image, number, class_id = (column[own] for column in (counts.image, counts.number, counts.class_id))
+    return OwnRows(fold_of[own], slot, image, number, class_id, inter, union, truth, valid, slots)
 
 
 def sums_of(group: IntArray, values: IntArray, groups: int) -> IntArray:

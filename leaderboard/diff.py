@@ -13,7 +13,7 @@ from typing import Any
 
 from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
-from fsbench.records.counts import Row, read_counts
+from fsbench.records.counts import read_counts
 from fsbench.records.record import Record, read_record
 from fsbench.results.read_back import most_rows
 from leaderboard.results import find_records
@@ -23,6 +23,9 @@ SHOWN = 5
 
 APART = frozenset({"folds", "miou", "fb_iou", "ci95", "other", "timings", "counts_sha256"})
 """Fields that are compared as scores and counts, or differ between any two runs."""
+
+_Counts = dict[str, dict[int, str]]
+"""Fold -> episode -> its counts, row by row: query, class, intersection, predicted, truth, valid, and a scene's."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,7 @@ def diff_records(place: str, old: Path, new: Path) -> RecordDiff:
     a, b = read_record(old), read_record(new)
     fields = tuple(_fields("", _said(a), _said(b)))
     scores = tuple(_fields("", _scores(a), _scores(b)))
-    rows = [_rows(path, record) for path, record in ((old, a), (new, b))]
-    return RecordDiff(place, fields, scores, tuple(_episodes(*rows)))
+    return RecordDiff(place, fields, scores, tuple(_episodes(_counts(old, a), _counts(new, b))))
 
 
 def _said(record: Record) -> dict[str, Any]:
@@ -117,7 +119,6 @@ def _said(record: Record) -> dict[str, Any]:
 
 
 def _scores(record: Record) -> dict[str, Any]:
-    """Every score by name: of the mean, of folds, of classes."""
     found: dict[str, Any] = {"mean": _of(record)}
     for fold, said in record.folds.items():
         numbers = {"episodes": said.episodes, "left_out": list(said.left_out), "remarks": list(said.remarks)}
@@ -142,14 +143,7 @@ def _fields(prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iter
             yield Change(f"{prefix}{name}", a, b)
 
 
-def _rows(path: Path, record: Record) -> list[Row]:
-    if record.protocol not in PROTOCOLS:
-        raise FsbenchError(f"{path}: is of protocol {record.protocol!r}, which is not known here: update fsbench")
-    return read_counts(path.parent / "counts.parquet", most_rows(record))
-
-
-def _episodes(old: list[Row], new: list[Row]) -> Iterator[EpisodesDiff]:
-    before, after = (_of_fold(rows) for rows in (old, new))
+def _episodes(before: _Counts, after: _Counts) -> Iterator[EpisodesDiff]:
     for fold in dict.fromkeys([*before, *after]):
         a, b = before.get(fold, {}), after.get(fold, {})
         every = sorted(a.keys() | b.keys())
@@ -159,10 +153,11 @@ def _episodes(old: list[Row], new: list[Row]) -> Iterator[EpisodesDiff]:
             yield EpisodesDiff(fold, len(differing), len(every), tuple(first))
 
 
-def _of_fold(rows: list[Row]) -> dict[str, dict[int, str]]:
-    """Fold -> episode -> its counts, row by row: query, class, intersection, predicted, truth, valid, and a scene's."""
-    found: dict[str, dict[int, str]] = {}
-    for row in rows:
+def _counts(path: Path, record: Record) -> _Counts:
+    if record.protocol not in PROTOCOLS:
+        raise FsbenchError(f"{path}: is of protocol {record.protocol!r}, which is not known here: update fsbench")
+    found: _Counts = {}
+    for row in read_counts(path.parent / "counts.parquet", most_rows(record)):
         of_fold = found.setdefault(row.fold, {})
         said = row.line().split(" ", 2)[2]
         of_fold[row.number] = f"{of_fold[row.number]}; {said}" if row.number in of_fold else said

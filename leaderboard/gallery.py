@@ -108,18 +108,6 @@ def make_gallery(record: Path, benchmark: Benchmark, n: int = 12) -> Gallery:
     CheckFailedError where masks are of another manifest or do not give the record's counts.
     """
     stored = read_checked(record)
-    _check_benchmark(stored, benchmark)
-    folds = [fold for fold in stored.rows if (fold_folder(record / FOLDER, fold) / MANIFEST).is_file()]
-    if not folds:
-        raise FsbenchError(f"{record / FOLDER}: holds no predictions: evaluate with --save-predictions")
-    picks = ranked([row for fold in folds for row in stored.rows[fold]])
-    selected = spaced(picks, n)
-    runs = {fold: _replayed(stored, benchmark, fold, record / FOLDER) for fold in folds}
-    pictures = tuple(_picture(runs[pick.fold], record / FOLDER, pick) for pick in selected)
-    return Gallery(pictures, _caption(stored, folds, len(pictures), len(picks)))
-
-
-def _check_benchmark(stored: CheckedRecord, benchmark: Benchmark) -> None:
     recorded = stored.record.benchmark
     for what, was, is_now in (
         ("lists", recorded.lists_sha256, benchmark.digests.lists),
@@ -130,6 +118,14 @@ def _check_benchmark(stored: CheckedRecord, benchmark: Benchmark) -> None:
                 f"{benchmark.folder}: is not the benchmark of {stored.path} ({what} {is_now[:12]}…, the record's are "
                 f"{was[:12]}…): give the one that it was made on"
             )
+    folds = [fold for fold in stored.rows if (fold_folder(record / FOLDER, fold) / MANIFEST).is_file()]
+    if not folds:
+        raise FsbenchError(f"{record / FOLDER}: holds no predictions: evaluate with --save-predictions")
+    picks = ranked([row for fold in folds for row in stored.rows[fold]])
+    selected = spaced(picks, n)
+    runs = {fold: _replayed(stored, benchmark, fold, record / FOLDER) for fold in folds}
+    pictures = tuple(_picture(runs[pick.fold], record / FOLDER, pick) for pick in selected)
+    return Gallery(pictures, _caption(stored, folds, len(pictures), len(picks)))
 
 
 def _replayed(stored: CheckedRecord, benchmark: Benchmark, fold: str, folder: Path) -> FoldRun:

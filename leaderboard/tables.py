@@ -23,6 +23,7 @@ EVIDENCE = {
     "predictions": "predictions: counted again from the masks by the checker",
     "rerun": "rerun: run again by a maintainer",
 }
+"""From the least to the most."""
 
 
 def row_cells(board: Board, row: Row) -> dict[str, Any]:

@@ -9,9 +9,7 @@ from fsbench.errors import FsbenchError
 from fsbench.index.fold_lists import ClassName, FoldLists
 from fsbench.models.contract import TrainingCard
 from leaderboard.checking.submission import NotCheckableError, Submission
-
-LEVELS = ("counts", "predictions", "rerun")
-"""Evidence, from the least to the most."""
+from leaderboard.tables import EVIDENCE
 
 
 def _training(sub: Submission, fold: str) -> TrainingCard:
@@ -97,7 +95,8 @@ def check_evidence(sub: Submission) -> Iterator[str]:
     claimed, proved = sub.record.evidence, sub.desk.evidence
     if proved == "predictions" and "predictions" in sub.failed:
         proved = "counts"
-    if LEVELS.index(claimed) > LEVELS.index(proved):
+    levels = list(EVIDENCE)
+    if levels.index(claimed) > levels.index(proved):
         remedy = {
             "predictions": "hand in the predictions, which are then counted again (--predictions DIR)",
             "rerun": "only a maintainer who ran it again may say so (--evidence rerun)",

@@ -24,9 +24,8 @@ def check_record(sub: Submission) -> Iterator[str]:
         yield "benchmark.folds names a fold twice"
     if not record.folds:
         yield "it has no fold"
-    unknown_folds = [fold for fold in record.folds if fold not in every]
-    if unknown_folds:
-        yield f"scores of fold {unknown_folds[0]}, which the benchmark does not have"
+    if unknown := [fold for fold in record.folds if fold not in every]:
+        yield f"scores of fold {unknown[0]}, which the benchmark does not have"
     if list(record.manifests_sha256) != list(every):
         yield f"manifests_sha256 has the folds {', '.join(record.manifests_sha256)}, expected {', '.join(every)}"
     if [fold for fold in every if fold in record.folds] != list(record.folds):
@@ -50,12 +49,8 @@ def check_place(sub: Submission) -> Iterator[str]:
         lies = "/".join(there.parts[-len(expected.parts) :])
         yield f"is in {lies}, expected {expected.as_posix()}"
     model = sub.record.model
-    extra: dict[str, str] | None = None
-    if model.spec is not None and "{fold}" in model.spec:
-        extra = {"template": model.spec}
-    elif model.weights_sha256 is not None:
-        extra = {}
-    if extra is not None:
+    extra = {"template": model.spec} if model.spec is not None and "{fold}" in model.spec else {}
+    if extra or model.weights_sha256 is not None:
         name = config8(dict(sorted(model.options.items())), model.precision, model.weights_sha256, extra)
         if name != model.config8:
             yield f"config8 is {model.config8}, but {name} follows from options, precision and weights"

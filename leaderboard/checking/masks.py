@@ -67,23 +67,18 @@ def check_truths(sub: Submission) -> Iterator[str]:
         valid = {row.number: row.valid for row in counted}
         for row in rows:
             true = expected.pop((row.number, row.class_id), None)
-            pixels = (0 if true is None else true.truth, valid[row.number] if true is None else true.valid)
-            yield from _truth_faults(
-                f"fold {fold} episode {row.number} ({row.query}, class {row.class_id})", row, true, pixels
-            )
+            where = f"fold {fold} episode {row.number} ({row.query}, class {row.class_id})"
+            pixels = (0, valid[row.number]) if true is None else (true.truth, true.valid)
+            if (row.truth, row.valid) != pixels:
+                there = f"{pixels[0]} of {pixels[1]} in its mask"
+                yield f"{where}: {row.truth} true of {row.valid} valid pixels, but {there}"
+            elif row.scene is not None and true is not None and true.scene is not None:
+                at = true.scene.position
+                if (row.scene.position, row.scene.areas) != (at, true.scene.areas):
+                    there = "absent" if at == ABSENT else f"at position {at}"
+                    yield f"{where}: its class is {there}, or objects have other areas than in the scene's mask"
         for number, class_id in expected:
             yield f"fold {fold} episode {number}: class {class_id} is true somewhere, but has no counts"
-
-
-def _truth_faults(where: str, row: Row, true: Row | None, pixels: tuple[int, int]) -> Iterator[str]:
-    if (row.truth, row.valid) != pixels:
-        yield f"{where}: {row.truth} true of {row.valid} valid pixels, but {pixels[0]} of {pixels[1]} in its mask"
-        return
-    if row.scene is None or true is None or true.scene is None:
-        return
-    if (row.scene.position, row.scene.areas) != (true.scene.position, true.scene.areas):
-        there = "absent" if true.scene.position == ABSENT else f"at position {true.scene.position}"
-        yield f"{where}: its class is {there}, or objects have other areas than in the scene's mask"
 
 
 def check_predictions(sub: Submission) -> Iterator[str]:

@@ -33,8 +33,8 @@ def _fold(where: str, said: FoldRecord, expected: FoldRecord, drawn: bool) -> It
     for name in FOLD:
         if drawn or name not in BY_INTERVAL:
             yield from _different(f"{where} {name}", getattr(said, name), getattr(expected, name))
-    for what in ("classes", "others"):
-        yield from _classes(where, getattr(said, what), getattr(expected, what))
+    yield from _classes(where, said.classes, expected.classes)
+    yield from _classes(where, said.others, expected.others)
     yield from _others(where, said.other, expected.other, drawn)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -185,10 +185,9 @@ class Submission:
         sums = sum(2 * (len(f.classes) + len(f.others)) + 4 for f in said.folds.values())
         if sums > MOST_TOTALS:
             raise FsbenchError(f"{sums} sums to be drawn for its classes, expected at most {MOST_TOTALS}")
-        manifests: Mapping[str, Manifest] | None = self.manifests_or_none
+        manifests = self.manifests_or_none
         if manifests is None:
-            stored = CheckedRecord.of(self.path, said, self.rows)
-            return stored.scores(self.protocol, imagewise=self.imagewise)
+            return CheckedRecord.of(self.path, said, self.rows).scores(self.protocol, imagewise=self.imagewise)
         confused = {fold: confused_of(of_fold) for fold, of_fold in said.folds.items()}
         with scorable(self.path):
             return compute_scores(self.lists, manifests, self.rows, self.protocol, confused, imagewise=self.imagewise)

@@ -10,7 +10,7 @@ import typer
 from leaderboard.text import visible
 
 if TYPE_CHECKING:
-    from leaderboard.diff import Change, Diff, RecordDiff
+    from leaderboard.diff import Change, RecordDiff
 
 EXAMPLE = "Example: fsbench leaderboard diff before/prototype results/prototype"
 
@@ -32,16 +32,12 @@ def diff(
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=1))
         return
-    for line in _lines(found):
-        typer.echo(line)
-
-
-def _lines(found: Diff) -> list[str]:
     lines = [f"removed {visible(place)}" for place in found.removed]
     lines += [f"added   {visible(place)}" for place in found.added]
     for record in found.records:
         lines += [f"same    {visible(record.place)}"] if record.same else _changed(record)
-    return lines
+    for line in lines:
+        typer.echo(line)
 
 
 def _changed(record: RecordDiff) -> list[str]:

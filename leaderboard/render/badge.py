@@ -50,7 +50,9 @@ def badge(board: Board, row: Row) -> str:
         raise FsbenchError(
             f"{row.record.model.name} on {board.title}: has no mIoU ({'; '.join(row.marks)}): run all folds"
         )
-    name = _short(" ".join(_name(board)))
+    protocol = [board.protocol_title] if board.protocol_title != OURS else []
+    reasons = [f"({reason})" for reason in (OTHER_LISTS, OTHER_EPISODES) if reason in board.off]
+    name = _short(" ".join([board.benchmark.title, *protocol, f"{board.shots}-shot", *reasons]))
     score = _short(" · ".join([f"{percent(row.miou.score)} mIoU", *row.marks]))
     left, right = (text_width(text) + 2 * _PAD for text in (name, score))
     return _SVG.format(
@@ -78,15 +80,6 @@ def text_width(text: str) -> int:
     """
     tenths = sum(_WIDTHS[ord(c) - 32] if " " <= c <= "~" else _OTHERS.get(c, _WIDEST) for c in text)
     return -(-tenths // 10)
-
-
-def _name(board: Board) -> list[str]:
-    """Benchmark, protocol where it is not ours, shots, and why it is no main board where its names do not say so."""
-    words = [board.benchmark.title]
-    if board.protocol_title != OURS:
-        words.append(board.protocol_title)
-    words.append(f"{board.shots}-shot")
-    return words + [f"({reason})" for reason in (OTHER_LISTS, OTHER_EPISODES) if reason in board.off]
 
 
 def _title(board: Board, row: Row) -> str:

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from leaderboard.boards import Board, Row
-from leaderboard.breakdowns import BinScore, Breakdown
+from leaderboard.breakdowns import Breakdown
 from leaderboard.render import csv_text, json_text, latex, markdown
 from leaderboard.render.cells import Cell, Column, Table, board_notes, percent, table_of
 
@@ -58,7 +58,7 @@ def _shown(parts: BoardBreakdowns, by: str) -> Table:
     ]
     bins = parts.rows[0][1][0].bins
     for place, of_bin in enumerate(bins):
-        cells = [Cell(percent(_mean([found.bins[place].total for found in of_row]))) for _, of_row in parts.rows]
+        cells = [Cell(percent(_mean([found.bins[place].total.miou for found in of_row]))) for _, of_row in parts.rows]
         columns.append((of_bin.name, False, cells))
     if any(row.marks for row, _ in parts.rows):
         columns.append(("marks", True, [Cell("; ".join(row.marks)) for row, _ in parts.rows]))
@@ -67,10 +67,9 @@ def _shown(parts: BoardBreakdowns, by: str) -> Table:
     return table_of(f"{parts.board.title} · {TITLES[by]}", columns, notes)
 
 
-def _mean(found: Sequence[BinScore]) -> float | None:
-    """Over runs, where there are several; None where one has nothing in the bin."""
-    scores = [part.miou for part in found if part.miou is not None]
-    return fmean(scores) if len(scores) == len(found) else None
+def _mean(runs: Sequence[float | None]) -> float | None:
+    scores = [miou for miou in runs if miou is not None]
+    return fmean(scores) if len(scores) == len(runs) else None
 
 
 def _flat(parts: Sequence[BoardBreakdowns]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from leaderboard.boards import PARTIAL, Board, Row, known_lists
 from leaderboard.known_issues import issues_of
 from leaderboard.published import by_protocol, folds_of
 from leaderboard.render.cells import EVIDENCE_MEANS, INTERVALS, SEEN_MEANS, board_notes, score_notes
+from leaderboard.render.published import benchmark_title
 from leaderboard.site.cells import axis_of
 from leaderboard.site.columns import GROUPS, columns_of
 from leaderboard.site.pages import Page, Site, benchmark_path, comparable, compare_link, model_key
@@ -59,11 +60,8 @@ def _sentence(text: str) -> str:
 
 def benchmark_name(name: str, boards: Sequence[Board]) -> str:
     """The benchmark's heading, without the part that a board has of it."""
-    lists = known_lists(name)
-    if lists is not None:
-        return lists.title
     titles = {board.benchmark.title for board in boards}
-    return titles.pop() if len(titles) == 1 else name
+    return titles.pop() if len(titles) == 1 and known_lists(name) is None else benchmark_title(name)
 
 
 def heading_of(board: Board, title: str, key: str) -> dict[str, Any]:
@@ -93,7 +91,6 @@ def csv_path(board: Board) -> str:
 
 
 def _section(board: Board, title: str, key: str) -> dict[str, Any]:
-    """A board with everything that its table prints."""
     notes = [INTERVALS] if board.protocol.runs == 1 else []
     columns = columns_of(board)
     groups = {column.group for column in columns}
@@ -118,7 +115,6 @@ def not_separable(board: Board) -> list[Row]:
 
 
 def _questions(board: Board) -> dict[str, str]:
-    """The exact questions, by name."""
     protocol, benchmark = board.protocol, board.benchmark
     records = [entry.record for row in board.rows for entry in row.entries]
     size = "the photograph's own size" if protocol.size is None else f"{protocol.size} × {protocol.size}"

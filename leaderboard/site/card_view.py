@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fsbench.models.contract import TrainingCard
-from fsbench.records.record import RecordedModel, same_model
+from fsbench.records.record import same_model
 from leaderboard.boards import Row
 from leaderboard.tables import SEEN, any_seen
 
@@ -43,7 +43,10 @@ def card_view(rows: Sequence[Row]) -> dict[str, Any]:
         for fold in entry.record.folds:
             if "*" not in training and fold not in entry.record.model.training:
                 training.setdefault(fold, TrainingCard())
-    differ = {entry.place: _difference(model, entry.record.model) for entry in entries[1:]}
+    differ = {}
+    for entry in entries[1:]:  # a model may be contaminated on one benchmark and not on another
+        other = entry.record.model.model_copy(update={"contaminated": model.contaminated})
+        differ[entry.place] = same_model(model, other)
     per_fold = any(card.checkpoint_sha256 for card in model.training.values())
     return {
         "fields": {
@@ -67,11 +70,6 @@ def card_view(rows: Sequence[Row]) -> dict[str, Any]:
             if field is not None
         ][:20],
     }
-
-
-def _difference(a: RecordedModel, b: RecordedModel) -> str | None:
-    """The field in which two cards of one model differ; ``contaminated`` depends on the benchmark, so it may."""
-    return same_model(a, b.model_copy(update={"contaminated": a.contaminated}))
 
 
 def _number(parameters: int | None) -> str:

@@ -40,7 +40,8 @@ def assets(site: Site) -> Iterator[tuple[str, bytes]]:
     """A script a board, with its rows, and a script a row, with its scores, classes and replicates."""
     for board in site.boards:
         if comparable(board):
-            yield f"data/{board.key}.js", _script("fsbenchBoard", _board_data(board))
+            rows = [{"id": row_id(r), "label": row_label(r), "miou": percent(r.miou.score)} for r in board.rows]
+            yield f"data/{board.key}.js", _script("fsbenchBoard", {"board": board.key, "rows": rows})
             for row in board.rows:
                 yield f"data/{board.key}/{row_id(row)}.js", _script("fsbenchRow", _row_data(board, row))
 
@@ -77,8 +78,7 @@ def _cell(a: Row, b: Row) -> tuple[str, str, bool]:
     """Row ``a`` minus row ``b``: difference and interval as printed, and whether the interval excludes 0."""
     if a.miou.score is None or b.miou.score is None:
         return "–", "", False
-    of_a, of_b = (row.entries[0].draws if len(row.entries) == 1 else None for row in (a, b))
-    found = None if of_a is None or of_b is None else paired_interval(of_a, of_b)
+    found = None if a.draws is None or b.draws is None else paired_interval(a.draws, b.draws)
     difference = points(a.miou.score - b.miou.score)
     if found is None:
         return difference, "", False
@@ -95,17 +95,9 @@ def points(difference: float) -> str:
     return "0.00" if float(text) == 0 else text.replace("-", "−")
 
 
-def _board_data(board: Board) -> dict[str, Any]:
-    return {
-        "board": board.key,
-        "rows": [{"id": row_id(row), "label": row_label(row), "miou": percent(row.miou.score)} for row in board.rows],
-    }
-
-
 def _row_data(board: Board, row: Row) -> dict[str, Any]:
     """Scores in the page's order, classes fold by fold; fractions, rounded far below what is printed."""
     several = len(board.folds) > 1
-    draws = row.entries[0].draws if len(row.entries) == 1 else None
     place = row.entries[0].place
     return {
         "board": board.key,
@@ -123,7 +115,7 @@ def _row_data(board: Board, row: Row) -> dict[str, Any]:
             for fold in folds(board, row)
             for bar in fold.classes
         ],
-        "draws": None if draws is None else packed(draws),
+        "draws": None if row.draws is None else packed(row.draws),
     }
 
 

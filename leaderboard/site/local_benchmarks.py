@@ -36,8 +36,7 @@ class LocalBenchmarks:
 
     def supports(self, record: Record) -> SupportSizes | None:
         """The sizes of queries against supports, computed once for the same questions."""
-        benchmark = self.benchmark(record)
-        if benchmark is None:
+        if (benchmark := self.benchmark(record)) is None:
             return None
         key = f"{record.protocol} {record.modified} {sorted(record.manifests_sha256.items())}"
         if key not in self._supports:

@@ -66,7 +66,6 @@ def pages(site: Site, galleries: Galleries | None = None) -> Iterator[Page]:
 
 
 def _section(board: Board, row: Row, galleries: Galleries) -> dict[str, Any]:
-    """A board on a model's page."""
     breakdowns, remark = _breakdowns(row, galleries.benchmarks)
     of_folds = folds(board, row)
     return {

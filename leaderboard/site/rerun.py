@@ -57,12 +57,8 @@ def rerun(row: Row) -> Rerun:
     if first.environment.git_dirty:
         remarks.append("It was run with uncommitted changes to fsbench.")
     python = None if spec is not None else _python(first)
-    return Rerun(tuple(words), python, check_command(row.entries[0].place), tuple(remarks))
-
-
-def check_command(place: str) -> str | None:
-    """``fsbench leaderboard check`` of a record at ``place`` below the results folder."""
-    return command_of("fsbench", "leaderboard", "check", record_at(place))
+    check = command_of("fsbench", "leaderboard", "check", record_at(row.entries[0].place))
+    return Rerun(tuple(words), python, check, tuple(remarks))
 
 
 def record_at(place: str) -> str:
@@ -106,7 +102,6 @@ def _command(row: Row) -> tuple[list[str], list[str]]:
 
 
 def _python(record: Record) -> str:
-    """The call in Python, with the model as ``model``."""
     where = record.environment
     folds = [fold for fold in record.benchmark.folds if fold in record.folds]
     values: dict[str, object] = {

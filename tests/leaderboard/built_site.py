@@ -11,7 +11,7 @@ from leaderboard.boards import Board, make_boards
 from leaderboard.results import read_results
 from leaderboard.site.build import build_site
 from leaderboard.site.pages import Site
-from tests.leaderboard.sample_records import Change, write
+from tests.leaderboard.sample_records import Change, part, write
 
 LONG_TEXT = "VOC 2012 train, classes of the other folds; " * 6
 
@@ -77,15 +77,11 @@ def write_results(folder: Path) -> Path:
     write(folder, "half", 0.5, carded(), run=["0"])
     for name, quality in (("mask-a", 0.7), ("mask-b", 0.2)):
         write(folder, name, quality, carded(1, prompts="mask", data="COCO"))
-    write(folder, "beta", 0.4, _part, place="beta-part")
+    write(folder, "beta", 0.4, part, place="beta-part")
     write(folder, "beta", 0.4, _pascal, place="beta-pascal")
     write(folder, "scene-mask", 0.5, scenes("mask"))
     write(folder, "scene-text", 0.4, scenes("text"))
     return folder
-
-
-def _part(record: dict[str, Any]) -> None:
-    record["benchmark"] |= {"present": 7, "total": 9, "partial": True, "title": "made-up [partial 7/9]"}
 
 
 def _pascal(record: dict[str, Any]) -> None:

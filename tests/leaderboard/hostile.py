@@ -23,33 +23,23 @@ from tests.fsbench.results.saved_records import Episode, write_stored
 from tests.leaderboard.sample_records import Change, altered, at
 
 SCRIPT = "<script>document.title='pwned';window.pwned=1</script>"
-IMAGE = '"><img src=x onerror="window.pwned=1"><a href=\'javascript:window.pwned=1\'>x</a>'
-CLOSING = "</script></style></title></textarea>--><svg onload=window.pwned=1>"
-TEMPLATE = "{{7*7}}{% for x in y %}${7*7}#{7*7}<%= 7*7 %>"
-MARKDOWN = "[x](javascript:window.pwned=1) ![x](data:text/html,x) | cell | `code` *a* _b_ \\ # h"
-LATEX = r"\input{/etc/passwd} \write18{id} $x$ & % # _ ^ ~ { } \end{tabular}"
-YAML = "- a: &x !!python/object/apply:os.system ['id']\n---\n'\" : #"
-CSV = "=cmd|'/C calc'!A0,@SUM(1),+1,-1\t\"x\""
 RIGHT_TO_LEFT = "abc\u202egnp.exe\u202c \u2066x\u2069 \u200f\u061c"
 CONTROLS = "a\x00b\x07c\x1b[31mred\x1b]0;title\x07\x7f\x9b31m\r\nnext line\u2028\u2029\x85"
-INVISIBLE = "zero\u200bwidth\ufeff\u00ad\u2060\U000e0041 \u3164"
-PILED = "Z" + "\u0300\u0301\u0302\u0303\u0489" * 60
-LONG = "W" * 400
 
 TEXTS = {
     "script": SCRIPT,
-    "image": IMAGE,
-    "closing": CLOSING,
-    "template": TEMPLATE,
-    "markdown": MARKDOWN,
-    "latex": LATEX,
-    "yaml": YAML,
-    "csv": CSV,
+    "image": '"><img src=x onerror="window.pwned=1"><a href=\'javascript:window.pwned=1\'>x</a>',
+    "closing": "</script></style></title></textarea>--><svg onload=window.pwned=1>",
+    "template": "{{7*7}}{% for x in y %}${7*7}#{7*7}<%= 7*7 %>",
+    "markdown": "[x](javascript:window.pwned=1) ![x](data:text/html,x) | cell | `code` *a* _b_ \\ # h",
+    "latex": r"\input{/etc/passwd} \write18{id} $x$ & % # _ ^ ~ { } \end{tabular}",
+    "yaml": "- a: &x !!python/object/apply:os.system ['id']\n---\n'\" : #",
+    "csv": "=cmd|'/C calc'!A0,@SUM(1),+1,-1\t\"x\"",
     "right-to-left": RIGHT_TO_LEFT,
     "controls": CONTROLS,
-    "invisible": INVISIBLE,
-    "piled": PILED,
-    "long": LONG,
+    "invisible": "zero\u200bwidth\ufeff\u00ad\u2060\U000e0041 \u3164",
+    "piled": "Z" + "\u0300\u0301\u0302\u0303\u0489" * 60,
+    "long": "W" * 400,
 }
 """Name -> a text that stands in every free field of an ugly record."""
 

@@ -28,8 +28,8 @@ from fsbench.records.record import read_record
 from leaderboard.checking.report import CHECKS, check_submission
 from mosaic4.benchmark import MosaicBenchmark, build
 from tests.fsbench.sample_models import Bright
+from tests.leaderboard.sample_records import altered
 from tests.leaderboard.submissions import (
-    altered,
     check,
     consistent,
     copied,
@@ -72,6 +72,12 @@ class Several(Bright):
 @pytest.fixture(scope="module")
 def binary(small: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return evaluated(Trained("fish"), small, tmp_path_factory.mktemp("binary"))
+
+
+@pytest.fixture
+def path(binary: Path, tmp_path: Path) -> Path:
+    """A copy of ``binary`` that may be altered."""
+    return copied(binary, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -288,9 +294,8 @@ def assert_fault(path: Path, benchmark: Benchmark, pattern: str) -> None:
 
 
 @pytest.mark.parametrize("name", JSON_FORGERIES)
-def test_forged_json(name: str, small: Benchmark, binary: Path, tmp_path: Path) -> None:
+def test_forged_json(name: str, small: Benchmark, path: Path) -> None:
     change, pattern = JSON_FORGERIES[name]
-    path = copied(binary, tmp_path)
     altered(path, change)
     assert_fault(path, small, pattern)
 
@@ -347,15 +352,13 @@ COUNT_FORGERIES: dict[str, tuple[Callable[[list[Row]], list[Row]], str]] = {
 
 
 @pytest.mark.parametrize("name", COUNT_FORGERIES)
-def test_forged_counts(name: str, small: Benchmark, binary: Path, tmp_path: Path) -> None:
+def test_forged_counts(name: str, small: Benchmark, path: Path) -> None:
     change, pattern = COUNT_FORGERIES[name]
-    path = copied(binary, tmp_path)
     other_counts(path, change)
     assert_fault(path, small, pattern)
 
 
-def test_counts_that_are_not_the_records(small: Benchmark, binary: Path, tmp_path: Path) -> None:
-    path = copied(binary, tmp_path)
+def test_counts_that_are_not_the_records(small: Benchmark, path: Path) -> None:
     before = path.read_text()
     other_counts(path, row(3, lambda r: {"predicted": r.intersection}))
     path.write_text(before)
@@ -363,8 +366,7 @@ def test_counts_that_are_not_the_records(small: Benchmark, binary: Path, tmp_pat
     assert [fault.partition(":")[0] for fault in faults] == ["counts"]
 
 
-def test_replicates_that_were_altered(small: Benchmark, binary: Path, tmp_path: Path) -> None:
-    path = copied(binary, tmp_path)
+def test_replicates_that_were_altered(small: Benchmark, path: Path) -> None:
     kept = path.parent / "bootstrap.parquet"
     table = pq.read_table(kept)
     columns = {name: table[name].to_numpy().copy() for name in table.column_names}
@@ -378,15 +380,13 @@ def test_replicates_that_were_altered(small: Benchmark, binary: Path, tmp_path: 
     assert len(check(path, small).faults) == len(columns)
 
 
-def test_replicates_of_another_record(small: Benchmark, binary: Path, multi: Path, tmp_path: Path) -> None:
-    path = copied(binary, tmp_path)
+def test_replicates_of_another_record(small: Benchmark, multi: Path, path: Path) -> None:
     (path.parent / "bootstrap.parquet").write_bytes((multi.parent / "bootstrap.parquet").read_bytes())
     assert all("bootstrap.parquet" in fault for fault in check(path, small).faults)
     assert check(path, small).faults
 
 
-def test_place_and_files(small: Benchmark, binary: Path, tmp_path: Path) -> None:
-    path = copied(binary, tmp_path)
+def test_place_and_files(small: Benchmark, binary: Path, path: Path, tmp_path: Path) -> None:
     (path.parent / "notes.html").write_text("<script>")
     assert check(path, small).faults == ["files: notes.html: is no file of a record: remove it"]
     (path.parent / "notes.html").unlink()
@@ -471,10 +471,7 @@ def test_scenes_that_were_altered(scenes: tuple[MosaicBenchmark, Path], tmp_path
             row(0, lambda r: {"scene": r.scene._replace(tiles=(*r.scene.tiles[:3], 2**16))}),
             "pixels: fold test episode 0 .*: no mask has these pixels per tile and object",
         ),
-        (
-            row(0, lambda r: {"scene": r.scene._replace(position=-1)}),
-            "episodes: fold test episode 0: i",
-        ),
+        (row(0, lambda r: {"scene": r.scene._replace(position=-1)}), "episodes: fold test episode 0: i"),
         (
             row(0, lambda r: {"scene": r.scene._replace(areas=(*r.scene.areas[:3], 2**15))}),
             "truths: fold test episode 0 .*: its class is at position 0, or objects have other areas",
@@ -499,12 +496,11 @@ def predictions(small: Benchmark, binary: Path, tmp_path_factory: pytest.TempPat
     return out
 
 
-def test_a_lie_that_agrees_with_itself_needs_predictions_to_be_found(
-    small: Benchmark, binary: Path, predictions: Path, tmp_path: Path
+def test_a_lie_that_agrees_with_itself_needs_predictions(
+    small: Benchmark, binary: Path, predictions: Path, path: Path
 ) -> None:
     """What nothing but the masks can show: an answer that is better than the model gave, counted consistently."""
     assert check(binary, small, evidence="predictions", predictions=predictions).faults == []
-    path = copied(binary, tmp_path)
     mended(path, row(3, lambda r: {"intersection": r.truth, "predicted": r.truth}), small)
     assert read_record(path).miou != read_record(binary).miou
     assert check(path, small).faults == []
@@ -560,8 +556,7 @@ def test_predictions_of_an_ill_willed_stranger(
     assert fault.isprintable()
 
 
-def test_evidence_that_a_maintainer_vouches_for(small: Benchmark, binary: Path, tmp_path: Path) -> None:
-    path = copied(binary, tmp_path)
+def test_evidence_that_a_maintainer_vouches_for(small: Benchmark, path: Path) -> None:
     altered(path, lambda said: said.update(evidence="rerun"))
     assert check(path, small, evidence="rerun").faults == []
 
@@ -582,13 +577,12 @@ def test_a_part_is_checked_with_that_part_alone(small: Benchmark, tmp_path: Path
     assert "has other masks (tiny)" in (skipped["questions"] or "")
 
 
-def test_notes_are_no_faults(small: Benchmark, binary: Path, tmp_path: Path) -> None:
+def test_notes_are_no_faults(small: Benchmark, binary: Path, path: Path) -> None:
     notes = check(binary, small).notes
     assert "card: unknown: url, licence" in notes
     (unknown,) = (note for note in notes if note.startswith("card: unknown of the training for fold 0, 1, 2, 3: "))
     assert "novel_masks_seen, novel_boxes_seen" in unknown
     assert "test_images_seen" not in unknown
-    path = copied(binary, tmp_path)
     altered(path, lambda said: said["model"].update(contaminated=True))
     assert "contaminated: it says so itself; its training classes do not show it" in check(path, small).notes
     assert check(path, small).faults == []
@@ -605,24 +599,21 @@ def test_counts_of_another_model_are_noticed(small: Benchmark, binary: Path, tmp
 
 
 @pytest.mark.parametrize("title", ["PASCAL-5i", "pascal-5i", "Pascal-5I  [partial 9/10]", "toy"])
-def test_a_benchmark_that_takes_anothers_title(title: str, binary: Path, tmp_path: Path) -> None:
-    path = copied(binary, tmp_path)
+def test_a_benchmark_that_takes_anothers_title(title: str, path: Path) -> None:
     altered(path, lambda said: said["benchmark"].update(title=title))
     name = "toy" if title == "toy" else "pascal-5i"
     assert check(path).faults == [f"benchmark: title is that of {name}, but the benchmark is named tiny"]
 
 
-def test_many_faults_of_one_kind_are_counted(small: Benchmark, binary: Path, tmp_path: Path) -> None:
-    path = copied(binary, tmp_path)
+def test_many_faults_of_one_kind_are_counted(small: Benchmark, path: Path) -> None:
     other_counts(path, lambda rows: [row._replace(query="x", image="x", class_id=99) for row in rows])
     (episodes,) = (o for o in check(path, small).outcomes if o.name == "episodes")
     assert len(episodes.faults) == 101
     assert episodes.faults[-1] == "and 60 more"
 
 
-def test_consistent_is_what_an_evaluation_writes(small: Benchmark, binary: Path, tmp_path: Path) -> None:
+def test_consistent_is_what_an_evaluation_writes(small: Benchmark, binary: Path, path: Path) -> None:
     """Else the lie above would be found for another reason."""
-    path = copied(binary, tmp_path)
     consistent(path, small)
     assert json.loads(path.read_text()) == json.loads(binary.read_text())
     assert (path.parent / "bootstrap.parquet").read_bytes() == (binary.parent / "bootstrap.parquet").read_bytes()

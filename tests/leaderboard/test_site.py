@@ -14,16 +14,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from fsbench.errors import FsbenchError
 from leaderboard.boards import Board, Score
-from leaderboard.cli import app
 from leaderboard.published import published_for
 from leaderboard.site import build as build_module
 from leaderboard.site.build import MARKER, build_site, check_target
 from leaderboard.site.cells import axis_of
 from leaderboard.site.pages import Site, benchmark_path
+from tests.command import refusal, run
 from tests.leaderboard.built_site import BuiltSite, build, site_of
 from tests.leaderboard.pages_read import Element, everything, read_page
 from tests.leaderboard.sample_records import write
@@ -226,9 +225,8 @@ def test_a_folder_with_anything_else_is_refused_and_left_alone(one: BuiltSite, o
     build_site(one.site, old)
     assert files(old) == files(one.folder)
     (old / "CNAME").write_text("example.org")
-    refused = CliRunner().invoke(app, ["build", str(one.site.results.folder), "--out", str(old)])
-    assert isinstance(refused.exception, FsbenchError)
-    assert str(refused.exception).startswith(f"{old}: holds CNAME, which no build wrote: choose another --out")
+    refused = refusal("leaderboard", "build", one.site.results.folder, "--out", old)
+    assert f"{old}: holds CNAME, which no build wrote: choose another --out" in refused
     assert (old / "CNAME").read_text() == "example.org"
     (old / MARKER).rename(old / "other")
     with pytest.raises(FsbenchError, match="which no build wrote"):
@@ -311,23 +309,19 @@ def test_a_killed_build_leaves_the_old_site(one: BuiltSite, old: Path) -> None:
 def test_the_command_builds_around_a_refused_record(tmp_path: Path) -> None:
     write(tmp_path / "results", "good", 0.5)
     write(tmp_path / "results", "bad", 0.5).write_text("{")
-    found = CliRunner().invoke(app, ["build", str(tmp_path / "results"), "--out", str(tmp_path / "site")])
-    assert found.exit_code == 0, found.output
-    assert found.stderr.splitlines()[0].startswith("refused: ")
-    assert "bad/record.json" in found.stderr
-    assert found.stdout.splitlines()[-1].startswith(f"{tmp_path / 'site'}: 5 pages of 1 records on 1 boards")
+    found = run("leaderboard", "build", tmp_path / "results", "--out", tmp_path / "site")
+    assert found.code == 0, found.err
+    assert found.err.splitlines()[0].startswith("refused: ")
+    assert "bad/record.json" in found.err
+    assert found.out.splitlines()[-1].startswith(f"{tmp_path / 'site'}: 5 pages of 1 records on 1 boards")
     assert "1 record could not be read and is not shown" in (tmp_path / "site" / "index.html").read_text()
 
 
-@pytest.mark.parametrize("what", ["nothing", "no folder", "only bad ones"])
-def test_nothing_to_show_is_an_error_of_one_line(what: str, tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    if what != "no folder":
-        results.mkdir()
-    if what == "only bad ones":
-        (results / "record.json").write_text("{")
-    found = CliRunner().invoke(app, ["build", str(results), "--out", str(tmp_path / "site")])
-    assert isinstance(found.exception, FsbenchError)
-    assert found.exception.exit_code == 2
-    assert "\n" not in str(found.exception)
-    assert not (tmp_path / "site").exists()
+def test_nothing_to_show_is_an_error_of_one_line(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "record.json").write_text("{")
+    for results in ("nowhere", "empty", "bad"):
+        found = run("leaderboard", "build", tmp_path / results, "--out", tmp_path / "site")
+        assert (found.code, found.err.count("fsbench: "), found.err.splitlines()[-1][:9]) == (2, 1, "fsbench: ")
+        assert not (tmp_path / "site").exists()
