@@ -181,7 +181,6 @@ def _modified(questions: Questions, protocol: Protocol, benchmark: Benchmark) ->
 
 
 def _recorded_benchmark(benchmark: Benchmark) -> RecordedBenchmark:
-    """The fields of a benchmark in a record."""
     lists, digests = benchmark.lists, benchmark.digests
     return RecordedBenchmark(
         name=lists.name,

@@ -24,7 +24,6 @@ class ScoreWatch:
         self._model, self._warned = model, False
 
     def __call__(self, scores: ScoreStats) -> None:
-        """Check the scores so far."""
         if scores.probabilities and not self._warned:
             self._warned = True
             print(f"fsbench: model {self._model}: {ADVICE}", file=sys.stderr)  # noqa: T201

@@ -30,6 +30,7 @@ from fsbench.records.counts import BACKGROUND, read_counts
 from fsbench.records.record import FoldRecord, Record
 from fsbench.scoring.confusion import confusion
 from tests.fsbench.engine.saved_predictions import png, saved_and_handed_in
+from tests.fsbench.episodes.test_draws import made_up
 
 CLASSES, IMAGES, SIZE = 6, 24, (20, 30)
 Matrix = npt.NDArray[np.int64]
@@ -246,15 +247,6 @@ def test_labels_of_equal_scores_are_the_first_and_of_none_positive_background() 
 
 
 def test_too_many_classes_together_are_refused() -> None:
-    lists = FoldLists(
-        name="wide",
-        title="wide",
-        partition="all",
-        mask_rule="none",
-        classes=tuple(ClassName(c, f"k{c}", f"k{c}") for c in range(255)),
-        folds={"f": tuple(range(255))},
-        val={"f": tuple((f"i{c}", c) for c in range(255))},
-        train={},
-    )
+    lists = made_up("wide", tuple((f"i{c}", c) for c in range(255)), 255)
     with pytest.raises(FsbenchError, match="255 classes asked together: at most 254 can be"):
         draw(lists, "f", PROTOCOLS["fsbench-multi-v1"], 0, 0)
