@@ -248,11 +248,15 @@ def _sums_by_image(design: Design, place: Mapping[str, int], fold: str, counts: 
     values = [episodes.intersection, union, episodes.valid - union, episodes.valid - episodes.intersection]
     values += [ious, (union > 0).astype(np.int64)]
     rows = [row, row + n, *(np.full_like(row, 2 * n + extra) for extra in range(4))]
-    summed = coo_array(
-        (np.concatenate(values), (np.concatenate(rows), np.tile(where, len(rows)))),
-        shape=(2 * n + 4, len(design.images)),
-    )
-    return csc_array(summed)  # equal places are added up, as whole numbers
+    return sum_by_image(values, rows, where, (2 * n + 4, len(design.images)))
+
+
+def sum_by_image(
+    values: Sequence[IntArray], rows: Sequence[IntArray], where: IntArray, shape: tuple[int, int]
+) -> csc_array:
+    """The sums of ``values``, each (E,), by their row and image ``where`` (E,): whole numbers of ``shape`` (S, I)."""
+    places = np.concatenate(rows), np.tile(where, len(rows))
+    return csc_array(coo_array((np.concatenate(values), places), shape=shape))  # equal places are added up
 
 
 def draw_totals(design: Design, sums: csc_array, draws: int, chunk: int = _CHUNK) -> FloatArray:

@@ -22,9 +22,9 @@ from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array, csr_array, vstack
+from scipy.sparse import csc_array, csr_array, vstack
 
-from fsbench.scoring.intervals import FloatArray, FoldCounts, over_folds
+from fsbench.scoring.intervals import FloatArray, FoldCounts, over_folds, sum_by_image
 from fsbench.scoring.metrics import Empty, class_rows, columns
 
 SWAPS = 10_000
@@ -104,7 +104,7 @@ def _p(swapped: FloatArray, observed: FloatArray) -> float | None:
     return float((1 + np.count_nonzero(~smaller)) / (1 + len(swapped)))
 
 
-def _sums_by_image(counts: FoldCounts, place: Mapping[str, int]) -> csr_array:
+def _sums_by_image(counts: FoldCounts, place: Mapping[str, int]) -> csc_array:
     """Per image (I columns): C rows of intersections, then C of unions, of the fold's own classes: int64."""
     checked = columns(*counts.columns, fold_classes=counts.classes)
     own = np.isin(checked.class_id, np.asarray(counts.fold_classes, dtype=np.int64))
@@ -114,9 +114,7 @@ def _sums_by_image(counts: FoldCounts, place: Mapping[str, int]) -> csr_array:
     row = class_rows(checked.class_id[own], counts.fold_classes)
     union = checked.predicted + checked.truth - checked.intersection
     n = len(counts.fold_classes)
-    values = np.concatenate([checked.intersection[own], union[own]])
-    at = (np.concatenate([row, row + n]), np.tile(where, 2))
-    return csr_array(coo_array((values, at), shape=(2 * n, len(place))))  # equal places are added up
+    return sum_by_image([checked.intersection[own], union[own]], [row, row + n], where, (2 * n, len(place)))
 
 
 def _miou(sums: FloatArray, empty: Empty) -> FloatArray:

@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array, csc_array
 
 from fsbench.records.counts import ABSENT, Row, SceneCounts
-from fsbench.scoring.intervals import IOU_UNIT, REPLICATES, Design, FloatArray, draw_totals
+from fsbench.scoring.intervals import IOU_UNIT, REPLICATES, Design, FloatArray, draw_totals, sum_by_image
 from fsbench.scoring.metrics import IntArray
 
 NAMED, HIT, WRONG_OBJECT, MISS, LEAK = "named", "hit", "wrong_object", "miss", "leak"
@@ -158,11 +157,8 @@ def _drawn(design: Design, sums: IntArray, units: Sequence[str], draws: int) -> 
     """The sums (S, E) of episodes that move with their unit, one of the design's images: float64 (S, R)."""
     place = {image: i for i, image in enumerate(design.images)}
     where = np.array([place[unit] for unit in units], dtype=np.int64)
-    rows = np.repeat(np.arange(len(sums)), len(units))
-    shape = (len(sums), len(design.images))
-    return draw_totals(
-        design, csc_array(coo_array((sums.ravel(), (rows, np.tile(where, len(sums)))), shape=shape)), draws
-    )
+    rows = [np.full_like(where, row) for row in range(len(sums))]
+    return draw_totals(design, sum_by_image([*sums], rows, where, (len(sums), len(design.images))), draws)
 
 
 def _ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> FloatArray:
