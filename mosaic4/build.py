@@ -25,10 +25,7 @@ from mosaic4.sources import read_sources
 
 
 def recipe_of_classes(classes: Iterable[str] | None = None, seed: int = 0, grid: int = 2) -> Recipe:
-    """The recipe of all samples of each class, by default of the 240 official test classes; no data is needed.
-
-    Raises FsbenchError where no recipe exists.
-    """
+    """The recipe of all samples of each class (default: the 240 test classes); raises FsbenchError if there is none."""
     keys = class_keys("test") if classes is None else classes
     return recipe_for((sample for key in keys for sample in sample_ids(key)), seed, grid)
 

@@ -35,8 +35,7 @@ def present_pairs(recipe: Recipe) -> tuple[tuple[str, int], ...]:
 def absent_classes(recipe: Recipe) -> dict[str, int]:
     """Query -> the absent class that it asks for: the smallest ``sha256("{name}|{seed}|absent|{i}|{class}")``.
 
-    A class that names nearly the same thing as one in the mosaic counts as present. A mosaic without an absent class
-    asks for none.
+    A class that names nearly the same thing as one in the mosaic is present. Without an absent class, none is asked.
     """
     ids = _class_ids(recipe)
     found = {}

@@ -43,8 +43,7 @@ def _tile_mask(mask: Pixels) -> Pixels:
 class TileReader:
     """Reads the tiles of a tree: ``reader(sample)`` is its photograph and mask.
 
-    ``hashes``: those that the files must have, None for any. Raises FsbenchError for a file that is missing, altered
-    or broken. Thread-safe.
+    ``hashes``: of the files, None for any. Raises FsbenchError for a missing, altered or broken one. Thread-safe.
     """
 
     def __init__(self, root: Path, hashes: Hashes | None = None) -> None:

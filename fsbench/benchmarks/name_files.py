@@ -19,8 +19,7 @@ LARGEST = 1_000_000
 def read_lines(path: Path, what: str) -> list[tuple[str, str]]:
     """(place, line) of every line that is not blank, without the white space around it; place: ``file line n``.
 
-    ``what`` is for messages: "class file". Raises FsbenchError for a file that is missing, too large, not UTF-8, or
-    has no line.
+    ``what`` is for messages: "class file". Raises FsbenchError for a missing, too large, empty or non-UTF-8 file.
     """
     with reading(path, f"give a text file, a {what}"):
         data = read_bytes(path, LARGEST)

@@ -63,8 +63,7 @@ def unpack(archive: Path, kind: str, folder: str, into: Path, limit: int) -> Non
     """Unpack ``folder`` of ``archive`` (all of it for ``""``) to ``into / folder``.
 
     ``kind``: ``.zip``, ``.tar`` or ``.tgz``, whatever the file is called. ``into``: a new folder that nobody else uses.
-    ``limit``: the most bytes it may unpack to. Raises FsbenchError if the archive is broken, unsafe or too large;
-    ``into`` may then hold a part.
+    ``limit``: bytes it may unpack to. Raises FsbenchError for a broken, unsafe or too large one; a part may stay.
     """
     wanted = PurePosixPath(folder).parts
     entries = _zip_entries if kind == ".zip" else partial(_tar_entries, gzipped=kind == ".tgz")

@@ -77,8 +77,7 @@ class FoldLists:
     def training(self, fold: str, variant: str) -> tuple[Pair, ...]:
         """The training pairs where ``fold`` is tested: the lists of all other folds, concatenated.
 
-        A benchmark with a single fold trains on classes outside it, the fold's own train list. Raises FsbenchError for
-        an unknown fold or variant.
+        A single fold's own list has the classes outside it. Raises FsbenchError for an unknown fold or variant.
         """
         self.check_fold(fold)
         if variant not in self.train:

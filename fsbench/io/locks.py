@@ -52,10 +52,7 @@ def locked(file: Path, what: Path, *, wait: float = 0.0, remove: bool = False, o
 
 @contextmanager
 def building(folder: Path) -> Iterator[Path]:
-    """Create and lock ``folder`` and remove temporary files of killed builds.
-
-    Raises FsbenchError if it cannot be written to or another run is at work in it.
-    """
+    """Create and lock ``folder``, and remove temporary files of killed builds; raises FsbenchError as ``locked``."""
     with locked(check_writable(folder) / LOCK, folder, remove=True):
         remove_temporary_files(folder)
         yield folder

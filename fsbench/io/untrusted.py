@@ -23,10 +23,7 @@ _PUNCTUATION = (b",", b"[", b"{")
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a regular file, or a link to one, for reading without waiting for a pipe.
-
-    Raises OSError if it cannot be opened and FsbenchError if it is not a regular file.
-    """
+    """Open a regular file for reading, without waiting for a pipe; raises OSError, or FsbenchError for another kind."""
     return open(path, "rb", opener=_opener(path))
 
 

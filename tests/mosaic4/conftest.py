@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from mosaic4.benchmark import MosaicBenchmark, build
 from mosaic4.build import build as build_dataset
-from mosaic4.dataset import FORMS, Dataset, Form
-from tests.mosaic4.drawn_folders import RECIPE, class_file, draw_folders
+from mosaic4.dataset import FORMS
+from tests.mosaic4.drawn_folders import RECIPE, Forms, class_file, draw_folders
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +33,7 @@ def mosaic(folders: Path, classes: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
-def forms(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[Form, tuple[Path, Dataset]]:
+def forms(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Forms:
     """Form -> folder and dataset of the same fifty mosaics."""
     out = tmp_path_factory.mktemp("forms")
     return {form: (out / form, build_dataset(folders, out / form, RECIPE, form=form, workers=1)) for form in FORMS}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from mosaic4.build import recipe_of_classes
+from mosaic4.dataset import Dataset, Form
 
+Forms = Mapping[Form, tuple[Path, Dataset]]
+"""Form -> folder and dataset."""
 SIDE = 224
 KEYS = ("abacus", "cat", "dog", "eel", "fan")
 RECIPE = recipe_of_classes(KEYS)

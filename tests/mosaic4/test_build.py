@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,10 @@ from fsbench.errors import FsbenchError
 from fsbench.io.locks import building
 from mosaic4 import out_folder
 from mosaic4.build import build, recipe_of_classes
-from mosaic4.dataset import FORMS, Dataset, Form, read_dataset
+from mosaic4.dataset import FORMS, Form, read_dataset
 from mosaic4.recipe import make_recipe
-from tests.mosaic4.drawn_folders import KEYS, RECIPE, contents
+from tests.mosaic4.drawn_folders import KEYS, RECIPE, Forms, contents
 from tests.refusals import refusal
-
-Forms = Mapping[Form, tuple[Path, Dataset]]
 
 BUILD = """
 import sys

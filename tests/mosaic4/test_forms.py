@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fsbench.io.files import sha256_file
-from mosaic4.dataset import FORMS, Dataset, Form, read_dataset
+from mosaic4.dataset import FORMS, Form, read_dataset
 from mosaic4.recipe import class_of
-from tests.mosaic4.drawn_folders import RECIPE
-
-Forms = Mapping[Form, tuple[Path, Dataset]]
+from tests.mosaic4.drawn_folders import RECIPE, Forms
 
 
 @pytest.mark.parametrize(("form", "kind", "split"), [("png", "imagefolder", "train"), ("parquet", "parquet", "test")])

@@ -25,6 +25,7 @@ from mosaic4.card import card_text
 from mosaic4.dataset import FORMS, Dataset, Form, read_dataset
 from mosaic4.hub import upload
 from mosaic4.push import app, push
+from tests.mosaic4.drawn_folders import Forms
 from tests.refusals import refusal
 
 REPO = "someone/mosaic4-v1"
@@ -39,7 +40,7 @@ Built = Mapping[Form, Path]
 
 
 @pytest.fixture(scope="module")
-def built(forms: Mapping[Form, tuple[Path, Dataset]], tmp_path_factory: pytest.TempPathFactory) -> Built:
+def built(forms: Forms, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """The 50 mosaics in every form, with files that must not be uploaded."""
     here = tmp_path_factory.mktemp("push")
     for form, (folder, _) in forms.items():

@@ -98,10 +98,7 @@ def find_root(root: Path) -> Path:
 
 
 def annotation_files(root: Path) -> dict[str, Path]:
-    """Image folder -> its ``instances_*.json``, of 2014 where they exist with their images, else of 2017.
-
-    Raises FsbenchError where neither exists.
-    """
+    """Image folder -> its ``instances_*.json``, of 2014 if present with images, else 2017; raises FsbenchError."""
     for year in YEARS:
         found = {f"{split}{year}": root / "annotations" / f"instances_{split}{year}.json" for split in ("val", "train")}
         present = {folder: path for folder, path in found.items() if path.is_file() and (root / folder).is_dir()}
@@ -118,10 +115,7 @@ LARGEST = 4 * 2**30
 
 
 def read_annotations(root: Path) -> tuple[list[CocoImage], dict[Path, str]]:
-    """All images of the root, and annotation file -> SHA-256 (hex).
-
-    Raises FsbenchError for a file that cannot be read, is damaged or odd.
-    """
+    """All images of the root, and annotation file -> SHA-256 (hex); raises FsbenchError for a damaged or odd file."""
     images: list[CocoImage] = []
     digests = {}
     seen: dict[int, str] = {}

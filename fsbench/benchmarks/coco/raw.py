@@ -142,10 +142,7 @@ def _lack(root: Path, masks: Path | None, sample: str, image: CocoImage | None, 
 def _photographs(
     root: Path, samples: Sequence[str], by_sample: dict[str, CocoImage], workers: int | None
 ) -> Iterator[tuple[str, str | Unreadable]]:
-    """Each sample with the SHA-256 (hex) of its photograph, or that it cannot be read.
-
-    Raises FsbenchError for one of another size than annotated.
-    """
+    """Each sample with its photograph's SHA-256 (hex) or fault; raises FsbenchError for one of another size."""
 
     def read(sample: str) -> tuple[str, str | Unreadable]:
         image = by_sample[sample]

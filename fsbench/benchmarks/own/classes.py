@@ -22,8 +22,7 @@ ONE_FOLD = "all"
 def read_classes(path: Path) -> tuple[ClassName, ...]:
     """The classes of a class file; class id c has the label value c + 1.
 
-    Raises FsbenchError for what ``read_lines`` and ``check_name`` refuse, a class named twice, and more classes than a
-    label map has values.
+    Raises FsbenchError as ``read_lines`` and ``check_name`` do, for a class named twice, and for more than 254.
     """
     found: dict[str, ClassName] = {}
     for place, line in read_lines(path, "class file"):

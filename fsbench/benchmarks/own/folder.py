@@ -109,10 +109,7 @@ def verify(benchmark: Benchmark, workers: int | None = None) -> Iterator[Check]:
 def _lists(
     name: str, classes: tuple[ClassName, ...], folds: Mapping[str, tuple[int, ...]], area: Mapping[Pair, int]
 ) -> FoldLists:
-    """Every pair with a pixel, by (sample, class).
-
-    A single fold has no train lists: its classes are all tested.
-    """
+    """Every pair with a pixel, by (sample, class). A single fold has no train lists: its classes are all tested."""
     pairs = sorted(area)
     val = {fold: tuple(pair for pair in pairs if pair[1] in ids) for fold, ids in folds.items()}
     return FoldLists(

@@ -53,8 +53,7 @@ def find_voc(root: Path) -> Path:
 def find_masks(voc: Path, sbd: Path | None = None) -> MaskFolders:
     """The mask folders of a ``VOC2012`` folder: SegmentationClassAug, or with ``sbd`` VOC's and SBD's own masks.
 
-    ``sbd``: the unpacked ``benchmark_RELEASE``, its ``dataset`` folder, or the parent of either. Raises FsbenchError
-    where a folder is missing.
+    ``sbd``: ``benchmark_RELEASE``, its ``dataset``, or the parent of either. Raises FsbenchError for a missing folder.
     """
     if sbd is None:
         if not (voc / "SegmentationClassAug").is_dir():

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -202,12 +203,10 @@ def test_a_bad_archive_of_fss1000_leaves_nothing(tmp_path: Path, name: str) -> N
     assert archive.exists()
 
 
-@pytest.mark.parametrize(("module", "limit"), [(fss, "MOST_BYTES"), (unpack, "MOST_READ")])
-def test_fss1000_that_unpacks_to_too_much(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, limit: str
-) -> None:
+@pytest.mark.parametrize("limit", [(fss, "MOST_BYTES"), (unpack, "MOST_READ")])
+def test_fss1000_that_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: Any) -> None:
     archive = release(tmp_path)
-    monkeypatch.setattr(module, limit, 1000)
+    monkeypatch.setattr(*limit, 1000)
     assert "unpacks to more than" in refusal(unpacked, archive, tmp_path / "root")
     assert tree(tmp_path / "root") == {}
 

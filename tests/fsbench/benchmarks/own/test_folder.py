@@ -270,14 +270,11 @@ def test_folds_part_the_classes(tmp_path_factory: pytest.TempPathFactory, dealt:
     assert list(folds) == list(dict.fromkeys(line.split("\t")[1] for line in lines))
 
 
-@pytest.mark.parametrize("name", ["toy", "folder", "pascal-5i", "fss-1000-classes", "coco-20i"])
-def test_the_name_of_another_benchmark_is_refused(own: Own, name: str) -> None:
-    assert refused(own, name) == f"{name!r} is the name of another benchmark: give your own with --name"
-
-
-@pytest.mark.parametrize("name", ["", "My Data", "-x", "a/b", "..", "x..y", "ä", "x" * 81])
-def test_a_name_that_cannot_be_a_folder_is_refused(own: Own, name: str) -> None:
-    assert refused(own, name).startswith(f"{name!r} cannot be a benchmark's name: give one of a-z 0-9 . _ -")
+def test_names_of_other_benchmarks_and_impossible_ones_are_refused(own: Own) -> None:
+    for name in ("toy", "folder", "pascal-5i", "fss-1000-classes", "coco-20i"):
+        assert refused(own, name) == f"{name!r} is the name of another benchmark: give your own with --name"
+    for name in ("", "My Data", "-x", "a/b", "..", "x..y", "ä", "x" * 81):
+        assert refused(own, name).startswith(f"{name!r} cannot be a benchmark's name: give one of a-z 0-9 . _ -")
 
 
 def test_folders_that_cannot_be_used(own: Own, tmp_path: Path) -> None:
