@@ -45,19 +45,11 @@ class PerFold:
         return [torch.ones(1, 1, 1) for _ in episodes]
 
 
-def fold0():
-    return PerFold("fold0", True)
-
-
-def fold1():
-    return PerFold("fold1", True)
-
-
-def strict0(everywhere: bool = False):
+def fold0(everywhere: bool = False):
     return PerFold("fold0", everywhere)
 
 
-def strict1(everywhere: bool = False):
+def fold1(everywhere: bool = False):
     return PerFold("fold1", everywhere)
 '''
 
@@ -179,10 +171,10 @@ def test_a_template_makes_a_model_per_fold_and_joins_their_cards(models: None) -
 
 
 def test_a_templates_options_go_to_every_fold(models: None) -> None:
-    loaded = LoadedModel.load("foldmodels:strict{fold}", {"everywhere": "true"})
+    loaded = LoadedModel.load("foldmodels:fold{fold}", {"everywhere": "true"})
     for fold in "01":
         assert set(loaded.answers(fold).card.training) == {"*"}
-    plain = LoadedModel.load("foldmodels:strict{fold}")
+    plain = LoadedModel.load("foldmodels:fold{fold}")
     assert set(plain.answers("0").card.training) == {"0", "9"}
     assert set(joined_card(plain, {"0": plain.answers("0")}).training) == {"0"}
 
