@@ -7,7 +7,7 @@ from typing import Any
 
 from fsbench.models.contract import TrainingCard
 from fsbench.records.record import Record
-from leaderboard.boards import Board, Row, Score
+from leaderboard.boards import Board, Row
 
 SEEN = {
     "test_images_seen": "test images",
@@ -49,7 +49,11 @@ def row_cells(board: Board, row: Row) -> dict[str, Any]:
     scores = {f"fold{fold}": score for fold, score in row.folds.items()}
     scores |= {"miou": row.miou, "fb_iou": row.fb_iou, **row.other}
     for name, score in scores.items():
-        cells |= _score_cells(name, score, several=board.protocol.runs > 1)
+        cells[name] = score.score
+        if board.protocol.runs > 1:
+            cells[f"{name}_std"] = score.deviation
+        else:
+            cells[f"{name}_low"], cells[f"{name}_high"] = score.ci95 or (None, None)
     return cells | {
         "prompts": model.prompts,
         "shots": record.shots,
@@ -64,13 +68,6 @@ def row_cells(board: Board, row: Row) -> dict[str, Any]:
         "evidence": evidence(row),
         "place": row.entries[0].place,
     }
-
-
-def _score_cells(name: str, score: Score, *, several: bool) -> dict[str, float | None]:
-    if several:
-        return {name: score.score, f"{name}_std": score.deviation}
-    low, high = score.ci95 or (None, None)
-    return {name: score.score, f"{name}_low": low, f"{name}_high": high}
 
 
 def ms_per_episode(row: Row) -> float | None:

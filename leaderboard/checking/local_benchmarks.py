@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from fsbench.errors import FsbenchError
@@ -22,21 +23,12 @@ def finder(given: Sequence[str], root: Path | None) -> Callable[[Record], Benchm
 
     def find(record: Record) -> Benchmark | None:
         for key, folder in here.items():
-            if key not in opened and _name(folder) == record.benchmark.name:
-                try:
+            with suppress(FsbenchError):
+                if key not in opened and read_head(folder).name == record.benchmark.name:
                     opened[key] = open_benchmark(folder, root=root)
-                except FsbenchError:
-                    continue
         said = record.benchmark
         fitting = [b for b in opened.values() if (b.lists.name, b.digests.lists) == (said.name, said.lists_sha256)]
         same = [b for b in fitting if b.digests.masks == said.masks_sha256]
         return next(iter([*same, *fitting]), None)
 
     return find
-
-
-def _name(folder: Path) -> str | None:
-    try:
-        return read_head(folder).name
-    except FsbenchError:
-        return None

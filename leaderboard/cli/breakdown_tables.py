@@ -25,10 +25,8 @@ def read_board_breakdowns(boards: Sequence[Board], by: str, benchmark: str) -> l
     found = []
     for board in boards:
         supports = _supports(board, benchmark) if by == SUPPORT_SIZE else None
-        rows = [(row, _of_row(row, by, supports)) for row in board.rows]
-        there = tuple((row, of_row) for row, of_row in rows if of_row)
-        if there:
-            found.append(BoardBreakdowns(board, there))
+        if rows := tuple((row, of_row) for row in board.rows if (of_row := _of_row(row, by, supports))):
+            found.append(BoardBreakdowns(board, rows))
     if not found:
         why = "needs supports, and the records' masks" if by == SUPPORT_SIZE else "their questions differ"
         raise FsbenchError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
@@ -11,7 +10,7 @@ from typing import Any
 from leaderboard.boards import Board, Row
 from leaderboard.breakdowns import Breakdown
 from leaderboard.render import csv_text, json_text, latex, markdown
-from leaderboard.render.cells import Cell, Column, Table, board_notes, percent, table_of
+from leaderboard.render.cells import Cell, Column, Table, board_notes, model_cells, percent, table_of
 
 KEYS = {
     "object-size": "object_size",
@@ -50,12 +49,8 @@ def breakdowns_text(parts: Sequence[BoardBreakdowns], by: str, as_format: str) -
 
 
 def _shown(parts: BoardBreakdowns, by: str) -> Table:
-    names = Counter(row.record.model.name for row, _ in parts.rows)
-    models = [row.record.model for row, _ in parts.rows]
-    below = [f"{m.revision}-{m.config8}" if names[m.name] > 1 else "" for m in models]
-    columns: list[Column] = [
-        ("model", True, [Cell(m.name, text, url=m.url) for m, text in zip(models, below, strict=True)])
-    ]
+    names = model_cells([row for row, _ in parts.rows])
+    columns: list[Column] = [("model", True, names)]
     bins = parts.rows[0][1][0].bins
     for place, of_bin in enumerate(bins):
         cells = [Cell(percent(_mean([found.bins[place].total.miou for found in of_row]))) for _, of_row in parts.rows]
@@ -63,7 +58,11 @@ def _shown(parts: BoardBreakdowns, by: str) -> Table:
     if any(row.marks for row, _ in parts.rows):
         columns.append(("marks", True, [Cell("; ".join(row.marks)) for row, _ in parts.rows]))
     held = "; ".join(f"{b.name}: {b.total.episodes}, {b.total.images}, {b.total.classes}" for b in bins)
-    notes = [NOTE, f"Episodes, images and classes in a bin, of {models[0].name}: {held}.", *board_notes(parts.board)]
+    notes = [
+        NOTE,
+        f"Episodes, images and classes in a bin, of {names[0].text}: {held}.",
+        *board_notes(parts.board),
+    ]
     return table_of(f"{parts.board.title} · {TITLES[by]}", columns, notes)
 
 

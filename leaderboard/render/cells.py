@@ -115,10 +115,9 @@ def paper_tables(board: Board) -> list[Table]:
 
 
 def _who(board: Board) -> list[Column]:
-    names = Counter(row.record.model.name for row in board.rows)
     return [
         ("rank", False, [Cell(str(row.rank or NONE), "–".join(map(str, row.rank_range or ()))) for row in board.rows]),
-        ("model", True, [_model(row, names[row.record.model.name] > 1) for row in board.rows]),
+        ("model", True, model_cells(board.rows)),
     ]
 
 
@@ -159,9 +158,11 @@ def _choices(board: Board) -> list[Column]:
     ]
 
 
-def _model(row: Row, ambiguous: bool) -> Cell:
-    model = row.record.model
-    return Cell(model.name, f"{model.revision}-{model.config8}" if ambiguous else "", url=model.url)
+def model_cells(rows: Sequence[Row]) -> list[Cell]:
+    """The names of models, with revision and configuration where several have one name."""
+    models = [row.record.model for row in rows]
+    names = Counter(m.name for m in models)
+    return [Cell(m.name, f"{m.revision}-{m.config8}" if names[m.name] > 1 else "", url=m.url) for m in models]
 
 
 def _other(row: Row, name: str) -> Cell:
@@ -221,9 +222,8 @@ def board_notes(board: Board) -> list[str]:
 
 def _training_notes(board: Board) -> list[str]:
     """What the models were trained on, which is too long for a column."""
-    cells = _who(board)[1][2]
     found: dict[str, list[str]] = {}
-    for cell, row in zip(cells, board.rows, strict=True):
+    for cell, row in zip(model_cells(board.rows), board.rows, strict=True):
         found.setdefault(training_data(row.record), []).append(" ".join(filter(None, cell[:2])))
     return [f"Training data of {', '.join(names)}: {text}." for text, names in found.items()]
 
@@ -240,14 +240,11 @@ def score_notes(board: Board) -> list[str]:
 
 
 def _why_off(board: Board) -> str:
-    why = []
-    for reason in board.off:
-        if reason == PARTIAL:
-            why.append(f"{board.benchmark.present} of {board.benchmark.total} samples were at hand")
-        elif reason.startswith(MODIFIED):
-            why.append(f"not asked as {board.protocol.id} asks")
-        else:
-            why.append("other samples are asked under the same name")
+    known = {
+        PARTIAL: f"{board.benchmark.present} of {board.benchmark.total} samples were at hand",
+        MODIFIED: f"not asked as {board.protocol.id} asks",
+    }
+    why = [known.get(reason.partition(":")[0], "other samples are asked under the same name") for reason in board.off]
     return f"{'; '.join(why)}; its scores are not comparable with those of the whole benchmark and its protocol"
 
 

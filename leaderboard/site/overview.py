@@ -34,7 +34,6 @@ def pages(site: Site) -> Iterator[Page]:
 
 
 def _shelf(name: str, boards: list[Board], published: int) -> dict[str, Any]:
-    """A benchmark: its boards, each with its heading, and how many published rows its page has."""
     title, keys = benchmark_name(name, boards), short_keys(boards)
     lines = [heading_of(board, title, keys[board.key]) | {"close": len(not_separable(board))} for board in boards]
     return {

@@ -28,7 +28,7 @@ from leaderboard.boards import (
 from leaderboard.ranking import rank_ranges, ranks, separable
 from leaderboard.results import read_results
 from leaderboard.tables import boards_of, row_cells
-from tests.leaderboard.sample_records import altered, part, write
+from tests.leaderboard.sample_records import altered, at, part, write
 from tests.leaderboard.submissions import made_of_lists
 
 
@@ -82,10 +82,10 @@ OTHER_QUESTIONS = (
     changed("benchmark", name="another"),
     changed("benchmark", present=2, total=3),
     changed("manifests_sha256", **{"1": "1" * 64}),
-    lambda record: record.update(shots=1),
-    lambda record: record.update(seed=1),
-    lambda record: record.update(modified=["draw-from=present"]),
-    lambda record: record.update(protocol="fsbench-v1-50"),
+    at("shots", value=1),
+    at("seed", value=1),
+    at("modified", value=["draw-from=present"]),
+    at("protocol", value="fsbench-v1-50"),
 )
 SAME_QUESTIONS = (
     changed("benchmark", sources_sha256="1" * 64, builder_version="9"),
@@ -187,16 +187,8 @@ def test_runs_are_averaged_and_ranked_but_never_separable(tmp_path: Path) -> Non
     """A has 4 runs of 5 (its run 1 is of another seed), B all."""
     for run in range(5):
         for model, seed in (("a", run if run < 2 else 0), ("b", 0)):
-            write(
-                tmp_path,
-                model,
-                0.2 + 0.1 * run,
-                lambda record, run=run: record.update(run=run),  # type: ignore[misc]
-                place=f"{model}/run{run}",
-                protocol="panet",
-                seed=seed,
-                noise=f"{model}{run}",
-            )
+            given = {"place": f"{model}/run{run}", "noise": f"{model}{run}", "protocol": "panet", "seed": seed}
+            write(tmp_path, model, 0.2 + 0.1 * run, at("run", value=run), **given)
     (board,) = [board for board in boards(tmp_path) if board.seed == 0]
     b, a = board.rows
     assert (a.record.model.name, a.marks, a.rank) == ("a", ("4 of 5 runs",), None)

@@ -67,10 +67,9 @@ def boards(built: BuiltSite) -> list[Board]:
 
 
 def interval_of(a: Row, b: Row) -> tuple[float, float]:
-    of_a, of_b = a.entries[0].draws, b.entries[0].draws
-    assert of_a is not None
-    assert of_b is not None
-    found = paired_interval(of_a, of_b)
+    assert a.draws is not None
+    assert b.draws is not None
+    found = paired_interval(a.draws, b.draws)
     assert found is not None
     return found
 
@@ -160,7 +159,7 @@ def test_any_two_rows_are_compared_as_in_python(built: BuiltSite, boards: list[B
     shown = many.ranked[-1].record.model.name
     names = [row.record.model.name for row in many.rows]
     assert tab.locator("#a option").count() == sum("model-1" in name or name == shown for name in names)
-    lost = few.rows[0].entries[0].draws
+    lost = few.rows[0].draws
     assert lost is not None
     assert 1000 < np.isnan(lost).sum() < 9000
     tab.select_option("#board", few.key)
@@ -203,10 +202,8 @@ def test_without_javascript_the_best_stand_in_a_matrix(built: BuiltSite, boards:
             low, high = interval_of(rows[place], before)
             difference = points((rows[place].miou.score or 0) - (before.miou.score or 0))
             mark = "" if low <= 0 <= high else "● "
-            assert [part.strip() for part in cell.split("\n")] == [
-                f"{mark}{difference}",
-                f"{points(low)} to {points(high)}",
-            ]
+            texts = [f"{mark}{difference}", f"{points(low)} to {points(high)}"]
+            assert [part.strip() for part in cell.split("\n")] == texts
     first, second = (row.entries[0].place for row in rows[:2])
     assert f"fsbench compare {first}/record.json {second}/record.json" in matrix.locator("pre.command").inner_text()
     matrix.locator("a").first.click()

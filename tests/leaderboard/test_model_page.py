@@ -68,10 +68,8 @@ def test_every_field_of_the_card_is_shown(tmp_path: Path) -> None:
     assert "yes: kept off every main ranking" in shown["offline example"]
     assert FACTS.keys() | {"training_classes"} == TrainingCard.model_fields.keys()
     folds = [details for details in page.find("details") if details.find("summary")[0].text.startswith("fold ")]
-    assert [details.find("summary")[0].text for details in folds] == [
-        "fold 0: said of training_data",
-        "fold 1: unknown",
-    ]
+    summaries = [details.find("summary")[0].text for details in folds]
+    assert summaries == ["fold 0: said of training_data", "fold 1: unknown"]
     assert facts(folds[0]) == {name: training[field] for field, name in FACTS.items()}
     assert set(facts(folds[1]).values()) == {"unknown"}
     assert "2 training classes: first class, second class" in folds[0].words
@@ -108,7 +106,6 @@ def test_bars_are_the_classes_in_the_folds_order(tmp_path: Path) -> None:
         assert width is not None
         assert abs(float(width) - iou) <= 0.005
         assert abs(float(score) - iou) <= 0.05
-    assert len(bars_of(page)) == 4
 
 
 def test_many_classes_are_folded_away(tmp_path: Path) -> None:

@@ -176,12 +176,8 @@ def test_a_lock_may_be_taken_again_by_its_holder(tmp_path: Path) -> None:
 
 def test_what_killed_runs_left_of_a_file_is_removed_and_nothing_else(tmp_path: Path) -> None:
     out = tmp_path / "table[1].md"
-    left = {
-        ".table[1].md.12.tmp": False,
-        ".other.md.12.tmp": True,
-        "table[1].md.12.tmp": True,
-        ".table1.md.1.tmp": True,
-    }
+    left = dict.fromkeys((".other.md.12.tmp", "table[1].md.12.tmp", ".table1.md.1.tmp"), True)
+    left[".table[1].md.12.tmp"] = False
     for name in left:
         (tmp_path / name).touch()
     with one_writer(out):
