@@ -174,6 +174,8 @@ def test_a_templates_options_go_to_every_fold(models: None) -> None:
     loaded = LoadedModel.load("foldmodels:fold{fold}", {"everywhere": "true"})
     for fold in "01":
         assert set(loaded.answers(fold).card.training) == {"*"}
+    card = joined_card(loaded, {fold: loaded.answers(fold) for fold in "01"})
+    assert [card.training[fold].training_classes for fold in "01"] == [("class of 0",), ("class of 1",)]
     plain = LoadedModel.load("foldmodels:fold{fold}")
     assert set(plain.answers("0").card.training) == {"0", "9"}
     assert set(joined_card(plain, {"0": plain.answers("0")}).training) == {"0"}
