@@ -1,4 +1,4 @@
-"""Predicts foreground everywhere: its IoU is the share of pixels that the class covers, the floor of any model."""
+"""Predicts foreground everywhere: its IoU is the share of pixels that the class covers."""
 
 from __future__ import annotations
 

@@ -23,9 +23,9 @@ from scipy.sparse import coo_array, csc_array
 from fsbench.episodes.draws import draw
 from fsbench.episodes.protocols import PROTOCOLS, Protocol
 from fsbench.index.fold_lists import FoldLists
+from fsbench.index.published import published_lists
 from fsbench.io.files import make_folder, sha256_text
 from fsbench.models.contract import Prompts, TrainingCard
-from fsbench.models.registry import published_lists
 from fsbench.records.counts import SCHEMA
 from fsbench.records.record import (
     ClassRecord,

@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 
 from fsbench.errors import FsbenchError
-from fsbench.models.registry import published_lists
+from fsbench.index.published import published_lists
 from fsbench.records.record import Record, read_record
 from fsbench.training.report import REPORT, Report, read_report
 from fusioner.published import COCO, FOLDS, PASCAL, TRANSFER, Published

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from fusioner.encoders import TextEncoder, VisualEncoder
     from fusioner.model import Fusioner
-    from fusioner.trained_views import TrainedViews
+    from fusioner.view_features import ViewFeatures
 
 EXAMPLE = "Example: fsbench train fusioner -b pascal-5i --visual effnet-lite2 --text minilm --recipe quick --out run"
 
@@ -79,7 +79,7 @@ def task(
     from fusioner.model import Fusioner
     from fusioner.steps import Steps, losses
     from fusioner.text_centering import ClassVectors
-    from fusioner.trained_views import TrainedViews
+    from fusioner.view_features import ViewFeatures
 
     data = setup.data
     plan = recipe_named(recipe, data.benchmark_name, size, views).override(epochs, batch_size, prompts)
@@ -98,7 +98,7 @@ def task(
         scales=plan.scales,
     )
     visual_encoder.to(setup.device)
-    features = TrainedViews(setup, visual_encoder, plan.views)
+    features = ViewFeatures(setup, visual_encoder, plan.views)
     names = tuple(c.name for c in data.classes)
     centred_on = names if plan.centred else ()
     class_vectors = ClassVectors(text_encoder, prompt_set(plan.prompts), centred_on)
@@ -161,7 +161,7 @@ def task(
 
 
 def held_out_miou(
-    module: Fusioner, setup: Setup, features: TrainedViews, text_of: dict[int, Tensor], target: tuple[int, int]
+    module: Fusioner, setup: Setup, features: ViewFeatures, text_of: dict[int, Tensor], target: tuple[int, int]
 ) -> float:
     """mIoU over training classes on the plain views of held-out photographs."""
     inter: Counter[int] = Counter()

@@ -1,8 +1,8 @@
 """Boards: records that answer the same questions. Only rows of one board are ever ranked against each other.
 
 Two records share a board where benchmark, masks, protocol, what was modified, shots, seed and manifests are equal; the
-photographs' files may differ (re-encoded copies), and so may machines. Of a protocol that is drawn several times, a
-model's runs are one row. A board of a part of a benchmark, of a modified protocol, or of lists that are not the
+photographs' files may differ (re-encoded copies), and so may machines. The runs of a protocol that is drawn several
+times are one row per model. A board of a part of a benchmark, of a modified protocol, or of lists that are not the
 published ones is no main board. A row of a contaminated model, of an offline example, or with folds, runs or
 replicates missing has no rank.
 """
@@ -16,8 +16,8 @@ from functools import cached_property, lru_cache
 from statistics import fmean, stdev
 
 from fsbench.episodes.protocols import ANY, PROTOCOLS, Protocol
+from fsbench.index.published import published_lists
 from fsbench.io.files import sha256_text
-from fsbench.models.registry import published_lists
 from fsbench.records.record import FoldRecord, OtherScore, Record, RecordedBenchmark
 from fsbench.records.remarks import remark_lines
 from fsbench.scoring.intervals import FloatArray
@@ -63,9 +63,9 @@ class Row:
         return self.entries[0].record
 
     @property
-    def draws(self) -> FloatArray | None:
+    def replicates(self) -> FloatArray | None:
         """The replicates of its mIoU; None where they are missing or runs are averaged."""
-        return self.entries[0].draws if len(self.entries) == 1 else None
+        return self.entries[0].replicates if len(self.entries) == 1 else None
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -213,7 +213,7 @@ def _row(entries: tuple[Entry, ...], protocol: Protocol) -> Row:
     if any(record.miou is None for record in records):
         missing = [fold for fold in first.benchmark.folds if any(fold not in r.folds for r in records)]
         marks.append(f"no fold {', '.join(map(visible, missing))}" if missing else "a fold has no score")
-    elif protocol.runs == 1 and entries[0].draws is None:
+    elif protocol.runs == 1 and entries[0].replicates is None:
         marks.append(NO_REPLICATES)
     if len(entries) < protocol.runs:
         marks.append(f"{len(entries)} of {protocol.runs} runs")
@@ -247,7 +247,9 @@ def _ranked(rows: Sequence[Row]) -> list[Row]:
 
     able = sorted((row for row in rows if not row.marks and row.miou.score is not None), key=order)
     rest = sorted((row for row in rows if row.marks or row.miou.score is None), key=order)
-    known = [row.draws for row in able if row.draws is not None]  # of all rows, or, where runs are averaged, of none
+    known = [
+        row.replicates for row in able if row.replicates is not None
+    ]  # of all rows, or, where runs are averaged, of none
     ranges = rank_ranges(known)
     found = []
     for place, rank in enumerate(ranks([row.miou.score or 0.0 for row in able])):

@@ -21,7 +21,7 @@ from leaderboard.results import find_records
 SHOWN = 5
 """Differing episodes of a fold that are named."""
 
-APART = frozenset({"folds", "miou", "fb_iou", "ci95", "other", "timings", "counts_sha256"})
+COMPARED_SEPARATELY = frozenset({"folds", "miou", "fb_iou", "ci95", "other", "timings", "counts_sha256"})
 """Fields that are compared as scores and counts, or differ between any two runs."""
 
 _Counts = dict[str, dict[int, str]]
@@ -114,7 +114,11 @@ def diff_records(place: str, old: Path, new: Path) -> RecordDiff:
 
 
 def _said(record: Record) -> dict[str, Any]:
-    said = {name: value for name, value in record.model_dump(mode="json", by_alias=True).items() if name not in APART}
+    said = {
+        name: value
+        for name, value in record.model_dump(mode="json", by_alias=True).items()
+        if name not in COMPARED_SEPARATELY
+    }
     return said | {"folds": list(record.folds)}
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from fsbench.engine.answers import PredictionAnswers
 from fsbench.engine.batches import Batch
 from fsbench.engine.fold_run import FoldRun, answer_batch, count_batch
-from fsbench.engine.prediction_files import MANIFEST, check_size, fold_folder, prediction_file, read_digest
+from fsbench.engine.prediction_files import MANIFEST, check_mask_size, fold_folder, prediction_file, read_digest
 from fsbench.errors import CheckFailedError, FsbenchError
 from fsbench.index.benchmark import Benchmark
 from fsbench.io.palette import colour_of
@@ -155,7 +155,7 @@ def _picture(run: FoldRun, folder: Path, pick: Pick) -> Picture:
     sample = run.benchmark.samples[question.query]
     own, square = (sample.height, sample.width), run.protocol.size
     path = prediction_file(fold_folder(folder, pick.fold), pick.number)
-    check_size(path, own, own if square is None else (square, square))
+    check_mask_size(path, own, own if square is None else (square, square))
     batch = Batch(0, (pick.number,))
     answers, _ = answer_batch(run, batch, [])
     if count_batch(run, batch, answers).rows != list(pick.rows):

@@ -17,7 +17,7 @@ _FSS = ("fss-1000", "fss-1000-classes")
 
 @dataclass(frozen=True)
 class KnownIssue:
-    """``benchmarks`` and ``fsbench`` (versions): those concerned, all where empty; ``least_shots``: from so many on."""
+    """``benchmarks`` and ``fsbench`` (versions): those affected, empty for all; ``least_shots``: fewest affected."""
 
     protocols: tuple[str, ...]
     text: str

@@ -35,14 +35,14 @@ MOST_RECORDS = 100_000
 class Entry:
     """A record that was read. ``place``: its folder below the results folder, with ``/``.
 
-    ``draws``: the replicates of its mIoU (mean over all folds), float64 (10,000,), None where folds are missing or no
+    ``replicates``: those of its mIoU (mean over all folds), float64 (10,000,), None where folds are missing or no
     replicates are kept; ``fb_ci95``: the interval of its FB-IoU, from the same file.
     """
 
     place: str
     folder: Path
     record: Record
-    draws: FloatArray | None
+    replicates: FloatArray | None
     fb_ci95: Interval | None
 
 
@@ -115,8 +115,8 @@ def _read(folder: Path, path: Path) -> Entry:
     said = contradiction(record)
     if said is not None:
         raise FsbenchError(f"{path}: contradicts itself ({said}): evaluate again")
-    draws, fb_ci95 = _replicates(path.parent / "bootstrap.parquet", record)
-    return Entry(path.parent.relative_to(folder).as_posix(), path.parent, record, draws, fb_ci95)
+    replicates, fb_ci95 = _replicates(path.parent / "bootstrap.parquet", record)
+    return Entry(path.parent.relative_to(folder).as_posix(), path.parent, record, replicates, fb_ci95)
 
 
 def contradiction(record: Record) -> str | None:

@@ -15,7 +15,7 @@ from functools import cached_property
 from hashlib import sha256
 
 GRIDS = (2, 3, 4)
-NO_SAMPLES = ("peregine_falcon/8",)
+EXCLUDED_SAMPLES = ("peregine_falcon/8",)
 """Samples that no copy has: FSS-1000's only release holds a photograph in place of this one's mask."""
 RESTARTS = 99
 """How often a recipe starts again from position 0 before it fails."""
@@ -102,7 +102,7 @@ def in_sample_order(sample_ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def make_recipe(sample_ids: Iterable[str], seed: int = 0, grid: int = 2) -> Recipe:
-    """The recipe for the samples ``class/n``, given in any order; ``NO_SAMPLES`` are left out.
+    """The recipe for the samples ``class/n``, given in any order; ``EXCLUDED_SAMPLES`` are left out.
 
     Raises NoRecipeError for invalid or repeated ids, for a class with more than N / grid^2 of the N samples, and where
     every restart stops.
@@ -111,7 +111,7 @@ def make_recipe(sample_ids: Iterable[str], seed: int = 0, grid: int = 2) -> Reci
     ('dog/1', 'hen/1', 'cow/1', 'cat/1')
     """
     name = recipe_name(grid)
-    samples = in_sample_order(sample for sample in sample_ids if sample not in NO_SAMPLES)
+    samples = in_sample_order(sample for sample in sample_ids if sample not in EXCLUDED_SAMPLES)
     _check_shares(name, samples, grid * grid)
     classes = tuple(dict.fromkeys(map(class_of, samples)))
     stopped: tuple[int, int] | None = None

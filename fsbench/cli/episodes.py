@@ -39,7 +39,7 @@ def episodes(
     from fsbench.episodes.draws import draw
     from fsbench.episodes.protocols import default_protocol, protocol_named
     from fsbench.index.benchmark import open_benchmark
-    from fsbench.models.registry import published_lists
+    from fsbench.index.published import published_lists
 
     lists = None if os.path.lexists(Path(benchmark) / "benchmark.json") else published_lists(benchmark)
     present = None

@@ -19,7 +19,7 @@ from fsbench.engine.prediction_files import (
     CARD,
     LARGEST_CARD,
     MANIFEST,
-    check_size,
+    check_mask_size,
     fold_folder,
     png_sha256,
     prediction_file,
@@ -49,8 +49,8 @@ class Asked(NamedTuple):
     classes: int
 
 
-class Answers(Protocol):
-    """Answers to the questions of one fold."""
+class AnswerSource(Protocol):
+    """Whoever answers the questions of one fold."""
 
     @property
     def evidence(self) -> Evidence: ...
@@ -152,7 +152,7 @@ class PredictionAnswers:
             raise FsbenchError(f"{folder}: {len(extra)} files answer no episode, first {extra[0]}: remove them")
         for number, question in enumerate(manifest.questions):
             own = sizes[question.query]
-            check_size(self._file(number), own, own if square is None else square)
+            check_mask_size(self._file(number), own, own if square is None else square)
 
     def answer(self, asked: Sequence[Asked], episodes: Sequence[Episode]) -> Sequence[Tensor]:
         import torch
@@ -163,7 +163,7 @@ class PredictionAnswers:
         return prediction_file(fold_folder(self.folder, self.fold), number)
 
 
-def answers_of(spec: str, options: Mapping[str, str]) -> Answers:
+def answers_of(spec: str, options: Mapping[str, str]) -> AnswerSource:
     """The answers that ``spec`` names: ``predictions:DIR``, or a model as ``load_model`` finds it."""
     prefix, colon, rest = spec.partition(":")
     if prefix == "predictions" and colon:

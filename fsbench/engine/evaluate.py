@@ -120,7 +120,7 @@ def run_plan(plan: Plan, if_exists: IfExists = "resume", *, save_predictions: bo
                 if if_exists == "replace":
                     clear(plan.folder)
                 before = record_digest(plan.folder)
-                kept = None if if_exists == "replace" else _kept(plan, path, here)
+                kept = None if if_exists == "replace" else _resumable_record(plan, path, here)
                 tidy(plan.folder, () if kept is None else kept.folds)
                 todo = [fold for fold in plan.answers if kept is None or fold not in kept.folds]
                 logs = {fold: at_work.enter_context(_log(plan, fold, here, save_predictions)) for fold in todo}
@@ -133,7 +133,7 @@ def run_plan(plan: Plan, if_exists: IfExists = "resume", *, save_predictions: bo
             results, spent = _run_folds(plan, logs, save_predictions)
         with record_locked(plan.folder):
             old = if_exists == "replace" and record_digest(plan.folder) == before
-            kept = None if old else _kept(plan, path, here)
+            kept = None if old else _resumable_record(plan, path, here)
             record = _finish(plan, kept, here, results, spent, save_predictions)
             at_work.close()
             tidy(plan.folder, results)
@@ -208,7 +208,7 @@ def _log(plan: Plan, fold: str, here: Environment, save_predictions: bool) -> Co
     return CountLog(log_path(plan.folder, fold), run)
 
 
-def _kept(plan: Plan, path: Path, here: Environment) -> Record | None:
+def _resumable_record(plan: Plan, path: Path, here: Environment) -> Record | None:
     """The record on disk, None without one; raises FsbenchError where this run cannot add to it."""
     if not path.exists():
         return None

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fsbench.engine.answers import Answers, Asked
+from fsbench.engine.answers import AnswerSource, Asked
 from fsbench.engine.batches import Batch, cut, read_episodes
 from fsbench.engine.outputs import BadAnswerError, Labels, Masks, read_answer
 from fsbench.engine.prediction_files import prediction_file, write_prediction
@@ -59,7 +59,7 @@ class FoldRun:
     benchmark: Benchmark
     protocol: Protocol
     manifest: Manifest
-    answers: Answers
+    answers: AnswerSource
     batch_size: int
     workers: int
     predictions: Path | None = None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fsbench.engine.answers import Answers, ModelAnswers, PredictionAnswers, answers_of
+from fsbench.engine.answers import AnswerSource, ModelAnswers, PredictionAnswers, answers_of
 from fsbench.errors import FsbenchError
 from fsbench.index.fold_lists import FoldLists
 from fsbench.io.files import sha256_file
@@ -22,7 +22,7 @@ class LoadedModel:
 
     spec: str
     options: Mapping[str, str]
-    single: Answers | None
+    single: AnswerSource | None
     made_here: bool = False
 
     @classmethod
@@ -36,7 +36,7 @@ class LoadedModel:
             return cls(name, options, ModelAnswers(check_model(name, model)), made_here=True)
         return cls(model, options, None if "{fold}" in model else answers_of(model, options))
 
-    def answers(self, fold: str) -> Answers:
+    def answers(self, fold: str) -> AnswerSource:
         """The answers for ``fold``."""
         of_spec = self.spec.replace("{fold}", fold)
         found = answers_of(of_spec, self.options) if self.single is None else self.single
@@ -58,7 +58,7 @@ def check_shots(card: ModelCard, shots: int) -> None:
         raise FsbenchError(f"model {card.name} needs support masks, but is asked with 0 shots: use -k 1 or more")
 
 
-def joined_card(loaded: LoadedModel, answers: Mapping[str, Answers]) -> ModelCard:
+def joined_card(loaded: LoadedModel, answers: Mapping[str, AnswerSource]) -> ModelCard:
     """The one card; where there is a checkpoint per fold, with the training of each fold under its name."""
     cards = {fold: of_fold.card for fold, of_fold in answers.items()}
     first_fold, first = next(iter(cards.items()))
@@ -90,7 +90,7 @@ def recorded_model(loaded: LoadedModel, card: ModelCard, contaminated: bool) -> 
     return RecordedModel(**fields, contaminated=contaminated)
 
 
-def _code(answers: Answers, card: ModelCard) -> dict[str, str]:
+def _code(answers: AnswerSource, card: ModelCard) -> dict[str, str]:
     """What distinguishes two models of one name whose cards name no weights: the class and the file of its code."""
     if card.weights_sha256 is not None or not isinstance(answers, ModelAnswers):
         return {}

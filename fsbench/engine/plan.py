@@ -1,6 +1,6 @@
 """The plan of an evaluation, made before any photograph is read: the model, the questions, the record's folder.
 
-Every fault of a request is found here, in one line each.
+Faults of a request are found here, in one line each; what an existing record forbids, in ``evaluate.py``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fsbench.engine.answers import Answers, PredictionAnswers
+from fsbench.engine.answers import AnswerSource, PredictionAnswers
 from fsbench.engine.loaded_model import (
     LoadedModel,
     check_contamination,
@@ -89,7 +89,7 @@ class Plan:
     workers: int
     manifests: Mapping[str, Manifest]
     drawn: Mapping[str, Manifest]
-    answers: Mapping[str, Answers]
+    answers: Mapping[str, AnswerSource]
     model: RecordedModel
     recorded_benchmark: RecordedBenchmark
     modified: tuple[str, ...]

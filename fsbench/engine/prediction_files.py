@@ -91,7 +91,7 @@ def png_sha256(path: Path) -> str:
         raise _unread(path, error) from error
 
 
-def check_size(path: Path, own: Size, target: Size) -> None:
+def check_mask_size(path: Path, own: Size, target: Size) -> None:
     """Raise FsbenchError unless a PNG's header says the query's ``own`` size or the protocol's (height, width)."""
     _check_png(path)
     size = image_size(path)

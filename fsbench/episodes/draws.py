@@ -48,7 +48,7 @@ def draw(
         raise FsbenchError(f"run {run}: protocol {protocol.id} has the runs 0 to {protocol.runs - 1}")
     filtered = present if draw_from_present or not protocol.published_draw else None
     pool, drawn_of = make_pool(lists, fold, protocol, rule, shots, seed, run, filtered)
-    questions = _RULES[rule.draw](pool, protocol, rule)
+    questions = _DRAW_FUNCTIONS[rule.draw](pool, protocol, rule)
     kept = [q for q in questions if present is None or all(sample in present for sample in q.samples())]
     return Manifest(
         lists.name, fold, protocol.id, shots, seed, tuple(kept), drawn=max(drawn_of, len(questions)), run=run
@@ -146,7 +146,7 @@ def ranked_supports(prefix: str, samples: Sequence[str], query: str, shots: int)
 
 
 _Draw = Callable[[Pool, Protocol, Rule], list[Question]]
-_RULES: dict[Draw, _Draw] = {
+_DRAW_FUNCTIONS: dict[Draw, _Draw] = {
     "every-pair": _every_pair,
     "every-image": _every_image,
     "cycled": cycled,

@@ -60,7 +60,7 @@ class Protocol:
     class with no sample is left out and named (``drop``) or counts 0 (``zero``). ``published_draw``: episodes are drawn
     on the full published list and dropped if files are missing (else the list is filtered first). ``coco_masks``: the
     mask rule on COCO. ``asks``: one class at a time, or all of the fold or benchmark at once. ``per_class``: only so
-    many pairs of each class. ``supports_as``: the protocol whose id is hashed for supports. ``skip_vanished``: episodes
+    many pairs of each class. ``supports_as``: the id hashed for supports, if not its own. ``skip_vanished``: episodes
     whose mask has no pixel at ``size`` are not counted. ``runs``: independent draws, reported as mean and deviation.
     ``rule_only``: the published draws cannot be replayed, only their rule. ``tiles``: queries are scenes of so many
     tiles, each asked for its classes and for one that is absent.

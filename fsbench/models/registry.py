@@ -18,9 +18,8 @@ from typing import Any, get_type_hints
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from fsbench.errors import FsbenchError, ModelError
-from fsbench.index.fold_lists import FoldLists
 from fsbench.models.contract import Model, ModelCard
-from fsbench.plugins import load, registered
+from fsbench.plugins import registered
 
 Factory = Callable[..., Any]
 
@@ -150,12 +149,3 @@ def _hints(factory: Factory) -> dict[str, Any]:
     if inspect.isclass(factory):
         return get_type_hints(factory.__init__)
     return get_type_hints(factory if inspect.isroutine(factory) else type(factory).__call__)
-
-
-def published_lists(benchmark: str) -> FoldLists | None:
-    """The lists of a registered benchmark, known without its data; None for an unknown name."""
-    point = registered("benchmarks").get(benchmark)
-    if point is None:
-        return None
-    lists = getattr(load(point), "published_lists", None)
-    return lists() if callable(lists) else None

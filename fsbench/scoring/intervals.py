@@ -8,7 +8,7 @@ several folds: a replicate draws images with replacement, and an image brings al
 within strata: the images evaluated on one same set of classes form a stratum where they are at least
 ``MIN_STRATUM``, and the images of all smaller sets form one stratum together, the last. A stratum of n images
 scales its own variance by (n - 1) / n, and a ratio of sums is biased where images are few; both make the intervals
-a little narrow: simulated populations in the shape of PASCAL-5i were held in 93 to 94 % of the samples, not in 95.
+a little narrow: in simulations shaped like PASCAL-5i they held the true value in 93 to 94 % of samples, not 95.
 
 The draws depend on the design alone (which image is asked for which class in which fold, and the manifests'
 digests), never on a model nor on the folds that were run. Hence the replicates of two models may be subtracted

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fsbench.engine.answers import Answers, Asked, Evidence, PredictionAnswers
+from fsbench.engine.answers import AnswerSource, Asked, Evidence, PredictionAnswers
 from fsbench.engine.fold_run import FoldResult, FoldRun, run_fold
 from fsbench.episodes.manifest import Manifest
 from fsbench.errors import FsbenchError
@@ -131,7 +131,7 @@ def _first_difference(fold: str, said: Sequence[Row], counted: Sequence[Row]) ->
     )
 
 
-def _count(sub: Submission, manifest: Manifest, answers: Answers, what: str) -> FoldResult:
+def _count(sub: Submission, manifest: Manifest, answers: AnswerSource, what: str) -> FoldResult:
     run = FoldRun(
         benchmark=sub.benchmark,
         protocol=sub.protocol,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from fsbench.episodes.manifest import Manifest
-from fsbench.models.registry import published_lists
+from fsbench.index.published import published_lists
 from fsbench.plugins import registered
 from fsbench.records.counts import BACKGROUND, Row
 from leaderboard.checking.submission import NotCheckableError, Submission

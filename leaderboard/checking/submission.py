@@ -14,7 +14,7 @@ from fsbench.episodes.protocols import COCO_MASK_RULES, PROTOCOLS, Protocol
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark
 from fsbench.index.fold_lists import FoldLists
-from fsbench.models.registry import published_lists
+from fsbench.index.published import published_lists
 from fsbench.records.counts import MOST_ROWS, Row, read_counts
 from fsbench.records.record import PRESENT, Record
 from fsbench.results.read_back import CheckedRecord, most_rows, scorable

@@ -78,7 +78,7 @@ def _cell(a: Row, b: Row) -> tuple[str, str, bool]:
     """Row ``a`` minus row ``b``: difference and interval as printed, and whether the interval excludes 0."""
     if a.miou.score is None or b.miou.score is None:
         return "–", "", False
-    found = None if a.draws is None or b.draws is None else paired_interval(a.draws, b.draws)
+    found = None if a.replicates is None or b.replicates is None else paired_interval(a.replicates, b.replicates)
     difference = points(a.miou.score - b.miou.score)
     if found is None:
         return difference, "", False
@@ -115,7 +115,7 @@ def _row_data(board: Board, row: Row) -> dict[str, Any]:
             for fold in folds(board, row)
             for bar in fold.classes
         ],
-        "draws": None if row.draws is None else packed(row.draws),
+        "draws": None if row.replicates is None else packed(row.replicates),
     }
 
 

@@ -17,8 +17,8 @@ from fsbench.cli.main import app
 from fsbench.cli.train import trainer_command
 from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
+from fsbench.index.published import published_lists
 from fsbench.models.contract import TrainingCard
-from fsbench.models.registry import published_lists
 from fsbench.records.record import read_record, write_record
 from fsbench.training.report import write_report
 from fsbench.training.state import Epoch

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fsbench.episodes.replicates import draw
 
 import fsbench
-from fsbench.episodes.draws import draw
 from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.index.benchmark import Benchmark
-from fsbench.models.registry import published_lists
+from fsbench.index.published import published_lists
 from fsbench.records.counts import Row, read_counts, rows_digest, write_counts
 from fsbench.records.record import read_record, write_record
 from fsbench.scoring.scores import compute_scores, confused_of, write_replicates

@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from fsbench.episodes.replicates import draw
 from PIL import Image
 
-from fsbench.episodes.draws import draw
 from fsbench.episodes.protocols import FILLPOLY, PROTOCOLS, UNION
 from fsbench.index.benchmark import Benchmark
+from fsbench.index.published import published_lists
 from fsbench.models.contract import Episode, ModelCard, TrainingCard
-from fsbench.models.registry import published_lists
 from fsbench.records.counts import BACKGROUND, Row
 from fsbench.records.record import read_record
 from leaderboard.checking.report import CHECKS, check_submission

@@ -67,9 +67,9 @@ def boards(built: BuiltSite) -> list[Board]:
 
 
 def interval_of(a: Row, b: Row) -> tuple[float, float]:
-    assert a.draws is not None
-    assert b.draws is not None
-    found = paired_interval(a.draws, b.draws)
+    assert a.replicates is not None
+    assert b.replicates is not None
+    found = paired_interval(a.replicates, b.replicates)
     assert found is not None
     return found
 
@@ -159,7 +159,7 @@ def test_any_two_rows_are_compared_as_in_python(built: BuiltSite, boards: list[B
     shown = many.ranked[-1].record.model.name
     names = [row.record.model.name for row in many.rows]
     assert tab.locator("#a option").count() == sum("model-1" in name or name == shown for name in names)
-    lost = few.rows[0].draws
+    lost = few.rows[0].replicates
     assert lost is not None
     assert 1000 < np.isnan(lost).sum() < 9000
     tab.select_option("#board", few.key)

@@ -69,8 +69,8 @@ def test_replicates_that_are_none_are_refused(tmp_path: Path) -> None:
 def test_an_untouched_record_is_read_with_its_replicates(tmp_path: Path) -> None:
     write(tmp_path, "good", 0.5)
     (entry,) = read_results(tmp_path).entries
-    assert entry.draws is not None
-    assert entry.draws.shape == (10_000,)
+    assert entry.replicates is not None
+    assert entry.replicates.shape == (10_000,)
     assert entry.fb_ci95 is not None
     assert entry.fb_ci95[0] < (entry.record.fb_iou or 0.0) < entry.fb_ci95[1]
 

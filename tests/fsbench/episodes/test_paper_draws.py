@@ -20,7 +20,7 @@ from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
 from fsbench.index.fold_lists import FoldLists
 from fsbench.index.image_order import image_order
-from fsbench.models.registry import published_lists
+from fsbench.index.published import published_lists
 from tests.fsbench.episodes.test_draws import global_generator, naive_supports
 
 REFERENCE = {

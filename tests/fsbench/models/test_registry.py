@@ -13,8 +13,9 @@ import pytest
 
 from fsbench import plugins
 from fsbench.errors import FsbenchError, ModelError
+from fsbench.index.published import published_lists
 from fsbench.models.contract import ModelCard
-from fsbench.models.registry import check_model, load_model, published_lists
+from fsbench.models.registry import check_model, load_model
 from fsbench.plugins import registered
 
 MODELS = """

@@ -18,7 +18,7 @@ from fsbench.benchmarks.verification import verify_benchmark
 from fsbench.episodes.draws import draw
 from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.index.benchmark import Benchmark, open_benchmark
-from fsbench.models.registry import published_lists
+from fsbench.index.published import published_lists
 from tests.command import run
 from tests.refusals import refusal
 

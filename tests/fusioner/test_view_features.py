@@ -16,8 +16,8 @@ from fsbench.training.ranks import Ranks
 from fsbench.training.task import Setup
 from fusioner.fusion import FusionConfig
 from fusioner.model import Fusioner
-from fusioner.trained_views import TrainedViews
 from fusioner.trainer import held_out_miou
+from fusioner.view_features import ViewFeatures
 from fusioner.views import Views
 from tests.fsbench.training.small_folder import build_folder
 from tests.fusioner.small_model import SmallVisual
@@ -48,7 +48,7 @@ def classes_of(data: TrainingData) -> dict[str, list[int]]:
 
 def test_each_pair_has_its_own_truth_and_the_photographs_tokens(setup: Setup) -> None:
     encoder: Any = SmallVisual()
-    kept, data = TrainedViews(setup, encoder, VIEWS), setup.data
+    kept, data = ViewFeatures(setup, encoder, VIEWS), setup.data
     assert kept.grid == (4, 4)
     assert {len(ids) for ids in classes_of(data).values()} == {1, 2}
     wanted = [(pair, number) for pair in data.train for number in (1, 2)] + [(pair, 0) for pair in data.held_out]
@@ -63,9 +63,9 @@ def test_each_pair_has_its_own_truth_and_the_photographs_tokens(setup: Setup) ->
 
 def test_a_mask_that_was_corrected_is_another_feature(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder: Any = SmallVisual()
-    TrainedViews(setup, encoder, VIEWS)
+    ViewFeatures(setup, encoder, VIEWS)
     before = SmallVisual.encoded
-    TrainedViews(setup, encoder, VIEWS)
+    ViewFeatures(setup, encoder, VIEWS)
     assert SmallVisual.encoded == before
     corrected, _ = setup.data.train[0]
     truth = TrainingData.truth
@@ -74,10 +74,10 @@ def test_a_mask_that_was_corrected_is_another_feature(setup: Setup, monkeypatch:
         return truth(self, sample, class_id) ^ (sample == corrected)
 
     monkeypatch.setattr(TrainingData, "truth", changed)
-    TrainedViews(setup, encoder, VIEWS)
+    ViewFeatures(setup, encoder, VIEWS)
     assert SmallVisual.encoded == before + VIEWS.count
     another: Any = SmallVisual("ef" * 32)
-    TrainedViews(setup, another, VIEWS)
+    ViewFeatures(setup, another, VIEWS)
     photographs = classes_of(setup.data)
     held_out = {sample for sample, _ in setup.data.held_out}
     everything = VIEWS.count * len(photographs.keys() - held_out) + len(held_out)
@@ -87,7 +87,7 @@ def test_a_mask_that_was_corrected_is_another_feature(setup: Setup, monkeypatch:
 def test_the_score_that_chooses_weights_is_the_mean_over_classes(setup: Setup) -> None:
     """Pixels of a class added up over the held-out photographs, void left out, then the mean of the classes."""
     encoder: Any = SmallVisual()
-    kept, data = TrainedViews(setup, encoder, VIEWS), setup.data
+    kept, data = ViewFeatures(setup, encoder, VIEWS), setup.data
     module = Fusioner(FusionConfig(8, 6, d_model=8, layers=1, heads=2), 5).eval()
     generator = torch.Generator().manual_seed(1)
     text_of = {c.id: torch.randn(6, generator=generator) for c in data.classes}

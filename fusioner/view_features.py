@@ -20,7 +20,7 @@ ON_CUDA = 16
 """Views encoded at once on a GPU; on a CPU one by one, so that a feature does not depend on its batch."""
 
 
-class TrainedViews:
+class ViewFeatures:
     """View 0 of every held-out photograph, and views 1 to ``views.count`` of every training photograph.
 
     ``grid``: rows and columns of tokens.
