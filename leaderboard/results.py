@@ -75,7 +75,7 @@ def read_results(folder: Path, advance: Callable[[int], None] = lambda n: None) 
             if entry.record.limit is not None:
                 trials += 1
             elif (kept := entries.setdefault(_identity(entry.record), entry)) is not entry:
-                if _has_masks(entry) and not _has_masks(kept):
+                if has_masks(entry) and not has_masks(kept):
                     entries[_identity(entry.record)], kept, entry = entry, entry, kept
                 remarks.append(f"{visible(entry.place)}: is the record of {visible(kept.place)} once more: left out.")
         advance(1)
@@ -92,7 +92,8 @@ def _identity(record: Record) -> tuple[str, ...]:
     return str(record.folder()), record.counts_sha256, *record.manifests_sha256.values()
 
 
-def _has_masks(entry: Entry) -> bool:
+def has_masks(entry: Entry) -> bool:
+    """Whether the masks of a record were kept."""
     return (entry.folder / "predictions").is_dir()
 
 

@@ -95,10 +95,10 @@ def _shares(benchmark: Benchmark) -> dict[Pair, float]:
 
 def _bin(question: Question, shares: Mapping[Pair, float]) -> int | None:
     """The place in ``AGAINST_SUPPORT``, None where an area is not known."""
-    class_id, supports = question.class_ids[0], question.supports[0]
-    query = shares.get((question.query, class_id))
-    known = [shares[sample, class_id] for sample in supports if (sample, class_id) in shares]
-    if query is None or len(known) < len(supports):
+    class_id = question.class_ids[0]
+    try:
+        query, *supports = (shares[sample, class_id] for sample in (question.query, *question.supports[0]))
+    except KeyError:
         return None
-    mean = fsum(known) / len(known)
+    mean = fsum(supports) / len(supports)
     return 0 if 2 * query < mean else 2 if query > 2 * mean else 1

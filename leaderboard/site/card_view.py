@@ -47,13 +47,15 @@ def card_view(rows: Sequence[Row]) -> dict[str, Any]:
     for entry in entries[1:]:  # a model may be contaminated on one benchmark and not on another
         other = entry.record.model.model_copy(update={"contaminated": model.contaminated})
         differ[entry.place] = same_model(model, other)
+    numbers = (model.trained_parameters, model.total_parameters)
+    trained, total = ("unknown" if n is None else f"{n:,}".replace(",", " ") for n in numbers)
     per_fold = any(card.checkpoint_sha256 for card in model.training.values())
     return {
         "fields": {
             "revision": model.revision,
             "configuration": f"{model.config8} (hash of options, precision and weights)",
             "prompts": PROMPTS[model.prompts],
-            "parameters": f"{_number(model.trained_parameters)} trained, {_number(model.total_parameters)} in all",
+            "parameters": f"{trained} trained, {total} in all",
             "licence": model.licence,
             "weights SHA-256": model.weights_sha256 or ("one checkpoint per fold" if per_fold else "unknown"),
             "options": ", ".join(f"{key}={value}" for key, value in sorted(model.options.items())) or "none",
@@ -70,10 +72,6 @@ def card_view(rows: Sequence[Row]) -> dict[str, Any]:
             if field is not None
         ][:20],
     }
-
-
-def _number(parameters: int | None) -> str:
-    return "unknown" if parameters is None else f"{parameters:,}".replace(",", " ")
 
 
 def _trainings(training: dict[str, TrainingCard]) -> list[dict[str, Any]]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from fsbench.errors import FsbenchError
 from leaderboard.boards import Row
+from leaderboard.results import has_masks
 from leaderboard.site.local_benchmarks import LocalBenchmarks
 from leaderboard.text import visible
 
 if TYPE_CHECKING:
     from leaderboard.gallery import Gallery
 
-PREDICTIONS = "predictions"
 MOST_GALLERIES = 200
 """Their pictures are held in memory until they are written: about 0.3 MiB each."""
 
@@ -28,7 +28,7 @@ class Galleries:
 
     def of(self, row: Row) -> Gallery | str | None:
         """The gallery of a row's first record that kept masks, or why there is none; None where no record did."""
-        entry = next((entry for entry in row.entries if (entry.folder / PREDICTIONS).is_dir()), None)
+        entry = next(filter(has_masks, row.entries), None)
         if entry is None:
             return None
         benchmark = self.benchmarks.benchmark(entry.record)

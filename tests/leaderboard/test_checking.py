@@ -184,10 +184,7 @@ JSON_FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "FB-IoU": (lambda s: s.update(fb_iou=0.9), r"scores: mean fb_iou is 0\.9, but"),
     "interval of the mean": (lambda s: s.update(ci95=[0.3, 0.31]), r"scores: mean ci95 is \(0\.3, 0\.31\), but"),
     "interval of a fold": (lambda s: _fold(s).update(ci95=[0.3, 0.31]), r"scores: fold 0 ci95 is"),
-    "vanished replicates": (
-        lambda s: _fold(s).update(vanished_replicates=7),
-        "scores: fold 0 vanished_repl",
-    ),
+    "vanished replicates": (lambda s: _fold(s).update(vanished_replicates=7), "scores: fold 0 vanished_repl"),
     "episodes counted": (lambda s: _fold(s).update(episodes=19), "scores: fold 0 episodes is 19, but 20 follows"),
     "a class called empty": (lambda s: _fold(s).update(left_out=["thing_00"]), "scores: fold 0 left_out is"),
     "another score": (
@@ -201,10 +198,7 @@ JSON_FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "manifests swapped": (_two_folds_swapped, "questions: fold 1: manifest is"),
     "another seed": (lambda s: s.update(seed=1), "place: is in .*-s0, expected .*-s1"),  # asked the same at 0 shots
     "another number of shots": (lambda s: s.update(shots=1), "questions: fold 0: manifest is"),
-    "a protocol that is not defined there": (
-        lambda s: s.update(protocol="panet"),
-        "questions: protocol panet",
-    ),
+    "a protocol that is not defined there": (lambda s: s.update(protocol="panet"), "questions: protocol panet"),
     "drawn": (lambda s: _fold(s).update(drawn=21), "questions: fold 0: 20 asked of 21 drawn, expected 20 of 20"),
     "asked": (lambda s: _fold(s).update(asked=19, episodes=19), "questions: fold 0: 19 asked of 20 drawn"),
     "episodes above those asked": (lambda s: _fold(s).update(episodes=21), "record: fold 0: 21 episodes of 20 asked"),
@@ -212,10 +206,7 @@ JSON_FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda s: s["benchmark"].update(class_names_sha256="0" * 64),
         "benchmark: class names is '0000",
     ),
-    "masks": (
-        lambda s: s["benchmark"].update(masks_sha256="0" * 64),
-        "benchmark: masks are 000000000000…, but",
-    ),
+    "masks": (lambda s: s["benchmark"].update(masks_sha256="0" * 64), "benchmark: masks are 000000000000…, but"),
     "title": (lambda s: s["benchmark"].update(title="PASCAL-5i"), "benchmark: title is 'PASCAL-5i', expected 'tiny'"),
     "partition": (lambda s: s["benchmark"].update(partition="c % 4"), "benchmark: partition is 'c % 4', expected"),
     "a part that calls itself whole": (
