@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fsbench.episodes.replicates import draw
 
 import fsbench
+from fsbench.episodes.draws import draw
 from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.index.benchmark import Benchmark
 from fsbench.index.published import published_lists

@@ -11,11 +11,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from fsbench.episodes.replicates import draw
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fsbench
+from fsbench.episodes.draws import draw
 from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from fsbench.episodes.replicates import draw
 from PIL import Image
 
+from fsbench.episodes.draws import draw
 from fsbench.episodes.protocols import FILLPOLY, PROTOCOLS, UNION
 from fsbench.index.benchmark import Benchmark
 from fsbench.index.published import published_lists
