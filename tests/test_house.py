@@ -7,6 +7,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -46,6 +47,12 @@ PICKLES = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "she
 SLOW = ("torch", "torchvision", "timm", "pyarrow", "numpy", "pandas", "scipy", "PIL", "transformers")
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def sources() -> list[Path]:
     return sorted(path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py"))
 
@@ -143,7 +150,7 @@ def faults(check: Callable[[Path, ast.Module], list[str]]) -> list[str]:
     said = []
     for path in sources():
         where = path.relative_to(ROOT)
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         said += [f"{where.as_posix()}: {fault}" for fault in check(where, tree)]
     return said
 
@@ -171,7 +178,7 @@ def test_no_circle_of_imports() -> None:
     arrows = {}
     for path in sources():
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         top = ast.Module([n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)], [])
         names = {name for _, name in imported(top)}
         names |= {f"{n.module}.{a.name}" for n in top.body if isinstance(n, ast.ImportFrom) for a in n.names}

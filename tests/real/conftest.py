@@ -6,13 +6,15 @@ The data is in ``FSBENCH_DATA``, else in ``../shared/data`` beside the repositor
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from fsbench.benchmarks.coco import coco20i
 from fsbench.benchmarks.pascal import pascal5i
-from fsbench.index.benchmark import Benchmark
+from fsbench.index.benchmark import Benchmark, open_benchmark
 from mosaic4.benchmark import MosaicBenchmark
 from mosaic4.benchmark import build as build_mosaics
 from tests import ROOT
@@ -22,6 +24,16 @@ def _existing(folder: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"REAL DATA MISSING: no folder {folder}: set FSBENCH_DATA to the folder of real data")
     return folder
+
+
+def _built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], object]) -> Benchmark:
+    """What ``build(folder)`` builds, made by the first of the processes that share this run's temporary folder."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"built-{name}"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            build(folder)
+    return open_benchmark(folder)
 
 
 @pytest.fixture(scope="session")
@@ -59,13 +71,14 @@ def fss_like_classes(fss_like: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="session")
 def pascal(voc_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
     """PASCAL-5i of all 12031 masks and the photographs that are available."""
-    return pascal5i.build(voc_root, tmp_path_factory.mktemp("pascal"), partial=True)
+    return _built_once(tmp_path_factory, "pascal", lambda out: pascal5i.build(voc_root, out, partial=True))
 
 
 @pytest.fixture(scope="session")
 def coco(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
     """COCO-20i of 268 images, with union masks."""
-    return coco20i.build(shared_data / "coco", tmp_path_factory.mktemp("coco"), partial=True, workers=2)
+    root = shared_data / "coco"
+    return _built_once(tmp_path_factory, "coco", lambda out: coco20i.build(root, out, partial=True, workers=2))
 
 
 @pytest.fixture(scope="session")

@@ -30,4 +30,4 @@ def drawn() -> Drawn:
 def toy(drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drawing, "draw", lambda name, n: drawn[name, n])  # drawing them again takes seconds
-        return build(out=tmp_path_factory.mktemp("toy"))
+        return build(out=tmp_path_factory.mktemp("home") / "toy")

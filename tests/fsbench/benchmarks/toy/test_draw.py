@@ -11,9 +11,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import hypothesis.strategies as st
+import nbformat
 import numpy as np
 import pytest
 from hypothesis import given
+from nbclient import NotebookClient
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
@@ -24,6 +26,7 @@ from fsbench.benchmarks.toy.paint import COLOURS as PAINTS
 from fsbench.benchmarks.toy.raster import SIDE, SUB, fill, wound_right
 from fsbench.benchmarks.toy.scene import FINE, Placed
 from fsbench.benchmarks.toy.scene import scene as plan_scene
+from fsbench.benchmarks.verification import verify_benchmark
 from fsbench.index.benchmark import Benchmark
 from tests import ROOT
 from tests.fsbench.benchmarks.toy.conftest import SAMPLES, Drawn
@@ -233,3 +236,30 @@ def test_files_are_read_back_as_drawn(tmp_path: Path, drawn: Drawn, toy: Benchma
     with Image.open(folder / "3.png") as truth:
         assert (truth.format, truth.mode) == ("PNG", "L")
         assert np.array_equal(np.asarray(truth), mask)
+
+
+def test_it_has_the_layout_of_fss_1000_and_verifies(toy: Benchmark) -> None:
+    raw = toy.roots["root"]
+    assert sorted(path.name for path in raw.iterdir()) == list(CLASS_NAMES)
+    names = {f"{n}.{suffix}" for n in range(1, 11) for suffix in ("jpg", "png")}
+    assert all({path.name for path in folder.iterdir()} == names for folder in raw.iterdir())
+    assert toy.counts == {"val_present": 480, "val_total": 480}
+    assert (toy.title, toy.partial) == ("toy", False)
+    assert {len(ids) for ids in toy.lists.folds.values()} == {12}
+    assert {len(pairs) for pairs in toy.lists.val.values()} == {120}
+    assert toy.lists.classes[toy.lists.folds["0"][0]].name == "checkered purple fish"
+    assert [check for check in verify_benchmark(toy) if not check.passed] == []
+
+
+def test_the_notebook_runs_and_shows_table_comparison_and_pictures(
+    toy: Benchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FSBENCH_HOME", str(toy.folder.parent))
+    notebook = nbformat.read(ROOT / "examples" / "own_model.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    html = "".join(output.get("data", {}).get("text/html", "") for output in outputs)
+    texts = "".join(output.get("data", {}).get("text/plain", "") for output in outputs)
+    assert "mean-colour" in html
+    assert "permutation over images" in texts
+    assert any("image/png" in output.get("data", {}) for output in outputs)
