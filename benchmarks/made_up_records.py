@@ -33,9 +33,9 @@ from fsbench.records.record import (
     FoldRecord,
     Record,
     RecordedBenchmark,
-    RecordedModel,
     Timings,
 )
+from fsbench.records.recorded_model import RecordedModel
 from fsbench.scoring.intervals import REPLICATES, Design, FloatArray, draw_totals, interval, over_folds
 from fsbench.scoring.metrics import IntArray, benchmark_miou, score
 

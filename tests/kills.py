@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import sys
@@ -82,13 +83,14 @@ def check_kills(
     prepare: Callable[[Path], object] = Path.mkdir,
     patch: Callable[[], object] | None = None,
     kills: int = 2,
+    ignored: str = "",
     check: Callable[[Path], object] = lambda at: None,
 ) -> dict[str, Any]:
     """Kill the commands before ``every`` file operation, or before ``kills`` of them, and run them again each time.
 
     A killed run leaves no half-written file under a final name, and the next one ends with the bytes of an unkilled
     run, which are returned. They write to ``folder/out``, which ``prepare`` makes each time, ``{}`` in the commands
-    stands for, and ``check`` looks at in the end.
+    stands for, and ``check`` looks at in the end. ``ignored``: a pattern of names that a kill may leave behind.
     """
     folder.mkdir(exist_ok=True)
     out, log = folder / "out", folder / "log.txt"
@@ -97,22 +99,25 @@ def check_kills(
     def run(kill_before: int | None) -> int:
         return ended(start(filled, log, kill_before, patch))
 
+    def compared(at: Path) -> dict[str, Any]:
+        return {name: data for name, data in contents(at).items() if not re.fullmatch(ignored, name)}
+
     prepare(out)
-    before = contents(out)
+    before = compared(out)
     assert run(None) == 0, log.read_text()
-    whole = contents(out)
+    whole = compared(out)
     operations = int(log.read_text().splitlines()[-1])
     assert operations > kills
     for number in range(operations) if every else [operations * (2 * n + 1) // (2 * kills) for n in range(kills)]:
         shutil.rmtree(out)
         prepare(out)
         assert run(number) == -signal.SIGKILL, f"not killed before {number} of {operations}: {log.read_text()}"
-        for name, data in contents(out).items():
+        for name, data in compared(out).items():
             unfinished = name.startswith(".") or "/." in name or ".partial." in name
             if not unfinished and data not in (whole.get(name), before.get(name), EMPTY):
                 READERS[Path(name).suffix](out / name)
         assert run(None) == 0, f"after a kill before operation {number}: {log.read_text()}"
-        after = contents(out)
+        after = compared(out)
         assert sorted(after) == sorted(whole), f"after a kill before operation {number}"
         assert [name for name in whole if after[name] != whole[name]] == [], f"after a kill before {number}"
         check(out)

@@ -52,10 +52,11 @@ def demo(
     toy = build_toy(out=out / "toy", workers=workers)
     say("2. What a guess is worth: every question of fsbench-v1, four folds of 12 classes …")
     models = {name: LoadedModel.load(name) for name in (*GUESSES, LOOKS)}
-    print_tables([evaluated(models[name], toy, 1)[1] for name in GUESSES], console)
+    records = [evaluated(models[name], toy, 1)[1] for name in GUESSES]
+    print_tables(records, console)
     say(f"3. A model that looks: {LOOKS}, frozen ImageNet features, 1 support, and 5 on fold {FOLD} …")
     plan, record = evaluated(models[LOOKS], toy, 1)
-    records = [record, evaluated(models[LOOKS], toy, 5, FOLD)[1]]
+    records += [record, evaluated(models[LOOKS], toy, 5, FOLD)[1]]
     say(f"4. Mosaic-4 of half the classes of fold {FOLD}: is the named object found, or one of the other three? …")
     mosaics = mosaics_of(toy, out, workers)
     records += [evaluated(models[name], mosaics, 1)[1] for name in ("foreground", LOOKS)]

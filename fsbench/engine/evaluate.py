@@ -31,7 +31,8 @@ from fsbench.records.folder import (
     remove_predictions,
     tidy,
 )
-from fsbench.records.record import Environment, Record, Timings, joined_model, read_record, same_model, write_record
+from fsbench.records.record import Environment, Record, Timings, read_record, write_record
+from fsbench.records.recorded_model import joined_model, same_model
 from fsbench.records.remarks import ScoreWatch, remarks_on, with_remarks
 from fsbench.scoring.scores import compute_scores, confused_of, write_replicates
 

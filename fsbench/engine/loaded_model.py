@@ -13,7 +13,7 @@ from fsbench.index.fold_lists import FoldLists
 from fsbench.io.files import sha256_file
 from fsbench.models.contract import Model, ModelCard, TrainingCard
 from fsbench.models.registry import check_model
-from fsbench.records.record import RecordedModel, config8
+from fsbench.records.recorded_model import RecordedModel, config8
 
 
 @dataclass(frozen=True)

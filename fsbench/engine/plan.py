@@ -25,7 +25,8 @@ from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark, open_benchmark
 from fsbench.parallel import processors
 from fsbench.records.environment import resolve_device
-from fsbench.records.record import OTHER_MASKS, PRESENT, RecordedBenchmark, RecordedModel, record_folder
+from fsbench.records.record import OTHER_MASKS, PRESENT, RecordedBenchmark, record_folder
+from fsbench.records.recorded_model import RecordedModel
 
 RANGES = {
     "shots": (0, 1000),

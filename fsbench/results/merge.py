@@ -16,7 +16,8 @@ from fsbench.errors import FsbenchError
 from fsbench.records.counts import rows_digest, write_counts
 from fsbench.records.environment import joined, joined_timings
 from fsbench.records.folder import RECORD, record_locked, tidy
-from fsbench.records.record import OtherScore, Record, joined_model, read_record, same_model, write_record
+from fsbench.records.record import OtherScore, Record, read_record, write_record
+from fsbench.records.recorded_model import joined_model, same_model
 from fsbench.results.read_back import CheckedRecord, read_checked, read_replicates
 from fsbench.scoring.intervals import Replicates
 from fsbench.scoring.scores import IMAGEWISE, Scores, write_replicates

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from fsbench.records.record import OTHER_MASKS, PRESENT, config8
+from fsbench.records.record import OTHER_MASKS, PRESENT
+from fsbench.records.recorded_model import config8
 from leaderboard.checking.submission import Submission
 
 BESIDE = frozenset({"record.json", "counts.parquet", "bootstrap.parquet"})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fsbench.models.contract import TrainingCard
-from fsbench.records.record import same_model
+from fsbench.records.recorded_model import same_model
 from leaderboard.boards import Row
 from leaderboard.tables import SEEN, any_seen
 

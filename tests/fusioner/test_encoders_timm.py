@@ -1,4 +1,4 @@
-"""DINO, MoCo v3 and other models of timm with random weights; the two named ones stand on a small network."""
+"""DINO, MoCo v3 and other models of timm with random weights; the named ones also at full size."""
 
 from __future__ import annotations
 
@@ -33,40 +33,48 @@ def state() -> dict[str, Tensor]:
     return random_state(shapes("vit_tiny_patch16_224"), seed=4)
 
 
+@pytest.fixture(params=["vit_tiny_patch16_224", pytest.param("vit_base_patch16_224", marks=pytest.mark.long)])
+def model(request: pytest.FixtureRequest) -> str:
+    """timm's name of the network that the two named encoders are: a small one, and the published one in ``long``."""
+    return str(request.param)
+
+
 def normed_pixels(name: str, x: Tensor) -> Tensor:
     spec = visual_spec(name)
     return (x - torch.tensor(spec.mean)[:, None, None]) / torch.tensor(spec.std)[:, None, None]
 
 
-def check_tokens(encoder: Any, state: dict[str, Tensor]) -> None:
+def check_tokens(encoder: Any, model: str, state: dict[str, Tensor]) -> None:
     """Tokens are the patches of timm's own network, made in the plain way, with the same weights in half precision."""
     with torch.device("meta"):
-        net = timm.create_model("vit_tiny_patch16_224", num_classes=0)
+        net = timm.create_model(model, num_classes=0)
     net.load_state_dict({k: v.half().float() for k, v in state.items()}, assign=True)
     assert all(torch.equal(v, encoder._net.state_dict()[k]) for k, v in net.state_dict().items())
     x = random_images(1, 3, 224, 224)
     with torch.no_grad():
         expected = net.eval().forward_features(normed_pixels(encoder.spec.name, x))[:, 1:]
     torch.testing.assert_close(encoder.encode(x), normalize(expected, dim=-1), atol=1e-5, rtol=1e-4)
-    assert encoder.encode(random_images(1, 3, 96, 64)).shape == (1, 24, 192)
+    assert encoder.encode(random_images(1, 3, 96, 64)).shape == (1, 24, len(state["norm.bias"]))
     assert not encoder._net.training
     assert not any(p.requires_grad for p in encoder._net.parameters())
 
 
 def test_dino_loads_timms_file_and_gives_patch_tokens(
-    tmp_path: Path, state: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(NAMED, "dino-vit-b-16", "vit_tiny_patch16_224")
+    monkeypatch.setitem(NAMED, "dino-vit-b-16", model)
+    state = random_state(shapes(model), seed=4)
     path = tmp_path / "model.safetensors"
     save_file({k: v.half() for k, v in state.items()}, path)
-    check_tokens(load_visual("dino-vit-b-16", weights=path), state)
+    check_tokens(load_visual("dino-vit-b-16", weights=path), model, state)
 
 
 def test_moco_v3_takes_the_base_encoder_of_the_official_checkpoint(
-    tmp_path: Path, state: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As main_moco.py of moco-v3 saves it: two encoders with projection heads, a predictor, optimizer and scaler."""
-    monkeypatch.setitem(NAMED, "moco-v3-vit-b-16", "vit_tiny_patch16_224")
+    monkeypatch.setitem(NAMED, "moco-v3-vit-b-16", model)
+    state = random_state(shapes(model), seed=4)
     saved: dict[str, Tensor] = {}
     for name, factor in (("momentum_encoder", 2.0), ("base_encoder", 1.0)):
         saved |= {f"module.{name}.{k}": (v * factor).half() for k, v in state.items()}
@@ -75,7 +83,7 @@ def test_moco_v3_takes_the_base_encoder_of_the_official_checkpoint(
     optimizer = {"state": {0: {"step": 5, "exp_avg": torch.zeros(2)}}, "param_groups": [{"lr": 1e-4, "params": [0]}]}
     path = tmp_path / "vit-b-300ep.pth.tar"
     torch.save({"epoch": 300, "arch": "vit_base", "state_dict": saved, "optimizer": optimizer}, path)
-    check_tokens(load_visual("moco-v3-vit-b-16", weights=path), state)
+    check_tokens(load_visual("moco-v3-vit-b-16", weights=path), model, state)
 
 
 def test_moco_v3_prefers_the_base_encoder_and_can_do_without() -> None:

@@ -39,6 +39,14 @@ def insert(data: bytearray, draw: random.Random) -> bytearray:
     return data[:at] + draw.randbytes(draw.randint(1, 64)) + data[at:]
 
 
+def zeros(data: bytearray, draw: random.Random) -> bytearray:
+    """A run of zeros, as a lost disk block leaves it."""
+    at = draw.randrange(len(data))
+    size = min(draw.choice([4, 64, 512]), len(data) - at)
+    data[at : at + size] = bytes(size)
+    return data
+
+
 def swap(data: bytearray, draw: random.Random) -> bytearray:
     """Two blocks of equal size change places."""
     size = min(draw.choice([4, 32, 256]), len(data) // 2)
@@ -51,7 +59,14 @@ def swap(data: bytearray, draw: random.Random) -> bytearray:
     return data
 
 
-BYTES: list[Callable[[bytearray, random.Random], bytearray]] = [flip, overwrite, truncate, insert, swap]
+def repeat(data: bytearray, draw: random.Random) -> bytearray:
+    """A block is doubled."""
+    at = draw.randrange(len(data))
+    block = data[at : at + draw.choice([1, 16, 256])]
+    return data[:at] + block + data[at:]
+
+
+BYTES: list[Callable[[bytearray, random.Random], bytearray]] = [flip, overwrite, truncate, insert, zeros, swap, repeat]
 
 
 def edit_json(data: bytes, draw: random.Random) -> bytes:

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fsbench.records.counts import SCENE_SCHEMA, SCHEMA
-from fsbench.records.record import config8, read_record
+from fsbench.records.record import read_record
+from fsbench.records.recorded_model import config8
 from tests.fsbench.results.saved_records import Episode, write_stored
 from tests.leaderboard.sample_records import Change, altered, at
 

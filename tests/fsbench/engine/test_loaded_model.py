@@ -21,7 +21,8 @@ from fsbench.engine.loaded_model import (
 from fsbench.errors import FsbenchError, ModelError
 from fsbench.index.benchmark import Benchmark
 from fsbench.models.contract import ModelCard, Prompts, TrainingCard
-from fsbench.records.record import Record, config8
+from fsbench.records.record import Record
+from fsbench.records.recorded_model import config8
 from tests.fsbench.engine.test_evaluate import run
 from tests.fsbench.sample_models import Bright, Masked
 

@@ -11,7 +11,8 @@ from fsbench.episodes.manifest import Question
 from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.index.fold_lists import ClassName, FoldLists
 from fsbench.records.counts import Row, rows_digest, write_counts
-from fsbench.records.record import Environment, Record, RecordedBenchmark, RecordedModel, Timings, write_record
+from fsbench.records.record import Environment, Record, RecordedBenchmark, Timings, write_record
+from fsbench.records.recorded_model import RecordedModel
 from fsbench.results.read_back import AskedBefore
 from fsbench.scoring.scores import compute_scores, write_replicates
 from tests.fsbench.sample_models import digest
