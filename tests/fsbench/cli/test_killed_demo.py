@@ -11,15 +11,15 @@ from tests.kills import check_kills
 
 
 def small_demo() -> None:
-    """Folds of four and two classes, six samples each; one guess, two pictures, two training steps."""
+    """Folds of eight and two classes, six samples each; one guess, two pictures, two training steps."""
     from fsbench.benchmarks.fss import class_folders
     from fsbench.benchmarks.toy import build
     from fsbench.cli import demo
     from fusioner import recipes
 
     class_folders.PER_CLASS = 6
-    build.FOLDS = {fold: build.FOLDS[fold][:classes] for fold, classes in (("0", 4), ("1", 2))}
-    demo.GUESSES, demo.PICTURES = ("background",), 2
+    build.FOLDS = {fold: build.FOLDS[fold][:classes] for fold, classes in (("0", 8), ("1", 2))}
+    demo.GUESSES, demo.PICTURES = ("foreground",), 2
     quick = recipes.quick
     recipes.quick = lambda *given, **options: replace(quick(*given, **options), epochs=1, pairs=16)
 
