@@ -1,6 +1,6 @@
 """COCO-20i at COCO's full size: 123,287 images and 896,782 instances, made by repeating a real subset under new ids.
 
-    python benchmarks/coco_full_size.py --coco ROOT --work FOLDER [--workers 2] [--share 1.0]
+    python -m benchmarks.coco_full_size --coco ROOT --work FOLDER [--workers 2] [--share 1.0]
 
 ROOT holds annotations of a part of COCO with its photographs. FOLDER is filled with hard links (it must lie on one disk
 with a copy of the photographs, which is made first) and the generated annotations; it is given the image ids of the

@@ -1,6 +1,6 @@
 """Counting one episode: ours, torchmetrics, and the field's own way, timed side by side in one run.
 
-Run ``python benchmarks/counting.py [--size 400] [--repetitions 300]``. One thread; every repetition gives every
+Run ``python -m benchmarks.counting [--size 400] [--repetitions 300]``. One thread; every repetition gives every
 contender one untimed and one timed turn, so that what else the machine does, and what the one before left in the
 caches, falls on all alike; medians. All contenders see the same masks with void pixels, each in the type that it
 takes without a conversion, and must agree with one another before anything is timed.

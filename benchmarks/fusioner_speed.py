@@ -1,6 +1,6 @@
 """Fusioner the plain way, as released, and ours: seconds and memory side by side in one run, and the floor.
 
-Run ``python benchmarks/fusioner_speed.py [--rounds 3] [--threads 2]``: three to four minutes on two cores. Shapes of
+Run ``python -m benchmarks.fusioner_speed [--rounds 3] [--threads 2]``: three to four minutes on two cores. Shapes of
 CLIP ViT-L/14 at 224 px with the paper's fusion (12 blocks of width 512), random weights, float32. Plain: the encoder
 runs for every (image, class), attention is spelled out, cosine similarity is taken on 512-channel maps of the target
 size (``tests/fusioner/naive_fusioner.py``). Peaks of memory are those of whole processes that do one training step

@@ -1,6 +1,6 @@
 """The leaderboard at scale: 2,000 records on one board and 200 on others, built (60 s, 2 GiB), a page sorted (100 ms).
 
-    python benchmarks/leaderboard_scale.py --folder FOLDER [--records 2000] [--browser]
+    python -m benchmarks.leaderboard_scale --folder FOLDER [--records 2000] [--browser]
 
 Writes made-up records to FOLDER/results, where there are none yet, then times ``fsbench leaderboard build`` as a child
 process: seconds of wall time and the most memory it held. With ``--browser`` the page with the large board is opened
@@ -19,8 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from made_up_records import LARGE, write_records
-
+from benchmarks.made_up_records import LARGE, write_records
 from leaderboard.site.pages import benchmark_path
 
 GOAL_SECONDS, GOAL_MIB, GOAL_MS = 60, 2048, 100

@@ -1,6 +1,6 @@
 """What rebuilding the PASCAL-5i lists costs beyond decoding the masks, which has to be done anyway.
 
-    python benchmarks/list_rebuild.py --root VOCdevkit [--rounds 5] [--every 1]
+    python -m benchmarks.list_rebuild --root VOCdevkit [--rounds 5] [--every 1]
 
 Decoding (Pillow alone) and decoding + value check + lists + areas are timed on the same files, one thread, in blocks
 of 20 files that take turns and swap who goes first, so that a change in the machine's load falls on both. The claim:

@@ -1,6 +1,6 @@
 """The recipe of the official size (limit: 1 s), and composing a mosaic against bare decoding of its files (limit: 1.3).
 
-    python benchmarks/mosaic4_compose.py --root FSS [--repeats 9]
+    python -m benchmarks.mosaic4_compose --root FSS [--repeats 9]
 
 FSS holds class folders; all classes in it are used. Bare decoding is Pillow's, of the same four JPEGs and four PNGs
 into arrays. The three ways take turns mosaic by mosaic in one thread on one core; medians of the repeats are printed,

@@ -1,6 +1,6 @@
 """``build(form="png")`` against the script that one would write with Pillow: limits 4 times as fast, files 8 % larger.
 
-    python benchmarks/mosaic4_export.py --root FSS --work FOLDER [--repeats 3]
+    python -m benchmarks.mosaic4_export --root FSS --work FOLDER [--repeats 3]
 
 FSS holds class folders; all classes in it are used. The script opens, pastes and saves with Pillow's defaults, checks
 nothing and hashes nothing; ours is the whole build: every file checked, digests, files synced to disk. They take turns

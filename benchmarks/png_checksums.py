@@ -1,6 +1,6 @@
 """What the check of a PNG's checksums adds to reading a mask: at most 3 % of what decoding takes.
 
-python benchmarks/png_checksums.py VOC2012/SegmentationClassAug [--masks 2000]
+python -m benchmarks.png_checksums VOC2012/SegmentationClassAug [--masks 2000]
 
 Both are timed on the same bytes in one run, in turn, and the least of five rounds counts.
 """

@@ -48,7 +48,7 @@ def environment(device: str, threads: int, batch_size: int) -> Environment:
         numpy=numpy.__version__,
         pillow=PIL.__version__,
         platform=f"{platform.system()} {platform.machine()}",
-        processor=_processor(),
+        processor=processor(),
         device=device + name,
         threads=threads,
         batch_size=batch_size,
@@ -80,7 +80,8 @@ def peak_memory_mib() -> float:
 
 
 @cache
-def _processor() -> str:
+def processor() -> str:
+    """The model name of the processor, or "unknown"."""
     information = Path("/proc/cpuinfo")
     text = information.read_text(encoding="utf-8", errors="replace") if information.is_file() else ""
     names = (line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name"))

@@ -1,0 +1,1 @@
+"""Measurements of the project: each module runs alone (``python -m benchmarks.NAME``), all with ``make bench``."""
