@@ -20,7 +20,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch loads: threads that wait take no CPU time
 
@@ -30,12 +29,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from fusioner.fusion import FusionConfig  # noqa: E402
-from fusioner.model import Fusioner  # noqa: E402
-from tests.fusioner import naive_fusioner as naive  # noqa: E402
+from benchmarks.measured import Measured, Ratio
+from fsbench.records.environment import processor
+from fusioner.fusion import FusionConfig
+from fusioner.model import Fusioner
+from tests.fusioner import naive_fusioner as naive
 
 BATCH = 4
 GRID, TARGET = (16, 16), (224, 224)
@@ -48,6 +46,13 @@ EXACT = "ours: all, 4 classes of an image, exact"
 JOINT = "ours: all, 4 classes of an image, joint"
 PLAIN_STEP = "plain: training step beyond the encoder"
 OUR_STEP = "ours: training step, kept features"
+RATIOS = (
+    ("training step", (PLAIN_ENCODER, PLAIN_STEP), OUR_STEP, STEP_GOAL),
+    ("training step, without the plain one's encoder", (PLAIN_STEP,), OUR_STEP, STEP_GOAL),
+    ("four classes of one image, exact", (PLAIN_ENCODER, PLAIN_REST), EXACT, EXACT_GOAL),
+    ("four classes of one image, joint", (PLAIN_ENCODER, PLAIN_REST), JOINT, JOINT_GOAL),
+)
+"""Name, the parts of the plain way, ours, and how many times as fast ours has to be."""
 NOISE = 1e-2
 """What float32 does to gradients here: the plain way is as far from itself in float64. Tests compare in float64."""
 CANCELLED = {f"decoder.conv_{stage}.bias" for stage in range(4)}
@@ -127,7 +132,7 @@ def one_step(way: str) -> None:
 
 def peak_memory(way: str, threads: int) -> int:
     """Bytes."""
-    command = [sys.executable, __file__, "--threads", str(threads), "--one-step", way]
+    command = [sys.executable, "-m", "benchmarks.fusioner_speed", "--threads", str(threads), "--one-step", way]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -177,9 +182,39 @@ def main() -> None:
         one_step(options.one_step)
         return
     print(f"Python {platform.python_version()}, torch {torch.__version__}, timm {timm.__version__}; {processor()}")
+    report(*in_turns(options.rounds, options.threads))
+
+
+def measure(quick: bool = False) -> list[Measured]:
+    """Ratios of seconds on the clock with two threads, and of the peaks of memory."""
+    torch.set_num_threads(2)
+    medians, _, _, memory = in_turns(rounds=1 if quick else 3, threads=2)
+    note = "encoder per class, 512-channel maps, attention spelled out, as released"
+    measured: list[Measured] = [
+        Ratio(
+            name=f"Fusioner, {name}",
+            ours=medians[ours].clock,
+            plain=sum(medians[part].clock for part in plainly),
+            unit="s",
+            floor=goal,
+            note=note,
+        )
+        for name, plainly, ours, goal in RATIOS
+    ]
+    ours, plainly = (memory[way] / 2**20 for way in ("ours", "plain"))
+    name = "Fusioner, memory of a training step"
+    return [*measured, Ratio(name=name, ours=ours, plain=plainly, unit="MiB", floor=1 / MEMORY_GOAL, note=note)]
+
+
+Compared = tuple[dict[str, Took], dict[str, int], float, dict[str, int]]
+"""Medians by name, multiplications by name, the best product's FLOP/s, bytes by way."""
+
+
+def in_turns(rounds: int, threads: int) -> Compared:
+    """Time all ways in turns, after they have agreed."""
     load = f"{os.getloadavg()[0]:.1f} processes at work before on {os.cpu_count()} cores"
-    print(f"{options.threads} threads, float32, batch {BATCH}, median of {options.rounds}; {load}")
-    memory = {way: peak_memory(way, options.threads) for way in ("plain", "ours")}
+    print(f"{threads} threads, float32, batch {BATCH}, median of {rounds}; {load}")
+    memory = {way: peak_memory(way, threads) for way in ("plain", "ours")}
     encoder, plain_step, our_step = Encoder(), Step(ours=False), Step(ours=True)
     model = Fusioner(CONFIG).eval()
     weights = dict(model.state_dict())
@@ -213,7 +248,7 @@ def main() -> None:
     square = torch.randn((2048, 2048), generator=torch.Generator().manual_seed(4))
     times: dict[str, list[Took]] = {name: [] for name in timed}
     peak = 0.0
-    for _ in range(options.rounds):
+    for _ in range(rounds):
         for name, run_whole in timed.items():
             with torch.set_grad_enabled(name in (PLAIN_STEP, OUR_STEP)):
                 peak = max(peak, 2 * 2048**3 / took(lambda: square @ square).clock)
@@ -222,7 +257,7 @@ def main() -> None:
         name: Took(statistics.median(one.clock for one in of), statistics.median(one.cpu for one in of))
         for name, of in times.items()
     }
-    report(medians, flops, peak, memory)
+    return medians, flops, peak, memory
 
 
 def report(median: dict[str, Took], flops: dict[str, int], peak: float, memory: dict[str, int]) -> None:
@@ -233,12 +268,7 @@ def report(median: dict[str, Took], flops: dict[str, int], peak: float, memory: 
         floor, of = counted / peak, median[name]
         print(f"{name:46s} {of.clock:7.2f} {of.cpu:7.2f} {counted / 1e9:7.0f} {floor:8.2f} {floor / of.clock:10.0%}")
     print(f"\n{'times as fast as the plain way':46s} {'clock':>7s} {'CPU':>7s}")
-    for name, plainly, ours, goal in (
-        ("training step", (PLAIN_ENCODER, PLAIN_STEP), OUR_STEP, STEP_GOAL),
-        ("training step, without the plain one's encoder", (PLAIN_STEP,), OUR_STEP, STEP_GOAL),
-        ("four classes of one image, exact", (PLAIN_ENCODER, PLAIN_REST), EXACT, EXACT_GOAL),
-        ("four classes of one image, joint", (PLAIN_ENCODER, PLAIN_REST), JOINT, JOINT_GOAL),
-    ):
+    for name, plainly, ours, goal in RATIOS:
         clock = sum(median[part].clock for part in plainly) / median[ours].clock
         cpu = sum(median[part].cpu for part in plainly) / median[ours].cpu
         print(f"{name:46s} {clock:7.2f} {cpu:7.2f}  goal {goal}: {'met' if clock >= goal else 'NOT met'}")
@@ -246,14 +276,6 @@ def report(median: dict[str, Took], flops: dict[str, int], peak: float, memory: 
     sizes = " / ".join(f"{memory[way] / 1e9:.2f} GB" for way in ("ours", "plain"))
     met = "met" if share <= MEMORY_GOAL else "NOT met"
     print(f"{'peak memory of a process, one training step':46s} {share:7.2f} of it: {sizes}; goal {MEMORY_GOAL}: {met}")
-
-
-def processor() -> str:
-    """As the machine names it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
-    return models[0] if models else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":
