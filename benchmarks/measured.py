@@ -10,9 +10,9 @@ import datetime
 import os
 import platform
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fsbench.errors import FsbenchError
 from fsbench.io.files import write_text
@@ -109,6 +109,14 @@ class Report(_Strict):
     measured: dict[str, list[Annotated[Measured, Field(discriminator="kind")]]]
     skipped: dict[str, str]
     failed: dict[str, str]
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        for module, measured in self.measured.items():
+            names = [one.name for one in measured]
+            if len(set(names)) < len(names):
+                raise ValueError(f"{module}: two measurements have the same name")
+        return self
 
 
 def machine() -> Machine:

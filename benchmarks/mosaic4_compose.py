@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.measured import Limit, Measured, Ratio, real_data
 from mosaic4.build import recipe_of_classes
 from mosaic4.compose import Mosaics
 from mosaic4.recipe import Recipe
@@ -35,34 +36,58 @@ def bare(root: Path, recipe: Recipe, mosaic: int) -> None:
                 np.asarray(image)
 
 
-def main() -> None:
-    """Time the recipe, then the three ways."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--repeats", type=int, default=9)
-    said = parser.parse_args()
+BARE, COMPOSED, HASHED = "bare decoding", "composed", "composed, files' hashes compared"
+Times = list[tuple[float, float]]
+"""Seconds of CPU and of wall time for all mosaics, by repeat."""
+
+
+def measure(quick: bool = False) -> list[Measured]:
+    """The recipe, and composing in CPU time."""
+    repeats = 1 if quick else 5
+    _, seconds = recipe_time(repeats)
+    mosaics, spent = in_turns(real_data("fss_like"), repeats, 30 if quick else 3)
+    cpu = {name: 1e3 * statistics.median(of for of, _ in pairs) / mosaics for name, pairs in spent.items()}
+    measured: list[Measured] = [Limit(name="Mosaic-4, the recipe", ours=seconds, unit="s", limit=1.0)]
+    for name, floor in ((COMPOSED, 1 / 1.3), (HASHED, None)):
+        ours, plain, note = cpu[name], cpu[BARE], "decoding its eight files with Pillow"
+        full = f"Mosaic-4, a mosaic {name}"
+        measured.append(Ratio(name=full, ours=ours, plain=plain, unit="CPU ms", floor=floor, note=note))
+    return measured
+
+
+def one_core() -> None:
+    """Stay on one core, where the system allows it."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
+
+def recipe_time(repeats: int) -> tuple[int, float]:
+    """Number of mosaics of the official recipe, and the median of the seconds that it takes."""
+    one_core()
     seconds = []
-    for _ in range(said.repeats):
+    for _ in range(repeats):
         began = time.perf_counter()
         official = recipe_of_classes()
         seconds.append(time.perf_counter() - began)
-    print(f"recipe of {len(official.mosaics)} mosaics: {1000 * statistics.median(seconds):.0f} ms of wall time")
+    return len(official.mosaics), statistics.median(seconds)
 
-    recipe = recipe_of_classes(sorted(path.name for path in said.root.iterdir() if path.is_dir()))
-    plain = Mosaics(recipe, TileReader(said.root))
-    hashed = Mosaics(recipe, TileReader(said.root, read_sources(said.root, recipe).hashes))
+
+def in_turns(root: Path, repeats: int, every: int) -> tuple[int, dict[str, Times]]:
+    """Number of mosaics, every ``every``-th of the recipe of all classes of ``root``, and the times of each way."""
+    one_core()
+    recipe = recipe_of_classes(sorted(path.name for path in root.iterdir() if path.is_dir()))
+    plain = Mosaics(recipe, TileReader(root))
+    hashed = Mosaics(recipe, TileReader(root, read_sources(root, recipe).hashes))
     ways: dict[str, Callable[[int], object]] = {
-        "bare decoding": lambda mosaic: bare(said.root, recipe, mosaic),
-        "composed": plain.__getitem__,
-        "composed, files' hashes compared": hashed.__getitem__,
+        BARE: lambda mosaic: bare(root, recipe, mosaic),
+        COMPOSED: plain.__getitem__,
+        HASHED: hashed.__getitem__,
     }
-    spent: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
-    for repeat in range(said.repeats + 1):
+    mosaics = range(0, len(recipe.mosaics), every)
+    spent: defaultdict[str, Times] = defaultdict(list)
+    for repeat in range(repeats + 1):
         total = {name: [0.0, 0.0] for name in ways}
-        for mosaic in range(0, len(recipe.mosaics), 3):
+        for mosaic in mosaics:
             for name, way in ways.items():
                 cpu, wall = time.process_time(), time.perf_counter()
                 way(mosaic)
@@ -71,12 +96,22 @@ def main() -> None:
         if repeat:  # the first one warms caches
             for name, (cpu, wall) in total.items():
                 spent[name].append((cpu, wall))
-    mosaics = len(range(0, len(recipe.mosaics), 3))
+    return len(mosaics), spent
+
+
+def main() -> None:
+    """Time the recipe, then the three ways."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--repeats", type=int, default=9)
+    said = parser.parse_args()
+    official, seconds = recipe_time(said.repeats)
+    print(f"recipe of {official} mosaics: {1000 * seconds:.0f} ms of wall time")
+    mosaics, spent = in_turns(said.root, said.repeats, 3)
     for name, pairs in spent.items():
         cpu, wall = (1000 * statistics.median(times) / mosaics for times in zip(*pairs, strict=True))
         ratio = [
-            statistics.median(pair[k] / base[k] for pair, base in zip(pairs, spent["bare decoding"], strict=True))
-            for k in (0, 1)
+            statistics.median(pair[k] / base[k] for pair, base in zip(pairs, spent[BARE], strict=True)) for k in (0, 1)
         ]
         print(
             f"{name}: {cpu:.2f} ms of CPU a mosaic, {wall:.2f} ms of wall time; to bare decoding {ratio[0]:.2f} in "
