@@ -19,6 +19,7 @@ from fsbench.engine.answers import PredictionAnswers
 from fsbench.engine.batches import Batch
 from fsbench.engine.fold_run import FoldRun, answer_batch, count_batch
 from fsbench.engine.prediction_files import MANIFEST, check_mask_size, fold_folder, prediction_file, read_digest
+from fsbench.engine.reading import Reader
 from fsbench.errors import CheckFailedError, FsbenchError
 from fsbench.index.benchmark import Benchmark
 from fsbench.io.palette import colour_of
@@ -147,7 +148,7 @@ def _replayed(stored: CheckedRecord, benchmark: Benchmark, fold: str, folder: Pa
         raise CheckFailedError(
             f"{stored.path}: fold {fold} does not count the episodes of its manifest: evaluate again"
         )
-    return FoldRun(benchmark, stored.protocol, manifest, PredictionAnswers(folder, fold=fold), 1, 1)
+    return FoldRun(Reader(benchmark), stored.protocol, manifest, PredictionAnswers(folder, fold=fold), 1, 1)
 
 
 def _picture(run: FoldRun, folder: Path, pick: Pick) -> Picture:

@@ -13,6 +13,7 @@ from fsbench.engine.answers import Asked
 from fsbench.engine.batches import read_episodes
 from fsbench.engine.outputs import as_masks
 from fsbench.engine.plan import Plan
+from fsbench.engine.reading import Reader
 from fsbench.io.files import atomic_write
 from fsbench.scoring.metrics import count
 
@@ -48,7 +49,7 @@ def answers_sheet(plan: Plan, fold: str, numbers: Sequence[int], path: Path) -> 
     ``plan`` must ask with at least one support. The model is run on these episodes alone.
     """
     questions = [plan.manifests[fold].questions[number] for number in numbers]
-    episodes = read_episodes(plan.benchmark, plan.protocol, questions)
+    episodes = read_episodes(Reader(plan.benchmark), plan.protocol, questions)
     answers = plan.answers[fold].answer([Asked(number, 1) for number in numbers], episodes)
     rows = []
     for question, episode, answer in zip(questions, episodes, answers, strict=True):

@@ -49,6 +49,10 @@ def evaluate(
     batch_size: Annotated[int, typer.Option(min=1, help="Episodes a model is shown at once.")] = 8,
     threads: Threads = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that read and count. Default: up to 8.")] = None,
+    cache_mib: Annotated[
+        int | None,
+        typer.Option(min=0, help="MiB of memory for decoded photographs and masks. Default: 512.", show_default=False),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only the first N episodes a fold: a trial, no score.")
     ] = None,
@@ -79,6 +83,7 @@ def evaluate(
     from fsbench.engine.evaluate import check_free, run_plan
     from fsbench.engine.loaded_model import LoadedModel
     from fsbench.engine.plan import Questions, make_plan
+    from fsbench.engine.reading import CACHE_MIB, Reader
     from fsbench.episodes.protocols import default_protocol, protocol_named
     from fsbench.index.benchmark import open_benchmark
 
@@ -95,6 +100,7 @@ def evaluate(
         batch_size=batch_size,
         threads=threads,
         workers=workers,
+        cache_mib=CACHE_MIB if cache_mib is None else cache_mib,
     )
     questions.check()
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
@@ -115,7 +121,11 @@ def evaluate(
         if if_exists == "error":
             check_free(plan)
     with redirect_stdout(sys.stderr) if as_json else nullcontext():  # a model may print; JSON must stay whole
-        records = [run_plan(plan, if_exists, save_predictions=save_predictions) for plan in plans]
+        records, reader = [], None
+        for plan in plans:
+            if reader is None or reader.benchmark is not plan.benchmark:
+                reader = Reader(plan.benchmark, questions.cache_mib)
+            records.append(run_plan(plan, if_exists, save_predictions=save_predictions, reader=reader))
     if as_json:
         for record in records:
             typer.echo(record.model_dump_json(by_alias=True))

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from fsbench.engine.reading import Reader
 from fsbench.episodes.manifest import Manifest, Question
 from fsbench.episodes.protocols import Protocol
-from fsbench.index.benchmark import Benchmark
 from fsbench.models.contract import Episode, Prompt
 
 if TYPE_CHECKING:
@@ -50,23 +50,22 @@ def image_token(sample: str) -> str:
     return sha256(f"fsbench-image|{sample}".encode()).hexdigest()[:16]
 
 
-def read_episodes(benchmark: Benchmark, protocol: Protocol, questions: list[Question]) -> list[Episode]:
+def read_episodes(reader: Reader, protocol: Protocol, questions: list[Question]) -> list[Episode]:
     """Read a batch: the episodes that the model gets. Raises FsbenchError naming a file that cannot be read."""
-    import torch
 
     images: dict[str, Tensor] = {}
 
     def image(sample: str) -> Tensor:
         if sample not in images:
-            images[sample] = torch.from_numpy(benchmark.image(sample)).permute(2, 0, 1).contiguous()
+            images[sample] = reader.image(sample)
         return images[sample]
 
     def prompt(class_id: int, supports: tuple[str, ...]) -> Prompt:
-        name = benchmark.lists.classes[class_id]
+        name = reader.benchmark.lists.classes[class_id]
         return Prompt(
             class_name=name.name if protocol.names == "names-v1" else name.key,
             support_images=tuple(image(sample) for sample in supports),
-            support_masks=tuple(torch.from_numpy(benchmark.support_mask(sample, class_id)) for sample in supports),
+            support_masks=tuple(reader.support_mask(sample, class_id) for sample in supports),
         )
 
     return [

@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
-from fsbench.engine.fold_run import FoldResult, FoldRun, run_fold
+from fsbench.engine.fold_run import FoldResult, FoldRun, Spent, run_fold
 from fsbench.engine.loaded_model import LoadedModel
 from fsbench.engine.plan import Plan, Questions, make_plan
 from fsbench.engine.prediction_files import MANIFEST, begin_fold, fold_folder, write_card
+from fsbench.engine.reading import CACHE_MIB, Reader
 from fsbench.errors import FsbenchError
 from fsbench.index.benchmark import Benchmark
 from fsbench.models.contract import Model
@@ -37,6 +38,7 @@ from fsbench.records.remarks import ScoreWatch, remarks_on, with_remarks
 from fsbench.scoring.scores import compute_scores, confused_of, write_replicates
 
 IfExists = Literal["resume", "error", "replace"]
+WORTH_TELLING = 10.0
 
 
 def evaluate(
@@ -52,6 +54,7 @@ def evaluate(
     batch_size: int = 8,
     threads: int | None = None,
     workers: int | None = None,
+    cache_mib: int = CACHE_MIB,
     limit: int | None = None,
     options: Mapping[str, str] | None = None,
     out: Path | str = "results",
@@ -66,7 +69,8 @@ def evaluate(
     ``model``: a registered name, ``package.module:factory``, ``predictions:DIR``, or an object with ``card`` and
     ``segment``. ``benchmark``: a name under ``FSBENCH_HOME``, a folder, or an opened one. ``folds``: "all", a fold, or
     several. ``protocol``: by default ``fsbench-v1``, on Mosaic-4 ``mosaic4-v1``. ``shots``: by default 1 where the
-    model needs masks, else 0. ``run``: which of the runs of a protocol that is drawn several times.
+    model needs masks, else 0. ``run``: which of the runs of a protocol that is drawn several times. ``cache_mib``: MiB
+    of memory for decoded photographs and masks, 0 for none; no count depends on it.
     ``save_predictions``: keep every mask in the record's folder, as ``predictions:DIR`` reads them. Returns the record
     written below ``out``. Raises FsbenchError (a ModelError where the model is at fault) with a one-line message.
     """
@@ -89,6 +93,7 @@ def evaluate(
         batch_size=batch_size,
         threads=threads,
         workers=workers,
+        cache_mib=cache_mib,
     )
     texts = {key: str(value) for key, value in (options or {}).items()}
     moved = None if root is None else Path(root)
@@ -102,11 +107,14 @@ def _fold_names(folds: Sequence[int | str] | int | str) -> tuple[str, ...] | Non
     return (str(folds),) if isinstance(folds, int | str) else tuple(str(fold) for fold in folds)
 
 
-def run_plan(plan: Plan, if_exists: IfExists = "resume", *, save_predictions: bool = False) -> Record:
+def run_plan(
+    plan: Plan, if_exists: IfExists = "resume", *, save_predictions: bool = False, reader: Reader | None = None
+) -> Record:
     """Run the folds of a plan that its record does not hold yet, and write the record; returns it.
 
     Other runs may evaluate other folds of the record meanwhile: each joins its folds with those present when it ends.
-    With ``save_predictions`` the masks that were counted are kept in ``predictions`` beside it.
+    With ``save_predictions`` the masks that were counted are kept in ``predictions`` beside it. ``reader``: of the
+    plan's benchmark, with what earlier plans have read.
 
     Raises FsbenchError where ``if_exists`` is ``error`` and there is a record, where another run evaluates one of the
     folds, or where the results folder holds a record of another manifest, benchmark or setting.
@@ -131,7 +139,8 @@ def run_plan(plan: Plan, if_exists: IfExists = "resume", *, save_predictions: bo
                 notice = f"fsbench: {path}: exists, nothing was run (--if-exists replace runs it again)"
                 print(notice, file=sys.stderr)  # noqa: T201
                 return kept
-            results, spent = _run_folds(plan, logs, save_predictions)
+            reader = reader or Reader(plan.benchmark, plan.questions.cache_mib)
+            results, spent = _run_folds(plan, reader, logs, save_predictions)
         with record_locked(plan.folder):
             old = if_exists == "replace" and record_digest(plan.folder) == before
             kept = None if old else _resumable_record(plan, path, here)
@@ -159,12 +168,12 @@ def check_free(plan: Plan) -> None:
 
 
 def _run_folds(
-    plan: Plan, logs: Mapping[str, CountLog], save_predictions: bool
+    plan: Plan, reader: Reader, logs: Mapping[str, CountLog], save_predictions: bool
 ) -> tuple[dict[str, FoldResult], Timings]:
     results: dict[str, FoldResult] = {}
     seconds = model_seconds = 0.0
     prepared: set[int] = set()
-    watch = ScoreWatch(plan.model.name)
+    watch, spent = ScoreWatch(plan.model.name), Spent()
     total = sum(len(plan.manifests[fold].questions) for fold in logs)
     with progress(f"{plan.model.name} · {plan.benchmark.title}", total) as advance:
         for fold, log in logs.items():
@@ -174,7 +183,7 @@ def _run_folds(
                 answers.prepare(plan.device)
             kept_in = fold_folder(predictions_in(plan.folder), fold)
             run = FoldRun(
-                plan.benchmark,
+                reader,
                 plan.protocol,
                 plan.manifests[fold],
                 answers,
@@ -182,6 +191,7 @@ def _run_folds(
                 plan.workers,
                 kept_in if save_predictions else None,
                 watch,
+                spent,
             )
             if save_predictions:
                 begin_fold(kept_in, plan.drawn[fold].sha256, resume=bool(log.done))
@@ -192,7 +202,17 @@ def _run_folds(
             seconds += sum(done.seconds for done in log.done.values())
             model_seconds += sum(done.model_seconds for done in log.done.values())
     answered = sum(len({row.number for row in of_fold.rows}) for of_fold in results.values())
+    _print_parts(seconds, spent)
     return results, timings(seconds, model_seconds, answered, plan.workers, peak_memory_mib())
+
+
+def _print_parts(seconds: float, spent: Spent) -> None:
+    """Say where the time of a run went that took ``WORTH_TELLING`` seconds."""
+    if seconds < WORTH_TELLING:
+        return
+    parts = f"model {spent.model:.1f} s, waiting for photographs {spent.waiting:.1f} s"
+    beside = f"beside it: reading {spent.reading:.1f} s, counting {spent.counting:.1f} s"
+    print(f"fsbench: {seconds:.1f} s: {parts}; {beside}", file=sys.stderr)  # noqa: T201
 
 
 def _log(plan: Plan, fold: str, here: Environment, save_predictions: bool) -> CountLog:

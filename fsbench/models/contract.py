@@ -47,7 +47,8 @@ class Prompt:
 class Episode:
     """One question: a photograph and the classes asked of it, one in the binary protocols.
 
-    ``image``: uint8 3xHxW RGB. ``image_id``: an opaque token, the same for the same photograph.
+    ``image``: uint8 3xHxW RGB, shared with other episodes as support images are: a model must not write into it.
+    ``image_id``: an opaque token, the same for the same photograph.
     """
 
     image: Tensor

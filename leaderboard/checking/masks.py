@@ -12,6 +12,7 @@ import numpy as np
 
 from fsbench.engine.answers import AnswerSource, Asked, Evidence, PredictionAnswers
 from fsbench.engine.fold_run import FoldResult, FoldRun, run_fold
+from fsbench.engine.reading import Reader
 from fsbench.episodes.manifest import Manifest
 from fsbench.errors import FsbenchError
 from fsbench.io.resize import Size
@@ -133,7 +134,7 @@ def _first_difference(fold: str, said: Sequence[Row], counted: Sequence[Row]) ->
 
 def _count(sub: Submission, manifest: Manifest, answers: AnswerSource, what: str) -> FoldResult:
     run = FoldRun(
-        benchmark=sub.benchmark,
+        reader=Reader(sub.benchmark),
         protocol=sub.protocol,
         manifest=manifest,
         answers=answers,

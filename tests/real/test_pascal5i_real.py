@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 import fsbench
 from fsbench.benchmarks.verification import verify_benchmark
 from fsbench.index.benchmark import Benchmark
+from fsbench.io.images import read_image
 from fsbench.scoring.intervals import paired_interval
 
 LISTS = "63ca72fcc580fd775f558a24fc3d69123d304caddcd14fedbc4d91005d7673fd"
@@ -24,6 +27,12 @@ def test_digests_and_verify(pascal: Benchmark) -> None:
     checks = {check.name: check for check in verify_benchmark(pascal)}
     assert [check for check in checks.values() if not check.passed] == []
     assert checks["rebuilt lists"].said == "all 12 lists, byte for byte, from 12031 masks"
+
+
+def test_photographs_have_pillows_pixels(voc_root: Path) -> None:
+    for path in sorted((voc_root / "JPEGImages").glob("*.jpg"))[::3]:
+        with Image.open(path) as image:
+            assert np.array_equal(read_image(path), np.asarray(image)), path
 
 
 def test_models_that_ignore_the_photograph(pascal: Benchmark, tmp_path: Path) -> None:

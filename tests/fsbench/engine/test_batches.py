@@ -19,6 +19,7 @@ from hypothesis import given
 from torch import Tensor
 
 from fsbench.engine.batches import cut, image_token, read_episodes
+from fsbench.engine.reading import Reader
 from fsbench.episodes.draws import draw
 from fsbench.episodes.manifest import Manifest, Question
 from fsbench.episodes.protocols import protocol_named
@@ -69,7 +70,7 @@ def test_batches_by_hand() -> None:
 def episodes(small: Benchmark) -> tuple[list[Question], list[Episode]]:
     """All episodes of a fold at 3 shots, as one batch."""
     questions = list(draw(small.lists, "1", OURS, 3, 0).questions)
-    return questions, read_episodes(small, OURS, questions)
+    return questions, read_episodes(Reader(small), OURS, questions)
 
 
 def test_a_model_sees_photographs_and_support_masks(
@@ -94,15 +95,17 @@ def test_a_model_sees_photographs_and_support_masks(
 
 def test_prompts_follow_the_protocol_and_the_classes_asked(small: Benchmark) -> None:
     question = Question("thing_02/1", (2,), ((),))
-    (prompt,) = read_episodes(small, OURS, [question])[0].prompts
+    (prompt,) = read_episodes(Reader(small), OURS, [question])[0].prompts
     assert (prompt.class_name, prompt.support_images, prompt.support_masks) == ("thing 02", (), ())
-    assert read_episodes(small, RAW, [question])[0].prompts[0].class_name == "thing_02"
-    (episode,) = read_episodes(small, OURS, [Question("thing_00/1", (1, 0), (("thing_01/4",), ("thing_00/2",)))])
+    assert read_episodes(Reader(small), RAW, [question])[0].prompts[0].class_name == "thing_02"
+    (episode,) = read_episodes(
+        Reader(small), OURS, [Question("thing_00/1", (1, 0), (("thing_01/4",), ("thing_00/2",)))]
+    )
     assert [prompt.class_name for prompt in episode.prompts] == ["thing 01", "thing 00"]
     assert np.array_equal(episode.prompts[0].support_masks[0].numpy(), small.truth("thing_01/4", 1))
     assert np.array_equal(episode.prompts[1].support_masks[0].numpy(), small.truth("thing_00/2", 0))
     with pytest.raises(FsbenchError, match="sample 'thing_00/11' is not in this benchmark"):
-        read_episodes(small, OURS, [Question("thing_00/11", (0,), ((),))])
+        read_episodes(Reader(small), OURS, [Question("thing_00/11", (0,), ((),))])
 
 
 def test_an_image_is_read_once_a_batch(small: Benchmark, episodes: tuple[list[Question], list[Episode]]) -> None:
@@ -125,7 +128,7 @@ def test_tokens_are_opaque_and_equal_for_the_same_image(small: Benchmark) -> Non
         assert int(token, 16) >= 0
         assert sample not in token
     asked = [Question("thing_00/3", (class_id,), ((),)) for class_id in (0, 1)] + [Question("thing_00/4", (0,), ((),))]
-    first, again, other = (episode.image_id for episode in read_episodes(small, OURS, asked))
+    first, again, other = (episode.image_id for episode in read_episodes(Reader(small), OURS, asked))
     assert first == again == image_token("thing_00/3") != other
 
 
@@ -186,14 +189,14 @@ def test_no_episode_holds_its_answer(small: Benchmark, protocol: Any, shots: int
     """An episode alone: at 1 shot and more, another episode's support may well be this one's query."""
     secrets = secrets_of(small)
     questions = list(draw(small.lists, "3", OURS, shots, 0).questions)
-    for question, episode in zip(questions, read_episodes(small, protocol, questions), strict=True):
+    for question, episode in zip(questions, read_episodes(Reader(small), protocol, questions), strict=True):
         assert leaks(episode, [small.truth(question.query, question.class_ids[0])], secrets) == []
 
 
 def test_a_batch_at_0_shots_holds_no_answer_at_all(small: Benchmark) -> None:
     questions = list(draw(small.lists, "2", OURS, 0, 0).questions)
     truths = [small.truth(question.query, question.class_ids[0]) for question in questions]
-    assert leaks(read_episodes(small, OURS, questions), truths, secrets_of(small)) == []
+    assert leaks(read_episodes(Reader(small), OURS, questions), truths, secrets_of(small)) == []
 
 
 @dataclass
@@ -230,7 +233,7 @@ def _planted(small: Benchmark) -> dict[str, object]:
 
 def test_the_search_for_answers_finds_what_is_planted(small: Benchmark) -> None:
     truth = small.truth("thing_00/1", 0)
-    (episode,) = read_episodes(small, OURS, [Question("thing_00/1", (0,), (("thing_00/2",),))])
+    (episode,) = read_episodes(Reader(small), OURS, [Question("thing_00/1", (0,), (("thing_00/2",),))])
     assert leaks(episode, [truth], secrets_of(small)) == []
     for name, plant in _planted(small).items():
         spoiled = replace(episode)

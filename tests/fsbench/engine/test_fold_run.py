@@ -12,6 +12,7 @@ from fsbench.engine.evaluate import _log
 from fsbench.engine.fold_run import FoldRun, run_fold
 from fsbench.engine.loaded_model import LoadedModel
 from fsbench.engine.plan import Plan, Questions, make_plan
+from fsbench.engine.reading import Reader
 from fsbench.index.benchmark import Benchmark
 from fsbench.records.counts import CountLog
 from fsbench.records.environment import environment
@@ -28,7 +29,7 @@ def plan(small: Benchmark, tmp_path: Path) -> Plan:
 @pytest.mark.parametrize("skip", [True, False])
 def test_episodes_whose_mask_vanishes(plan: Plan, tmp_path: Path, skip: bool) -> None:
     protocol = replace(plan.protocol, size=3, skip_vanished=skip)
-    run = FoldRun(plan.benchmark, protocol, plan.manifests["0"], plan.answers["0"], batch_size=4, workers=2)
+    run = FoldRun(Reader(plan.benchmark), protocol, plan.manifests["0"], plan.answers["0"], batch_size=4, workers=2)
     with CountLog(tmp_path / "log", {}) as log:
         rows = run_fold(run, log, lambda n: None).rows
     vanished = 0

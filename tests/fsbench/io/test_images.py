@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fsbench.errors import FsbenchError
-from fsbench.io.images import image_size, jpeg_is_whole, read_grey, read_image, read_indices
+from fsbench.io.images import channels_first, image_size, jpeg_is_whole, read_grey, read_image, read_indices
 from tests.refusals import refusal
 
 READERS: list[Callable[[Path], Any]] = [read_image, read_grey, read_indices, image_size]
@@ -50,6 +51,31 @@ def test_jpeg_without_its_orientation(tmp_path: Path, mode: str) -> None:
     picture(mode).save(tmp_path / "a.jpg", exif=exif)
     assert read_image(tmp_path / "a.jpg").shape == (40, 60, 3)
     assert image_size(tmp_path / "a.jpg") == (40, 60)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"optimize": True}, {"keep_rgb": True}], ids=str)
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_jpegs_have_pillows_pixels(tmp_path: Path, mode: str, options: dict[str, Any]) -> None:
+    smooth = picture(mode, (16, 16)).resize((61, 43), Image.Resampling.BICUBIC)
+    plain = not options.get("keep_rgb")
+    for subsampling in (0, 1, 2, "4:1:1") if plain else (0,):
+        for quality in (30, 75, 95):
+            data = encoded(
+                smooth, "JPEG", subsampling=subsampling, quality=quality, **(options if mode == "RGB" else {})
+            )
+            with Image.open(io.BytesIO(data)) as image:
+                expected = np.asarray(image.convert("RGB"))
+            pixels = read_image(tmp_path, data)
+            np.testing.assert_array_equal(pixels, expected)
+            np.testing.assert_array_equal(channels_first(pixels), expected.transpose(2, 0, 1))
+            assert channels_first(pixels).flags.c_contiguous
+
+
+def test_a_jpeg_that_opencv_refuses_is_pillows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded(picture(), "JPEG")
+    expected = read_image(tmp_path, data)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: None)
+    np.testing.assert_array_equal(read_image(tmp_path, data), expected)
 
 
 def test_read_grey(tmp_path: Path) -> None:

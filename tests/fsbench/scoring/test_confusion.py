@@ -18,6 +18,7 @@ from PIL import Image
 import fsbench
 from fsbench.engine.batches import read_episodes
 from fsbench.engine.outputs import BadAnswerError, read_answer
+from fsbench.engine.reading import Reader
 from fsbench.episodes.draws import draw
 from fsbench.episodes.protocols import PROTOCOLS
 from fsbench.errors import FsbenchError, ModelError
@@ -108,7 +109,7 @@ def naive(benchmark: Benchmark, fold: str, protocol: str, shots: int) -> Matrix:
     manifest = draw(benchmark.lists, fold, PROTOCOLS[protocol], shots, 0)
     total = np.zeros((CLASSES + 1, CLASSES + 1), np.int64)
     for question in manifest.questions:
-        (episode,) = read_episodes(benchmark, PROTOCOLS[protocol], [question])
+        (episode,) = read_episodes(Reader(benchmark), PROTOCOLS[protocol], [question])
         scores = resized(Noise().scores(episode))
         label_map = np.asarray(Image.open(benchmark.path(benchmark.samples[question.query].mask or "")))
         for (y, x), label in np.ndenumerate(label_map.astype(int)):
@@ -202,7 +203,7 @@ def test_saved_predictions_handed_in_give_the_same_counts(several: Benchmark, tm
     mode, labels = png(folder / "predictions" / "fold1" / "000000.png")
     assert mode == "P"
     (question, *_) = draw(several.lists, "1", PROTOCOLS[protocol], 0, 0).questions
-    (episode,) = read_episodes(several, PROTOCOLS[protocol], [question])
+    (episode,) = read_episodes(Reader(several), PROTOCOLS[protocol], [question])
     scores = resized(Noise().scores(episode))
     expected = np.where(scores.max(axis=0) > 0, scores.argmax(axis=0) + 1, 0)
     assert np.array_equal(labels, expected)
