@@ -25,7 +25,13 @@ def label_areas(label_map: LabelMap) -> dict[int, int]:
     >>> label_areas(np.array([[0, 7, 7], [0, 255, 7]], dtype=np.uint8))
     {0: 2, 7: 3, 255: 1}
     """
-    return {label: area for label, area in enumerate(Image.fromarray(label_map).histogram()) if area}
+    flat = np.ascontiguousarray(label_map).reshape(-1)
+    fours = flat.size // 4
+    areas = np.bincount(flat[4 * fours :], minlength=256)
+    if fours:  # four histograms, one a band: equal neighbours then wait less for each other than in a single one
+        bands = Image.frombuffer("RGBA", (fours, 1), flat[: 4 * fours], "raw", "RGBA", 0, 1)
+        areas += np.reshape(bands.histogram(), (4, 256)).sum(axis=0)
+    return {label: area for label, area in enumerate(areas.tolist()) if area}
 
 
 def read_label_map(path: Path, data: bytes | None = None) -> LabelMap:
