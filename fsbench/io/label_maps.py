@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from fsbench.errors import FsbenchError
 from fsbench.io.images import read_indices
@@ -25,12 +24,9 @@ def label_areas(label_map: LabelMap) -> dict[int, int]:
     >>> label_areas(np.array([[0, 7, 7], [0, 255, 7]], dtype=np.uint8))
     {0: 2, 7: 3, 255: 1}
     """
-    flat = np.ascontiguousarray(label_map).reshape(-1)
-    fours = flat.size // 4
-    areas = np.bincount(flat[4 * fours :], minlength=256)
-    if fours:  # four histograms, one a band: equal neighbours then wait less for each other than in a single one
-        bands = Image.frombuffer("RGBA", (fours, 1), flat[: 4 * fours], "raw", "RGBA", 0, 1)
-        areas += np.reshape(bands.histogram(), (4, 256)).sum(axis=0)
+    flat = label_map.reshape(-1)
+    ends = np.concatenate(([-1], np.flatnonzero(flat[1:] != flat[:-1]), [flat.size - 1]))  # of runs of one label
+    areas = np.bincount(flat[ends[1:]], weights=np.diff(ends)).astype(np.int64)
     return {label: area for label, area in enumerate(areas.tolist()) if area}
 
 
