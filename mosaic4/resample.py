@@ -33,10 +33,12 @@ def tile_of(image: Pixels) -> Pixels:
 
 
 def tile_mask_of(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """A mask, bool h x w, resized to a tile's, bool 224 x 224.
+    """A mask, bool h x w, resized to a tile's, bool 224 x 224; one of that size is unchanged.
 
     Pixel (r, c) is that at row floor((2 r + 1) h / 448), column floor((2 c + 1) w / 448).
     """
+    if mask.shape == (SIDE, SIDE):
+        return mask
     rows, columns = ((2 * np.arange(SIDE) + 1) * side // (2 * SIDE) for side in mask.shape)
     tile: npt.NDArray[np.bool_] = mask[rows[:, None], columns]
     return tile
