@@ -34,6 +34,7 @@ MODULES = (
     "mosaic4_compose",
     "mosaic4_export",
     "fusioner_speed",
+    "full_size_scores",
     "leaderboard_scale",
 )
 """In the order in which they are run; every module of this package that has ``measure`` is here."""

@@ -97,7 +97,7 @@ def make_board(benchmark: str, protocol_id: str, shots: int) -> Board:
     design = Design.from_manifests([(row[0], *row[3:]) for row in rows], digests)
     sums = _sums_by_image(design, rows, place, valid, intersection, predicted + truth - intersection)
     cells = len(order) * LEVELS
-    inter, union, in_fold = np.split(draw_totals(design, sums, REPLICATES), [cells, 2 * cells])
+    inter, union, in_fold = np.split(draw_totals(design, [sums], REPLICATES)[0], [cells, 2 * cells])
     nothing = np.zeros_like(truth)
     columns = [*zip(*rows, strict=True), nothing, nothing, truth, valid]
     arrays = [pa.array(column, kind) for column, kind in zip(columns, SCHEMA.types, strict=True)]

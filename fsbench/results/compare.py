@@ -27,8 +27,8 @@ from fsbench.scoring.intervals import (
     Replicates,
     over_folds,
     paired_interval,
+    replicates_of_each,
 )
-from fsbench.scoring.intervals import replicates as resample
 from fsbench.scoring.permutation import SWAPS, permutation_test
 from fsbench.scoring.scores import asked_as, fold_counts
 
@@ -111,12 +111,14 @@ def compare(path_a: Path, path_b: Path) -> Comparison:
     counts_a, counts_b = _counts(a, folds), _counts(b, folds)
     images = sorted({row.image for fold in folds for row in a.asked(fold) if not row.absent})
     design = _design(a, b)
-    with progress(f"{a.record.model.name} - {b.record.model.name}", 2 * REPLICATES + SWAPS) as advance:
-        drawn = []
-        for side, counts, kept in ((a, counts_a, kept_a), (b, counts_b, kept_b)):
-            if design is not None:
-                drawn.append(_resampled(side, counts, design, kept))
-            advance(REPLICATES)
+    with progress(f"{a.record.model.name} - {b.record.model.name}", REPLICATES + SWAPS) as advance:
+        drawn: list[Replicates] = []
+        if design is not None:
+            with scorable(a.path, b.path):
+                drawn = replicates_of_each(design, [counts_a, counts_b], a.protocol.empty)
+            for side, replicates, kept in zip((a, b), drawn, (kept_a, kept_b), strict=True):
+                _check_replicates(side, replicates, kept)
+        advance(REPLICATES)
         text = "\n".join(a.record.manifests_sha256[fold] for fold in a.record.benchmark.folds)
         p = permutation_test(counts_a, counts_b, images, text, a.protocol.empty, advance=advance)
     compared = {}
@@ -172,19 +174,14 @@ def _design(a: CheckedRecord, b: CheckedRecord) -> Design | None:
     return Design.from_manifests(asked, {fold: a.record.manifests_sha256[fold] for fold in everything})
 
 
-def _resampled(
-    side: CheckedRecord, counts: Mapping[str, FoldCounts], design: Design, kept: Mapping[str, FloatArray]
-) -> Replicates:
-    """The replicates of a record's counts; raises FsbenchError where those kept beside it are others."""
-    with scorable(side.path):
-        drawn = resample(design, counts, side.protocol.empty)
+def _check_replicates(side: CheckedRecord, drawn: Replicates, kept: Mapping[str, FloatArray]) -> None:
+    """Raise FsbenchError where the replicates kept beside a record are others than follow from its counts."""
     for fold, values in drawn.miou.items():
         if not np.array_equal(values, kept[f"miou_fold{fold}"], equal_nan=True):
             raise FsbenchError(
                 f"{side.path.parent / 'bootstrap.parquet'}: fold {fold} has other replicates than follow from the "
                 "counts beside it: evaluate again"
             )
-    return drawn
 
 
 def _difference(

@@ -80,7 +80,8 @@ class CheckedRecord:
 
     def asked(self, fold: str) -> list[Row]:
         """One row an episode, in the order of the manifest; where classes are asked together, the background's."""
-        return [row for row in self.rows[fold] if self.one_class or row.class_id == BACKGROUND]
+        rows = self.rows[fold]
+        return list(rows) if self.one_class else [row for row in rows if row.class_id == BACKGROUND]
 
     def scores(self, protocol: Protocol, *, imagewise: bool) -> Scores:
         """All scores under ``protocol``, which may differ from the record's in ``empty``, with the record's remarks.
@@ -210,13 +211,14 @@ def read_columns(path: Path, folds: Sequence[str], only: Sequence[str] | None = 
 
 
 @contextmanager
-def scorable(path: Path) -> Iterator[None]:
-    """Turn errors of scoring impossible counts into one line that names the record."""
+def scorable(*paths: Path) -> Iterator[None]:
+    """Turn errors of scoring impossible counts into one line that names the record, or those scored together."""
     try:
         yield
     except ValueError as error:
         reason = " ".join(str(error).split())[:200]
-        raise FsbenchError(f"{path}: the counts beside it cannot be scored ({reason}): evaluate again") from error
+        named = " or ".join(map(str, paths))
+        raise FsbenchError(f"{named}: the counts beside it cannot be scored ({reason}): evaluate again") from error
 
 
 def _lists(path: Path, record: Record, rows: dict[str, list[Row]]) -> FoldLists:

@@ -31,6 +31,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +47,8 @@ IOU_UNIT = 2.0**-30
 
 FloatArray = npt.NDArray[np.float64]
 
-_CHUNK = 1 << 20  # weights held at a time; any number gives the same replicates
+_CHUNK = 1 << 17  # weights held at a time, as fit in a cache; any number gives the same replicates
+_DENSE = 1 / 4  # sums of which more than this share is not 0 are multiplied as a dense matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,20 +176,40 @@ def replicates(
     Raises ValueError for an episode that the design does not ask, for counts that are no mask's, and for sums
     that could reach 2^53 (all below are exact, so that no machine's order of summation can show).
     """
+    return replicates_of_each(design, [folds], empty, draws, chunk)[0]
+
+
+def replicates_of_each(
+    design: Design,
+    models: Sequence[Mapping[str, FoldCounts]],
+    empty: Empty,
+    draws: int = REPLICATES,
+    chunk: int = _CHUNK,
+) -> list[Replicates]:
+    """``replicates`` of each of several models, whose draws are the same and are made once: they take most time."""
     if empty not in ("drop", "zero"):
         raise ValueError(f"empty is {empty!r}, expected 'drop' or 'zero'")
     if draws < 1:
         raise ValueError(f"draws is {draws}, expected at least 1")
-    given = [fold for fold in design.folds if fold in folds]
-    if not given or len(given) != len(folds):
-        raise ValueError(f"folds are {list(folds)}, expected some of the design's, {list(design.folds)}")
     place = {image: i for i, image in enumerate(design.images)}
-    sums = [_sums_by_image(design, place, fold, folds[fold]) for fold in given]
-    drawn = draw_totals(design, vstack(sums, format="csc"), draws, chunk)
-    totals = np.split(drawn, np.cumsum([of_fold.shape[0] for of_fold in sums])[:-1])
+    sums = []
+    for folds in models:
+        given = [fold for fold in design.folds if fold in folds]
+        if not given or len(given) != len(folds):
+            raise ValueError(f"folds are {list(folds)}, expected some of the design's, {list(design.folds)}")
+        sums.append({fold: _sums_by_image(design, place, fold, folds[fold]) for fold in given})
+    drawn = draw_totals(design, [vstack([*of_model.values()], format="csc") for of_model in sums], draws, chunk)
+    return [_scored(design, *of_model, empty) for of_model in zip(models, sums, drawn, strict=True)]
+
+
+def _scored(
+    design: Design, folds: Mapping[str, FoldCounts], sums: Mapping[str, csc_array], drawn: FloatArray, empty: Empty
+) -> Replicates:
+    """The scores of one model: ``sums`` of each fold by image, and all of them under each draw."""
+    totals = np.split(drawn, np.cumsum([of_fold.shape[0] for of_fold in sums.values()])[:-1])
     miou, fb_iou, lost, imagewise = {}, {}, {}, {}
     groups: dict[str, dict[str, FloatArray]] = {}
-    for fold, data, total in zip(given, sums, totals, strict=True):
+    for (fold, data), total in zip(sums.items(), totals, strict=True):
         classes = folds[fold].classes
         inter, union = total[: len(classes)], total[len(classes) : 2 * len(classes)]
         sampled = np.asarray(data.sum(axis=1)).ravel()[len(classes) : 2 * len(classes)] > 0
@@ -197,11 +219,11 @@ def replicates(
         fb_iou[fold] = _fb_iou(inter.sum(axis=0), union.sum(axis=0), bg_inter, bg_union)
         imagewise[fold] = np.where(episodes > 0, ious / np.maximum(episodes, 1) * IOU_UNIT, np.nan)
         if folds[fold].asked_as is not None:
-            fb_iou[fold], imagewise[fold] = (np.full(draws, np.nan) for _ in range(2))
+            fb_iou[fold], imagewise[fold] = (np.full(drawn.shape[1], np.nan) for _ in range(2))
         for name, members in folds[fold].groups.items():
             rows = [classes.index(class_id) for class_id in members]
             groups.setdefault(name, {})[fold] = _miou(inter[rows], union[rows], sampled[rows], empty)[0]
-    whole = len(given) == len(design.folds)
+    whole = len(sums) == len(design.folds)
     return Replicates(
         miou=miou,
         fb_iou=fb_iou,
@@ -259,22 +281,39 @@ def sum_by_image(
     return csc_array(coo_array((np.concatenate(values), places), shape=shape))  # equal places are added up
 
 
-def draw_totals(design: Design, sums: csc_array, draws: int, chunk: int = _CHUNK) -> FloatArray:
-    """The sums (S, I) added up under each draw: float64 (S, draws), whole numbers all of them.
+def draw_totals(design: Design, sums: Sequence[csc_array], draws: int, chunk: int = _CHUNK) -> list[FloatArray]:
+    """Each of ``sums`` (S, I) added up under each draw: float64 (S, draws), whole numbers all of them.
 
-    Few classes stand in an image, so the sums are sparse; all are below 2^53, so that no order of adding shows.
+    All are below 2^53, so that no order of adding shows; raises ValueError where they might not be.
+    """
+    kept = [_of_strata(design, of_model) for of_model in sums]
+    totals = [np.zeros((of_model.shape[0], draws)) for of_model in sums]
+    for number, first, weights in design.weights(draws, chunk):
+        times = weights.T.astype(np.float64)
+        for total, of_strata in zip(totals, kept, strict=True):
+            rows, values = of_strata[number]
+            if len(rows):
+                total[rows, first : first + len(weights)] += values @ times
+    return totals
+
+
+def _of_strata(design: Design, sums: csc_array) -> list[tuple[npt.NDArray[np.integer[Any]], csr_array | FloatArray]]:
+    """Per stratum, the rows of the sums (S, I) that are not all 0 there, and these: float64 (rows, n).
+
+    Few classes stand in an image: the images of one set of classes fill all of their rows, those of the stratum that
+    is pooled hardly any.
     """
     blocks = [sums[:, stratum] for stratum in design.strata]
     bound = sum(block.shape[1] * int(block.sum(axis=0).max()) for block in blocks)
     if bound >= EXACT:
         raise ValueError(f"a replicate could count {bound} pixels, expected fewer than 2^53")
-    held = [np.unique(block.indices) for block in blocks]
-    exact = [csr_array(block)[rows].astype(np.float64) for block, rows in zip(blocks, held, strict=True)]
-    totals = np.zeros((sums.shape[0], draws))
-    for number, first, weights in design.weights(draws, chunk):
-        if len(held[number]):
-            totals[held[number], first : first + len(weights)] += exact[number] @ weights.T.astype(np.float64)
-    return totals
+    found: list[tuple[npt.NDArray[np.integer[Any]], csr_array | FloatArray]] = []
+    for block in blocks:
+        rows = np.unique(block.indices)
+        values = csr_array(block)[rows].astype(np.float64)
+        dense = values.nnz > _DENSE * len(rows) * block.shape[1]
+        found.append((rows, values.toarray() if dense else values))
+    return found
 
 
 def _miou(

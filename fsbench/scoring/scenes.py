@@ -158,7 +158,7 @@ def _drawn(design: Design, sums: IntArray, units: Sequence[str], draws: int) -> 
     place = {image: i for i, image in enumerate(design.images)}
     where = np.array([place[unit] for unit in units], dtype=np.int64)
     rows = [np.full_like(where, row) for row in range(len(sums))]
-    return draw_totals(design, sum_by_image([*sums], rows, where, (len(sums), len(design.images))), draws)
+    return draw_totals(design, [sum_by_image([*sums], rows, where, (len(sums), len(design.images)))], draws)[0]
 
 
 def _ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> FloatArray:

@@ -15,7 +15,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from fsbench.scoring.intervals import MIN_STRATUM, Design, FoldCounts, Replicates, interval, paired_interval, replicates
+from fsbench.scoring import intervals
+from fsbench.scoring.intervals import (
+    MIN_STRATUM,
+    Design,
+    FoldCounts,
+    Replicates,
+    interval,
+    paired_interval,
+    replicates,
+    replicates_of_each,
+)
 from fsbench.scoring.metrics import Empty, score
 
 RULES: tuple[Empty, ...] = ("drop", "zero")
@@ -198,6 +208,26 @@ def test_one_fold_alone_equals_that_fold_in_a_run_of_all() -> None:
         assert alone.mean_fb_iou is None
     assert both.mean_miou is not None
     assert np.array_equal(both.mean_miou, (both.miou["0"] + both.miou["1"]) / 2)
+
+
+@pytest.mark.parametrize("dense", [0.0, 0.5, 1.0])
+def test_models_under_the_same_draws_have_the_replicates_of_each_alone(
+    dense: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the byte, however sums are multiplied; the other model has nothing right, and one fold."""
+    design, good = planned(small()), given_counts(small())
+    bad = {"1": replace(good["1"], intersection=np.zeros_like(good["1"].intersection))}
+    alone = [replicates(design, model, "drop", draws=200) for model in (good, bad)]
+    monkeypatch.setattr(intervals, "_DENSE", dense)
+    for ours, expected in zip(replicates_of_each(design, [good, bad], "drop", draws=200), alone, strict=True):
+        for kind in ("miou", "fb_iou", "imagewise"):
+            values, right = getattr(ours, kind), getattr(expected, kind)
+            assert {fold: of.tobytes() for fold, of in values.items()} == {
+                fold: of.tobytes() for fold, of in right.items()
+            }
+        assert ours.vanished == expected.vanished
+    with pytest.raises(ValueError, match=r"folds are \[\], expected some of the design's"):
+        replicates_of_each(design, [good, {}], "drop", draws=1)
 
 
 def test_the_order_of_folds_and_episodes_does_not_matter() -> None:
