@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(description: str, total: int, *, visible: bool = True) -> Iterator[Callable[[int], None]]:
     """Show a bar on standard error; gives a function that advances it by n."""
-    if not sys.stderr.isatty():
+    if not (visible and sys.stderr.isatty()):
         yield lambda n: None
         return
     from rich.console import Console

@@ -83,6 +83,7 @@ def evaluate(
     from fsbench.engine.evaluate import check_free, run_plan
     from fsbench.engine.loaded_model import LoadedModel
     from fsbench.engine.plan import Questions, make_plan
+    from fsbench.engine.ranks import Ranks
     from fsbench.engine.reading import CACHE_MIB, Reader
     from fsbench.episodes.protocols import default_protocol, protocol_named
     from fsbench.index.benchmark import open_benchmark
@@ -126,6 +127,8 @@ def evaluate(
             if reader is None or reader.benchmark is not plan.benchmark:
                 reader = Reader(plan.benchmark, questions.cache_mib)
             records.append(run_plan(plan, if_exists, save_predictions=save_predictions, reader=reader))
+    if not Ranks().first:
+        return
     if as_json:
         for record in records:
             typer.echo(record.model_dump_json(by_alias=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -126,5 +127,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> int:
-    print("fsbench: " + plain(" ".join(message.split())), file=sys.stderr)  # noqa: T201
+    rank = f"rank {os.environ.get('RANK', '?')}: " if int(os.environ.get("WORLD_SIZE", "1")) > 1 else ""
+    print(f"fsbench: {rank}" + plain(" ".join(message.split())), file=sys.stderr)  # noqa: T201
     return code

@@ -27,4 +27,4 @@ Protocol = Annotated[
 ]
 RecordPath = Annotated[Path, typer.Argument(help="A record.json, or the folder that holds it.")]
 Root = Annotated[Path | None, typer.Option(help="Where the raw data is now, if it was moved.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch. Default: all processors.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch. Default: all; one under torchrun.")]

@@ -5,6 +5,7 @@ Faults of a request are found here, in one line each; what an existing record fo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ from fsbench.records.environment import resolve_device
 from fsbench.records.record import OTHER_MASKS, PRESENT, RecordedBenchmark, record_folder
 from fsbench.records.recorded_model import RecordedModel
 
+RANKS = "WORLD_SIZE"
+"""Set by ``torchrun``. There torch has one thread by default, since the record's bytes must not depend on the ranks."""
 RANGES = {
     "shots": (0, 1000),
     "seed": (0, 2**32 - 1),
@@ -163,8 +166,8 @@ def make_plan(
         questions=questions,
         shots=shots,
         device=resolve_device(questions.device),
-        threads=questions.threads or processors(),
-        workers=questions.workers or min(8, processors()),
+        threads=questions.threads or (1 if RANKS in os.environ else processors()),
+        workers=questions.workers or max(1, min(8, processors() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))),
         manifests=manifests,
         drawn=drawn,
         answers=answers,

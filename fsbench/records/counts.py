@@ -194,15 +194,20 @@ def _lock(file: BinaryIO) -> bool:
     return True
 
 
+def is_free(path: Path) -> bool:
+    """Whether no run is writing a log, or there is none."""
+    if not path.exists():
+        return True
+    with append_regular(path) as file:
+        return _lock(file)
+
+
 def remove_log(path: Path) -> bool:
     """Remove a log unless a run is writing it; returns whether it is gone.
 
     Only one process may remove or open logs at a time: another may have opened the log just before it is removed.
     """
-    if not path.exists():
-        return True
-    with append_regular(path) as file:
-        free = _lock(file)
+    free = is_free(path)
     if free:
         path.unlink(missing_ok=True)
     return free
@@ -217,6 +222,7 @@ class CountLog:
 
     def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
         self.path = path
+        self.run = dict(run)
         self._run = json.dumps(run, sort_keys=True).encode() + b"\n"
         self.done: dict[int, DoneBatch] = {}
 
@@ -268,9 +274,13 @@ class CountLog:
         self._file.write(json.dumps({**values, "sha256": sha256_json(values)}).encode() + b"\n")
         self._file.flush()
 
+    def sync(self) -> None:
+        """Have the disk keep what was appended, which then survives a loss of power."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self.sync()
         self._file.close()

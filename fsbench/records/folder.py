@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from glob import escape
 from pathlib import Path
 
 from fsbench.errors import FsbenchError
@@ -22,9 +23,14 @@ WAIT = 600.0
 """Seconds to wait for other runs that join their folds: each takes moments, but all may end at once."""
 
 
-def log_path(folder: Path, fold: str) -> Path:
-    """The log of a fold in progress."""
-    return folder / f"fold{fold}.partial.jsonl"
+def log_path(folder: Path, fold: str, rank: int = 0) -> Path:
+    """The log of a fold in progress; each further rank of an evaluation has one of its own."""
+    return folder / f"fold{fold}{f'.rank{rank}' if rank else ''}.partial.jsonl"
+
+
+def rank_logs(folder: Path, fold: str) -> list[Path]:
+    """The logs that further ranks have written for a fold, of a run or of killed ones."""
+    return sorted(folder.glob(f"{escape(f'fold{fold}')}.rank*.partial.jsonl"))
 
 
 def predictions_in(folder: Path) -> Path:
@@ -56,7 +62,8 @@ def tidy(folder: Path, done: Iterable[str]) -> None:
     for place in (folder, predictions_in(folder)):
         remove_temporary_files(place)
     for fold in done:
-        remove_log(log_path(folder, fold))
+        for log in (log_path(folder, fold), *rank_logs(folder, fold)):
+            remove_log(log)
 
 
 def clear(folder: Path) -> None:
