@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -54,10 +55,11 @@ def run(module: str, quick: bool) -> Outcome:
 
 
 def drawn(report: Report) -> Table:
-    """The table of a run."""
+    """The table of a run, which Markdown reads too."""
     sizes = "small sizes, no results" if report.quick else "full sizes"
     on = report.machine
     table = Table(
+        box=box.MARKDOWN,
         title=f"{report.date}, {sizes}; {on.processor}, {on.cores} cores, load {report.load:.1f}\n"
         f"Python {on.python}, torch {on.torch}, numpy {on.numpy}, Pillow {on.pillow}",
     )
@@ -66,11 +68,11 @@ def drawn(report: Report) -> Table:
         table.add_column(column, justify="right")
     for module, measured in report.measured.items():
         for one in measured:
-            table.add_row(*cells(one, judged=not report.quick), end_section=one is measured[-1])
+            table.add_row(*cells(one, judged=not report.quick))
         if reason := report.skipped.get(module):
-            table.add_row(escape(f"{module}: {reason}: skipped"), style="dim", end_section=True)
+            table.add_row(escape(f"{module}: {reason}: skipped"), style="dim")
         if reason := report.failed.get(module):
-            table.add_row(escape(f"{module}: FAILED: {reason}"), style="red", end_section=True)
+            table.add_row(escape(f"{module}: FAILED: {reason}"), style="red")
     return table
 
 
