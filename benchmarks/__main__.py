@@ -30,6 +30,7 @@ MODULES = (
     "counting",
     "decoding",
     "png_checksums",
+    "mask_reading",
     "list_rebuild",
     "coco_full_size",
     "mosaic4_compose",

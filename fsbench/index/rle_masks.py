@@ -17,9 +17,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pycocotools import _mask as coco
 
 from fsbench.errors import FsbenchError
+from fsbench.index.rle import decode_rle
+from fsbench.index.truths import VOID, join_truths
 from fsbench.io.files import atomic_write, sha256_file
 from fsbench.io.untrusted import plain
 
@@ -128,8 +129,6 @@ class MaskTable:
 
     def labels(self, sample: str, class_ids: Sequence[int], size: tuple[int, int]) -> Truth:
         """Which of ``class_ids`` each pixel is, as ``truths.join_truths``; raises FsbenchError as ``truth``."""
-        from fsbench.index.truths import join_truths
-
         there = self.classes(sample)
         places = [place for place, class_id in enumerate(class_ids) if class_id in there]
         return join_truths({p: self._truth(sample, there[class_ids[p]], size) for p in places}, size)
@@ -138,13 +137,12 @@ class MaskTable:
         rle, void, _ = self._columns
         truth = self._decoded(sample, rle[row].as_py(), size)
         if void[row].is_valid:
-            truth[(self._decoded(sample, void[row].as_py(), size) == 1) & (truth == 0)] = 255
+            truth[self._decoded(sample, void[row].as_py(), size) > truth] = VOID
         return truth
 
     def _decoded(self, sample: str, rle: bytes, size: tuple[int, int]) -> Truth:
         try:
-            decoded: Truth = coco.decode([{"size": list(size), "counts": rle}])[:, :, 0]
+            return decode_rle(rle, size)
         except ValueError as error:
             fault = f"the mask of {sample} does not fill {size[0]} x {size[1]} pixels"
             raise FsbenchError(f"{self.path}: {fault} ({error}): build the benchmark again") from error
-        return decoded
