@@ -47,7 +47,7 @@ IOU_UNIT = 2.0**-30
 
 FloatArray = npt.NDArray[np.float64]
 
-_CHUNK = 1 << 17  # weights held at a time, as fit in a cache; any number gives the same replicates
+_CHUNK = 1 << 18  # weights held at a time, as fit in a cache; any number gives the same replicates
 _DENSE = 1 / 4  # sums of which more than this share is not 0 are multiplied as a dense matrix
 
 
