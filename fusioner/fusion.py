@@ -4,7 +4,7 @@ Fusioner (Ma et al., BMVC 2022, arXiv 2210.15138, section 3.3 and its released c
 encoders are projected to one width, concatenated and passed through pre-norm transformer blocks. Parameter names are
 those of the released code, so that weights of either load into the other.
 
-Nothing here draws from a global random state: weights come from a seed, dropout from a generator that is passed in.
+Nothing here draws from a global random state: weights come from a seed, dropout from ``Draws`` that are passed in.
 """
 
 from __future__ import annotations
@@ -76,17 +76,38 @@ def undrawn(layer: Callable[..., M], *sizes: int, **options: int) -> M:
     return made.to_empty(device=torch.get_default_device())
 
 
-def dropped(x: Tensor, rate: float, generator: torch.Generator | None, *, whole: bool = False) -> Tensor:
+@dataclass(frozen=True)
+class Draws:
+    """What dropout draws in one training step.
+
+    ``place``: (rank, ranks, examples): the batch holds every ``ranks``-th of the step's examples, from ``rank`` on. All
+    of them are drawn for, and its own used, so a mask follows from an example's place in the step and the number of
+    ranks changes nothing.
+    """
+
+    generator: torch.Generator
+    place: tuple[int, int, int] | None = None
+
+    def uniform(self, shape: tuple[int, ...]) -> Tensor:
+        """Numbers in [0, 1), on the generator's device; an example has one row of ``shape``, or several in turn."""
+        if self.place is None:
+            return torch.rand(shape, generator=self.generator, device=self.generator.device)
+        rank, ranks, examples = self.place
+        rows = shape[0] // len(range(rank, examples, ranks))
+        drawn = torch.rand((examples * rows, *shape[1:]), generator=self.generator, device=self.generator.device)
+        return drawn.reshape(examples, rows, *shape[1:])[rank::ranks].flatten(0, 1)
+
+
+def dropped(x: Tensor, rate: float, draws: Draws | None, *, whole: bool = False) -> Tensor:
     """Inverted dropout of ``x`` (B x ...), of single elements or (``whole``) of whole samples.
 
-    ``rate`` 0 gives ``x``. Raises FsbenchError without a generator, since the global random state is nobody's.
+    ``rate`` 0 gives ``x``. Raises FsbenchError without ``draws``, since the global random state is nobody's.
     """
     if not rate:
         return x
-    if generator is None:
-        raise FsbenchError("dropout needs a torch.Generator in training: pass generator=, or call eval()")
-    shape = (x.shape[0], *(1 for _ in x.shape[1:])) if whole else x.shape
-    kept = torch.rand(shape, generator=generator, device=generator.device) >= rate
+    if draws is None:
+        raise FsbenchError("dropout needs random numbers in training: pass draws=Draws(generator), or call eval()")
+    kept = draws.uniform((x.shape[0], *(1 for _ in x.shape[1:])) if whole else tuple(x.shape)) >= rate
     return x * kept.to(device=x.device, dtype=x.dtype).div_(1 - rate)
 
 
@@ -114,9 +135,9 @@ class Mlp(nn.Module):
         self.fc1 = undrawn(nn.Linear, width, 4 * width)
         self.fc2 = undrawn(nn.Linear, 4 * width, width)
 
-    def forward(self, x: Tensor, dropout: float = 0.0, generator: torch.Generator | None = None) -> Tensor:
+    def forward(self, x: Tensor, dropout: float = 0.0, draws: Draws | None = None) -> Tensor:
         """B x T x d -> B x T x d; ``dropout`` acts on the wide activations."""
-        out: Tensor = self.fc2(dropped(functional.gelu(self.fc1(x)), dropout, generator))
+        out: Tensor = self.fc2(dropped(functional.gelu(self.fc1(x)), dropout, draws))
         return out
 
 
@@ -131,13 +152,13 @@ class Block(nn.Module):
         self.attn = Attention(width, heads)
         self.mlp = Mlp(width)
 
-    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def forward(self, x: Tensor, draws: Draws | None = None) -> Tensor:
         """B x T x d -> B x T x d."""
         elements, paths = (self.dropout, self.drop_path) if self.training else (0.0, 0.0)
-        branch = dropped(self.attn(self.norm1(x)), elements, generator)
-        x = x + dropped(branch, paths, generator, whole=True)
-        branch = dropped(self.mlp(self.norm2(x), elements, generator), elements, generator)
-        return x + dropped(branch, paths, generator, whole=True)
+        branch = dropped(self.attn(self.norm1(x)), elements, draws)
+        x = x + dropped(branch, paths, draws, whole=True)
+        branch = dropped(self.mlp(self.norm2(x), elements, draws), elements, draws)
+        return x + dropped(branch, paths, draws, whole=True)
 
 
 class Fusion(nn.Module):
@@ -160,7 +181,7 @@ class Fusion(nn.Module):
         self.text_proj = nn.Sequential(nn.LayerNorm(config.text_dim), undrawn(nn.Linear, config.text_dim, width))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, visual: Tensor, text: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, visual: Tensor, text: Tensor, draws: Draws | None = None) -> tuple[Tensor, Tensor]:
         """Every class alone with the image: B x N x Dv and B x K x Dt -> B x K' x N x d and B x K x d.
 
         The visual projection is shared by an image's classes. K' is K; in late fusion, where no class changes the
@@ -168,29 +189,29 @@ class Fusion(nn.Module):
         """
         v, t = self.visual_proj(visual), self.text_proj(text) + self.cls_emb
         if self.late:
-            fused, t = self._late(v, t, generator)
+            fused, t = self._late(v, t, draws)
             return fused[:, None], t
         b, k = t.shape[:2]
         v = v[:, None].expand(-1, k, -1, -1).flatten(0, 1)
-        v, t = self._early(v, t.flatten(0, 1)[:, None], generator)
+        v, t = self._early(v, t.flatten(0, 1)[:, None], draws)
         return v.reshape(b, k, *v.shape[1:]), t.reshape(b, k, -1)
 
-    def joint(self, visual: Tensor, text: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    def joint(self, visual: Tensor, text: Tensor, draws: Draws | None = None) -> tuple[Tensor, Tensor]:
         """All classes at once with the image: B x N x Dv and B x K x Dt -> B x N x d and B x K x d.
 
         Not ``forward`` for K > 1, unless fusion is late: classes see one another.
         """
         v, t = self.visual_proj(visual), self.text_proj(text) + self.cls_emb
-        return self._late(v, t, generator) if self.late else self._early(v, t, generator)
+        return self._late(v, t, draws) if self.late else self._early(v, t, draws)
 
-    def _early(self, v: Tensor, t: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def _early(self, v: Tensor, t: Tensor, draws: Draws | None) -> tuple[Tensor, Tensor]:
         x = torch.cat((v, t), dim=1)
         for block in self.blocks:
-            x = block(x, generator)
+            x = block(x, draws)
         x = self.norm(x)
         return x[:, : v.shape[1]] @ self.proj_patch, x[:, v.shape[1] :] @ self.proj_classes
 
-    def _late(self, v: Tensor, t: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def _late(self, v: Tensor, t: Tensor, draws: Draws | None) -> tuple[Tensor, Tensor]:
         for block in self.blocks:
-            v = block(v, generator)
+            v = block(v, draws)
         return self.norm(v) @ self.proj_patch, t @ self.proj_classes

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fusioner.decoder import Decoder
-from fusioner.fusion import Fusion, FusionConfig
+from fusioner.fusion import Draws, Fusion, FusionConfig
 from fusioner.head import cosine_logits
 from fusioner.recipes import Start
 
@@ -34,14 +34,14 @@ class Fusioner(nn.Module):
         text: Tensor,
         grid: tuple[int, int],
         target: tuple[int, int],
-        generator: torch.Generator | None = None,
+        draws: Draws | None = None,
     ) -> Tensor:
         """Logits of each class, every class alone with the image: B x K x H x W; foreground where above 0.
 
-        ``visual`` is B x N x Dv (N = gh * gw, row by row), ``text`` B x K x Dt, ``target`` (H, W). ``generator`` draws
-        dropout in training.
+        ``visual`` is B x N x Dv (N = gh * gw, row by row), ``text`` B x K x Dt, ``target`` (H, W). ``draws``: of
+        dropout, needed in training alone.
         """
-        v, t = self.fusion(visual, text, generator)
+        v, t = self.fusion(visual, text, draws)
         apart = v.shape[1]  # K, or 1 in late fusion
         return self._logits(v.flatten(0, 1), t.reshape(v.shape[0] * apart, -1, t.shape[-1]), grid, target).reshape(
             *text.shape[:2], *target
@@ -53,13 +53,13 @@ class Fusioner(nn.Module):
         text: Tensor,
         grid: tuple[int, int],
         target: tuple[int, int],
-        generator: torch.Generator | None = None,
+        draws: Draws | None = None,
     ) -> Tensor:
         """The variant ``joint``: as ``forward``, but all classes in one pass, so they see one another.
 
         The logits of a class depend on the others: always pass the same ones.
         """
-        v, t = self.fusion.joint(visual, text, generator)
+        v, t = self.fusion.joint(visual, text, draws)
         return self._logits(v, t, grid, target)
 
     def _logits(self, v: Tensor, t: Tensor, grid: tuple[int, int], target: tuple[int, int]) -> Tensor:

@@ -35,13 +35,17 @@ OFFLINE = frozenset({"effnet-lite2", "minilm"})
 
 
 class Batch(NamedTuple):
-    """``tokens``: B x N x Dv on a ``grid``; ``text``: B x 1 x Dt; ``truths``: uint8 B x H x W; ``seed``: of dropout."""
+    """``tokens``: B x N x Dv on a ``grid``; ``text``: B x 1 x Dt; ``truths``: uint8 B x H x W.
+
+    ``seed``: of the step's dropout; ``place``: of these examples in the step, as in ``fusion.Draws``.
+    """
 
     tokens: Tensor
     grid: tuple[int, int]
     text: Tensor
     truths: Tensor
     seed: int
+    place: tuple[int, int, int]
 
 
 def task(
@@ -75,7 +79,7 @@ def task(
 
     from fusioner.checkpoint import Meta
     from fusioner.encoders import load_text, load_visual, prompt_set
-    from fusioner.fusion import FusionConfig
+    from fusioner.fusion import Draws, FusionConfig
     from fusioner.model import Fusioner
     from fusioner.steps import Steps, losses
     from fusioner.text_centering import ClassVectors
@@ -108,7 +112,8 @@ def task(
     steps = Steps(plan, data.train, setup.seed)
 
     def batch(epoch: int, step: int, rank: int, ranks: int) -> Batch:
-        examples = steps.examples(epoch, step)[rank::ranks]
+        of_step = steps.examples(epoch, step)
+        examples = of_step[rank::ranks]
         grid = steps.crop_size(epoch, step, features.grid)
         crops = [steps.crop(one, *features(one.pair, one.view), features.grid, grid) for one in examples]
         return Batch(
@@ -116,14 +121,15 @@ def task(
             grid,
             torch.stack([text_of[one.pair[1]] for one in examples])[:, None],
             torch.stack([truth for _, truth in crops]),
-            number("fusioner-dropout", setup.seed, epoch, step, rank),
+            number("fusioner-dropout", setup.seed, epoch, step, 0),  # 0 was a rank: runs of one keep their weights
+            (rank, ranks, len(of_step)),
         )
 
     def loss(of_batch: Batch) -> Loss:
         tokens, text = of_batch.tokens.to(setup.device), of_batch.text.to(setup.device)
-        generator = torch.Generator().manual_seed(of_batch.seed)
+        draws = Draws(torch.Generator().manual_seed(of_batch.seed), of_batch.place)
         height, width = of_batch.truths.shape[1:]
-        logits = module(tokens, text, of_batch.grid, (height, width), generator)[:, 0]
+        logits = module(tokens, text, of_batch.grid, (height, width), draws)[:, 0]
         return losses(logits.float(), of_batch.truths.to(setup.device), plan.bce, plan.dice)
 
     def validate() -> dict[str, float]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fsbench.errors import FsbenchError
-from fusioner.fusion import FusionConfig
+from fusioner.fusion import Draws, FusionConfig, dropped
 from fusioner.model import Fusioner
 from tests.fusioner import naive_fusioner as naive
 
@@ -99,7 +99,7 @@ def test_dropout_follows_its_generator_and_nothing_else(options: dict[str, float
     visual, text = features(batch=8)
 
     def run(seed: int) -> Tensor:
-        logits: Tensor = made(visual, text, GRID, TARGET, seeded(seed))
+        logits: Tensor = made(visual, text, GRID, TARGET, Draws(seeded(seed)))
         return logits
 
     before = torch.get_rng_state()
@@ -107,23 +107,44 @@ def test_dropout_follows_its_generator_and_nothing_else(options: dict[str, float
     assert torch.equal(first, run(0))
     assert not alike(first, run(1))
     assert torch.equal(torch.get_rng_state(), before)
-    with pytest.raises(FsbenchError, match="Generator"):
+    with pytest.raises(FsbenchError, match=r"pass draws=Draws\(generator\)"):
         made(visual, text, GRID, TARGET)
     made.eval()
     assert torch.equal(made(visual, text, GRID, TARGET), model()(visual, text, GRID, TARGET))
 
 
 def test_dropout_keeps_the_mean_and_drop_path_whole_samples() -> None:
-    from fusioner.fusion import dropped
-
     x = torch.ones(2000, 5)
-    assert abs(float(dropped(x, 0.25, seeded(0)).mean()) - 1) < 0.02
-    whole = dropped(x, 0.25, seeded(0), whole=True)
+    assert abs(float(dropped(x, 0.25, Draws(seeded(0))).mean()) - 1) < 0.02
+    whole = dropped(x, 0.25, Draws(seeded(0)), whole=True)
     assert abs(float(whole.mean()) - 1) < 0.05
     assert torch.equal(whole, whole[:, :1].expand_as(whole))
     assert dropped(x, 0.0, None) is x
     rates = [block.drop_path for block in Fusioner(FusionConfig(6, 5, **SMALL, drop_path=0.4)).fusion.blocks]
     assert rates == pytest.approx([0.0, 0.2, 0.4])
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 5])
+def test_dropout_of_an_example_is_the_same_on_any_number_of_ranks(ranks: int) -> None:
+    """Bit for bit those that one generator draws for the whole batch, also where an example has a row a class."""
+    x = torch.ones(5, 3, 4)
+    for rows in (x, x.repeat_interleave(2, dim=0)):
+        for whole in (False, True):
+            together = dropped(rows, 0.4, Draws(seeded(1)), whole=whole).reshape(5, -1)
+            for rank in range(ranks):
+                own = rows.reshape(5, -1, 3, 4)[rank::ranks].flatten(0, 1)
+                masked = dropped(own, 0.4, Draws(seeded(1), (rank, ranks, 5)), whole=whole)
+                assert torch.equal(masked.reshape(-1, together.shape[1]), together[rank::ranks])
+
+
+@pytest.mark.parametrize("fusion", ["early", "late"])
+def test_ranks_share_a_batch_of_several_classes(fusion: str) -> None:
+    made = model(dropout=0.3, drop_path=0.5, fusion=fusion).train().double()
+    visual, text = (x.double() for x in features(batch=5))
+    together = made(visual, text, GRID, TARGET, Draws(seeded(1)))
+    for rank in range(2):
+        share = made(visual[rank::2], text[rank::2], GRID, TARGET, Draws(seeded(1), (rank, 2, 5)))
+        torch.testing.assert_close(share, together[rank::2], rtol=0, atol=1e-9)
 
 
 def test_mixed_precision_stays_near_and_trains() -> None:
