@@ -147,6 +147,7 @@ def _runs(
             fold_folder(predictions_in(plan.folder), fold) if save_predictions else None,
             watch,
             spent,
+            pinned=plan.device.startswith("cuda"),
         )
         for fold in folds
     }

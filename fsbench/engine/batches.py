@@ -50,14 +50,19 @@ def image_token(sample: str) -> str:
     return sha256(f"fsbench-image|{sample}".encode()).hexdigest()[:16]
 
 
-def read_episodes(reader: Reader, protocol: Protocol, questions: list[Question]) -> list[Episode]:
-    """Read a batch: the episodes that the model gets. Raises FsbenchError naming a file that cannot be read."""
+def read_episodes(
+    reader: Reader, protocol: Protocol, questions: list[Question], *, pinned: bool = False
+) -> list[Episode]:
+    """Read a batch: the episodes that the model gets. Raises FsbenchError naming a file that cannot be read.
+
+    ``pinned``: photographs are copied to memory from which CUDA takes them while the card works.
+    """
 
     images: dict[str, Tensor] = {}
 
     def image(sample: str) -> Tensor:
         if sample not in images:
-            images[sample] = reader.image(sample)
+            images[sample] = reader.image(sample).pin_memory() if pinned else reader.image(sample)
         return images[sample]
 
     def prompt(class_id: int, supports: tuple[str, ...]) -> Prompt:

@@ -68,6 +68,7 @@ class FoldRun:
 
     ``predictions``: the folder in which masks are kept. ``watch``: called with the statistics of the fold's scores so
     far, after every batch from the ``ENOUGH``-th episode on. ``spent``: is added to.
+    ``pinned``: as for ``read_episodes``.
     """
 
     reader: Reader
@@ -79,6 +80,7 @@ class FoldRun:
     predictions: Path | None = None
     watch: Callable[[ScoreStats], None] = lambda scores: None
     spent: Spent = field(default_factory=Spent)
+    pinned: bool = False
 
     @property
     def benchmark(self) -> Benchmark:
@@ -230,7 +232,8 @@ def _load(run: FoldRun, batch: Batch) -> tuple[list[Episode], float]:
     if not run.answers.needs_photographs:
         return [], 0.0
     began = time.perf_counter()
-    return read_episodes(run.reader, run.protocol, _questions(run, batch)), time.perf_counter() - began
+    episodes = read_episodes(run.reader, run.protocol, _questions(run, batch), pinned=run.pinned)
+    return episodes, time.perf_counter() - began
 
 
 def _sizes(run: FoldRun, question: Question) -> tuple[Size, Size]:

@@ -1,7 +1,8 @@
 """From a model's answer to masks at the size where pixels are compared, or to an error with what was expected.
 
 Scores are resized bilinearly (align_corners off) and thresholded at 0 afterwards; masks and truths are resized by
-nearest neighbour, so that no label is ever blended.
+nearest neighbour, so that no label is ever blended. Scores stay on the model's device until they are masks
+(``score_maps.py``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fsbench.engine.score_maps import score_labels, score_masks
 from fsbench.io.resize import Size, resize_nearest
 from fsbench.records.score_stats import NO_SCORES, ScoreStats
 
@@ -33,8 +35,8 @@ class BadAnswerError(ValueError):
 class Answer:
     """A valid answer to one episode.
 
-    ``values``: finite float scores K x H' x W' on the CPU, or a bool mask K x h x w at ``target`` size; ``stats``: of
-    its scores.
+    ``values``: finite float scores K x H' x W', on the model's device, or a bool mask K x h x w at ``target`` size;
+    ``stats``: of its scores.
     """
 
     values: Tensor | Masks
@@ -43,10 +45,7 @@ class Answer:
 
     def masks(self) -> Masks:
         """bool K x h x w at ``target`` size: where a score is above 0, or the mask itself."""
-        if isinstance(self.values, np.ndarray):
-            return self.values
-        foreground: Masks = (_resize_scores(self.values, self.target) > 0).numpy()
-        return foreground
+        return self.values if isinstance(self.values, np.ndarray) else score_masks(self.values, self.target)
 
     def labels(self) -> Labels:
         """uint8 h x w at ``target`` size, for classes asked together: place of the class + 1, 0 background.
@@ -56,11 +55,7 @@ class Answer:
         if isinstance(self.values, np.ndarray):
             first = np.where(self.values.any(axis=0), self.values.argmax(axis=0) + 1, 0)
             return first.astype(np.uint8)
-        scores = _resize_scores(self.values, self.target).numpy()
-        place = scores.argmax(axis=0)  # the first of equal ones, which torch's max does not promise
-        largest = np.take_along_axis(scores, place[None], axis=0)[0]
-        labels: Labels = np.where(largest > 0, place + 1, 0).astype(np.uint8)
-        return labels
+        return score_labels(self.values, self.target)
 
 
 def as_masks(answer: object, prompts: int, own: Size, target: Size) -> Masks:
@@ -84,7 +79,7 @@ def read_answer(answer: object, prompts: int, own: Size, target: Size) -> Answer
     if len(shape) != 3 or shape[0] != prompts or 0 in shape:
         raise BadAnswerError(f"got shape {shape}, expected ({prompts}, height, width)")
     if isinstance(answer, torch.Tensor) and answer.is_floating_point():
-        scores = answer.detach().to("cpu", torch.float64 if answer.dtype == torch.float64 else torch.float32)
+        scores = answer.detach().to(torch.float64 if answer.dtype == torch.float64 else torch.float32)
     elif isinstance(answer, np.ndarray) and answer.dtype.kind == "f":
         scores = _tensor(answer)
     else:
@@ -104,7 +99,7 @@ def _stats(scores: Tensor) -> ScoreStats:
     """The statistics of scores; raises BadAnswerError unless all are finite."""
     import torch
 
-    low, high = (float(end) for end in torch.aminmax(scores))  # both NaN where any score is
+    low, high = torch.stack(torch.aminmax(scores)).tolist()  # both NaN where any score is
     if not (isfinite(low) and isfinite(high)):
         raise BadAnswerError("got NaN or infinite scores, expected finite ones")
     if low < 0 or high > 1:
@@ -128,11 +123,3 @@ def _mask(answer: Tensor | npt.NDArray[Any], own: Size, target: Size) -> Masks:
         sizes += "" if own == target else f" or {len(array)} x {target[0]} x {target[1]}"
         raise BadAnswerError(f"got {kind} mask of {' x '.join(map(str, array.shape))}, expected {sizes}")
     return np.array(array if array.shape[1:] == target else resize_nearest(array, target), np.bool_)
-
-
-def _resize_scores(scores: Tensor, target: Size) -> Tensor:
-    from torch.nn.functional import interpolate
-
-    if tuple(scores.shape[1:]) == target:
-        return scores
-    return interpolate(scores[None], target, mode="bilinear", align_corners=False)[0]
