@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test long lint types bench clean
+.PHONY: demo test long lint types bench gpu clean
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fsbench needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": make PYTHON=python3.12")'
@@ -32,6 +32,9 @@ types: .venv/.installed-dev
 
 bench: .venv/.installed-dev
 	$(BIN)/python -m benchmarks
+
+gpu: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.gpu
 
 clean:
 	rm -rf .venv fsbench-demo results

@@ -67,7 +67,7 @@ class Encoder:
     def _maps(self, image: Tensor, longest: int) -> tuple[Tensor, ...]:
         from torch.nn.functional import interpolate
 
-        x = (image.to(self._device).float()[None] - MEAN) / DEVIATION
+        x = (image.to(self._device, non_blocking=True).float()[None] - MEAN) / DEVIATION
         height, width = image.shape[1:]
         if max(height, width) > longest:
             scale = longest / max(height, width)

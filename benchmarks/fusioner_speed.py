@@ -31,6 +31,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measured import Measured, Ratio
 from fsbench.records.environment import processor
+from fsbench.training.precision import autocast
 from fusioner.fusion import FusionConfig
 from fusioner.model import Fusioner
 from tests.fusioner import naive_fusioner as naive
@@ -38,6 +39,20 @@ from tests.fusioner import naive_fusioner as naive
 BATCH = 4
 GRID, TARGET = (16, 16), (224, 224)
 CONFIG = FusionConfig(visual_dim=768, text_dim=768)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """A timm ``vit`` with random weights, whose tokens lie on ``grid``, and a Fusioner on them; by default CLIP's."""
+
+    vit: str = "vit_large_patch14_clip_224"
+    config: FusionConfig = CONFIG
+    grid: tuple[int, int] = GRID
+    target: tuple[int, int] = TARGET
+    batch: int = BATCH
+
+
+PUBLISHED = Sizes()
 TOLERANCE = 1e-4
 STEP_GOAL, EXACT_GOAL, JOINT_GOAL, MEMORY_GOAL = 1.5, 2.0, 3.5, 0.6
 PLAIN_ENCODER = "plain: encoder, 4 images"
@@ -60,15 +75,16 @@ CANCELLED = {f"decoder.conv_{stage}.bias" for stage in range(4)}
 
 
 class Encoder:
-    """A frozen ViT-L/14 of CLIP's shapes with random weights: B x 3 x 224 x 224 -> B x 256 x 768, normalised."""
+    """A frozen ViT, by default ViT-L/14: B x 3 x 224 x 224 -> B x 256 x 768, normalised."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: Sizes = PUBLISHED, device: str = "cpu") -> None:
         with torch.device("meta"):
-            vit = timm.create_model("vit_large_patch14_clip_224", num_classes=CONFIG.visual_dim)
+            vit = timm.create_model(sizes.vit, num_classes=sizes.config.visual_dim)
         self.vit: nn.Module = vit.to_empty(device="cpu").eval().requires_grad_(False)
         draw = torch.Generator().manual_seed(0)
         for parameter in self.vit.parameters():
             parameter.normal_(1.0 if parameter.ndim == 1 else 0.0, 0.02, generator=draw)
+        self.vit.to(device)
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
@@ -79,20 +95,22 @@ class Encoder:
 class Step:
     """One training step, the published optimisers (AdamW on fusion, Adam on the decoder), of either way."""
 
-    def __init__(self, ours: bool) -> None:
-        self.model = Fusioner(CONFIG).train()
-        self.ours = ours
+    def __init__(self, ours: bool, sizes: Sizes = PUBLISHED, device: str = "cpu", precision: str = "float32") -> None:
+        self.model = Fusioner(sizes.config).train().to(device)
+        self.ours, self.sizes, self.autocast = ours, sizes, autocast(precision, torch.device(device))
         fusion, decoder = self.model.fusion.parameters(), self.model.decoder.parameters()
         self.optimisers = [torch.optim.AdamW(fusion, lr=1e-3), torch.optim.Adam(decoder, lr=1e-3)]
-        self.truth = torch.rand((BATCH, 1, *TARGET), generator=torch.Generator().manual_seed(1)).round()
+        truth = torch.rand((sizes.batch, 1, *sizes.target), generator=torch.Generator().manual_seed(1)).round()
+        self.truth = truth.to(device)
 
     def gradients(self, visual: Tensor, text: Tensor) -> Tensor:
         """Forward and backward; gives the loss."""
-        if self.ours:
-            logits = self.model(visual, text, GRID, TARGET)
-        else:
-            logits = plain(dict(self.model.named_parameters()), visual, text)
-        loss = functional.binary_cross_entropy_with_logits(logits, self.truth)
+        with self.autocast:
+            if self.ours:
+                logits = self.model(visual, text, self.sizes.grid, self.sizes.target)
+            else:
+                logits = plain(dict(self.model.named_parameters()), visual, text, self.sizes)
+        loss = functional.binary_cross_entropy_with_logits(logits.float(), self.truth)
         loss.backward()
         return loss.detach()
 
@@ -103,16 +121,17 @@ class Step:
             optimiser.zero_grad()
 
 
-def plain(weights: naive.Weights, visual: Tensor, text: Tensor) -> Tensor:
+def plain(weights: naive.Weights, visual: Tensor, text: Tensor, sizes: Sizes = PUBLISHED) -> Tensor:
     """Logits the plain way."""
-    return naive.outputs(weights, visual, text, GRID, TARGET, CONFIG.heads)["logits"]
+    return naive.outputs(weights, visual, text, sizes.grid, sizes.target, sizes.config.heads)["logits"]
 
 
-def inputs() -> tuple[Tensor, Tensor]:
-    """Images 4 x 3 x 224 x 224 and text features 4 x 1 x 768, normalised."""
+def inputs(sizes: Sizes = PUBLISHED, device: str = "cpu") -> tuple[Tensor, Tensor]:
+    """Images B x 3 x 224 x 224 and text features B x 1 x 768, normalised."""
     draw = torch.Generator().manual_seed(2)
-    images = torch.randn((BATCH, 3, *TARGET), generator=draw)
-    return images, functional.normalize(torch.randn((BATCH, 1, CONFIG.text_dim), generator=draw), dim=-1)
+    images = torch.randn((sizes.batch, 3, *sizes.target), generator=draw)
+    text = functional.normalize(torch.randn((sizes.batch, 1, sizes.config.text_dim), generator=draw), dim=-1)
+    return images.to(device), text.to(device)
 
 
 def one_step(way: str) -> None:

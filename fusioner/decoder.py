@@ -29,7 +29,8 @@ BAND = 16
 
 
 @lru_cache(maxsize=64)
-def upsampling_taps(size: int) -> Tensor:
+@torch.inference_mode(False)  # what is kept may be wanted in training next
+def upsampling_taps(size: int, device: torch.device) -> Tensor:
     """float32 2n x 3n: bilinear upsampling of n points to 2n (align_corners off), shifted by each of three taps, added.
 
     Row i, column 3-tap-major ``tap * n + j``: how much of point j, multiplied by tap 0, 1 or 2 of a convolution with
@@ -37,7 +38,7 @@ def upsampling_taps(size: int) -> Tensor:
     """
     up = functional.interpolate(torch.eye(size)[None], scale_factor=2, mode="linear", align_corners=False)[0].T
     padded = functional.pad(up, (0, 0, 1, 1))
-    return torch.cat([padded[tap : tap + 2 * size] for tap in range(3)], dim=1).contiguous()
+    return torch.cat([padded[tap : tap + 2 * size] for tap in range(3)], dim=1).to(device)
 
 
 def taps_of(weight: Tensor) -> Tensor:
@@ -51,7 +52,7 @@ def upsampled_conv(x: Tensor, taps: Tensor, band: int = BAND) -> Tensor:
     ``taps`` is ``taps_of(weight)``. A map of more than two bands of rows is done band by band.
     """
     h, w, _ = x.shape
-    down, across = (upsampling_taps(n).to(device=x.device) for n in (h, w))
+    down, across = (upsampling_taps(n, x.device) for n in (h, w))
     down = down.reshape(2 * h, 3, h)
     across = across.reshape(2 * w, 3, w).transpose(1, 2).flatten(1)  # columns: point, then tap
     bands = []

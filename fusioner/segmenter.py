@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fsbench.errors import FsbenchError
 from fsbench.models.contract import Episode, ModelCard
+from fsbench.training.precision import autocast
 from fsbench.training.report import CHECKPOINT
 from fusioner.checkpoint import load_weights, read_checkpoint
 from fusioner.encoders import load_text, load_visual, prompt_set
@@ -23,13 +24,20 @@ if TYPE_CHECKING:
 
 JOINT = "-joint"
 """Suffix of the name of a model that segments all classes of its fold in one pass."""
+Precision = Literal["float32", "bf16", "fp16"]
 
 
 class Segmenter:
     """Gives logits K x H x W of the photograph's own size; foreground where above 0."""
 
     def __init__(
-        self, folder: Path, *, joint: bool = False, visual: str | None = None, text: str | None = None
+        self,
+        folder: Path,
+        *,
+        joint: bool = False,
+        visual: str | None = None,
+        text: str | None = None,
+        precision: Precision = "float32",
     ) -> None:
         meta, tensors, card = read_checkpoint(folder)
         self._visual, text_encoder = load_visual(visual or meta.visual), load_text(text or meta.text)
@@ -46,7 +54,7 @@ class Segmenter:
         self._meta, self._joint = meta, joint
         self._model: Any = load_weights(meta, tensors)
         self._class_vectors = ClassVectors(text_encoder, prompt_set(meta.prompts), meta.centred_on)
-        self._device = "cpu"
+        self._precision, self._device = precision, "cpu"
 
     def to(self, device: str) -> None:
         """Move to ``device``."""
@@ -75,10 +83,11 @@ class Segmenter:
         text = torch.stack([self._class_vectors(name) for name in names])[None].to(self._device)
         forward = self._model.joint if self._joint else self._model
         answers = []
-        for tile in self._meta.eyes.tiles(image.to(self._device)):
-            size = tile.pixels.shape[1], tile.pixels.shape[2]
-            tokens = self._visual.encode(tile.pixels[None])
-            answers.append((tile, forward(tokens, text, self._visual.spec.grid(*size), size)[0]))
+        with autocast(self._precision, torch.device(self._device)):
+            for tile in self._meta.eyes.tiles(image.to(self._device, non_blocking=True)):
+                size = tile.pixels.shape[1], tile.pixels.shape[2]
+                tokens = self._visual.encode(tile.pixels[None])
+                answers.append((tile, forward(tokens, text, self._visual.spec.grid(*size), size)[0]))
         return merged(answers, (image.shape[1], image.shape[2]))
 
     def _joint_names(self, asked: Sequence[str]) -> list[str]:
@@ -92,10 +101,18 @@ class Segmenter:
         return list(self._meta.fold_classes)
 
 
-def build(run: str, *, joint: bool = False, visual: str | None = None, text: str | None = None) -> Segmenter:
+def build(
+    run: str,
+    *,
+    joint: bool = False,
+    visual: str | None = None,
+    text: str | None = None,
+    precision: Precision = "float32",
+) -> Segmenter:
     """A Fusioner from ``fsbench train fusioner``; ``fusioner:RUN/fold{fold}`` takes each fold's own.
 
     ``visual``, ``text``: the encoders with the path of their weights (``NAME=PATH``), which must be those of training.
     ``joint``: all classes of the fold in one pass, so that they see one another; a variant with its own name.
+    ``precision``: of the encoder of images and of the fusion; logits are float32 whichever it is.
     """
-    return Segmenter(Path(run).expanduser(), joint=joint, visual=visual, text=text)
+    return Segmenter(Path(run).expanduser(), joint=joint, visual=visual, text=text, precision=precision)

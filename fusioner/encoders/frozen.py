@@ -67,9 +67,9 @@ class VisualEncoder(Encoder, ABC):
             )
         self.spec.grid(images.shape[2], images.shape[3])
         with torch.no_grad():  # inference_mode would bar the tokens from training what comes after
-            pixels = images.to(self._device, torch.float32)
+            pixels = images.to(self._device, torch.float32, non_blocking=True)
             mean, std = (pixels.new_tensor(values)[:, None, None] for values in (self.spec.mean, self.spec.std))
-            return normalize(self._tokens((pixels - mean) / std), dim=-1)
+            return normalize(self._tokens((pixels - mean) / std).float(), dim=-1)
 
     @abstractmethod
     def _tokens(self, pixels: Tensor) -> Tensor:

@@ -187,6 +187,7 @@ def test_batch_mates_and_order_change_no_bit(cached: bool, monkeypatch: pytest.M
     assert torch.equal(batch[0], batch[-1].flip(0))
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: the model is moved on the CPU alone")
 def test_the_model_moves_to_the_gpu() -> None:
     model, question = build(), questions()[0]

@@ -39,6 +39,14 @@ def test_convolution_commutes_with_upsampling_up_to_the_border(h: int, w: int, b
     torch.testing.assert_close(upsampled_conv(x, taps_of(weight), band), plainly(x, weight))
 
 
+def test_training_follows_inference_at_the_same_size() -> None:
+    x, weight = drawn(7, 11, 3, dtype=torch.float32), drawn(4, 3, 3, 3, dtype=torch.float32)
+    with torch.inference_mode():
+        upsampled_conv(x, taps_of(weight))
+    upsampled_conv(x.requires_grad_(), taps_of(weight)).sum().backward()
+    assert x.grad is not None
+
+
 def test_its_gradients_are_right() -> None:
     x, weight = drawn(3, 2, 2).requires_grad_(), drawn(2, 2, 3, 3, seed=1).requires_grad_()
     assert torch.autograd.gradcheck(lambda x, weight: upsampled_conv(x, taps_of(weight), 1), (x, weight))

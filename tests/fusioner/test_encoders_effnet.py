@@ -88,6 +88,17 @@ def test_it_takes_no_path() -> None:
         load_visual("effnet-lite2=x")
 
 
+def test_tokens_in_mixed_precision_are_float32_and_near(encoder: VisualEncoder) -> None:
+    x = random_images(1, 3, 64, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = encoder.encode(x)
+    exact = encoder.encode(x)
+    assert mixed.dtype == torch.float32
+    assert not torch.equal(mixed, exact)
+    assert float((mixed * exact).sum(-1).min()) > 0.98
+
+
+@pytest.mark.gpu
 def test_it_moves_where_there_is_cuda(encoder: VisualEncoder) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device: moving an encoder is tried on the CPU alone")

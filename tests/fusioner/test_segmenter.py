@@ -106,6 +106,29 @@ def test_joint_asks_all_classes_of_the_fold_whatever_is_asked(folder: Path) -> N
             answers(joint, episode(8, "thing 02", "thing 00"))
 
 
+def test_bf16_is_used_where_it_is_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By encoder and fusion; logits are float32, and the masks mostly those of float32, which is the default."""
+    with small_encoders():
+        plain, mixed = build(str(folder)), build(str(folder), precision="bf16")
+    fused: list[torch.dtype] = []
+    encoded: list[bool] = []
+    encode = SmallVisual.encode
+    monkeypatch.setattr(
+        SmallVisual, "encode", lambda self, x: (encoded.append(torch.is_autocast_enabled("cpu")), encode(self, x))[1]
+    )
+    for model in (plain, mixed):
+        model._model.fusion.visual_proj[1].register_forward_hook(lambda *given: fused.append(given[2].dtype))
+    asked = [episode(number, *NAMES) for number in range(6)]
+    expected, found = answers(plain, *asked), answers(mixed, *asked)
+    half = len(fused) // 2
+    assert fused == [torch.float32] * half + [torch.bfloat16] * half
+    assert encoded == [False] * half + [True] * half
+    assert {answer.dtype for answer in found} == {torch.float32}
+    assert not torch.equal(found[0], expected[0])
+    agree = [((a > 0) == (b > 0)).float().mean() for a, b in zip(expected, found, strict=True)]
+    assert float(torch.stack(agree).mean()) > 0.9
+
+
 def test_a_run_in_a_home_folder_is_found(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     shutil.copytree(trained, tmp_path / "run" / "fold1")

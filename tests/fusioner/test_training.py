@@ -258,6 +258,13 @@ def test_classes_that_were_trained_on_are_not_tested(small: Benchmark, trained: 
         evaluated(small, trained.parent, tmp_path, folds="3")
 
 
+def test_a_record_names_the_precision(small: Benchmark, trained: Path, tmp_path: Path) -> None:
+    record = evaluated(small, trained.parent, tmp_path, options={"precision": "bf16"})
+    assert record.model.options == {"precision": "bf16"}
+    with pytest.raises(FsbenchError, match="option precision=int8: Input should be 'float32', 'bf16' or 'fp16'"):
+        evaluated(small, trained.parent, tmp_path, options={"precision": "int8"})
+
+
 def test_joint_is_a_model_of_its_own(small: Benchmark, trained: Path, tmp_path: Path) -> None:
     plain, joint = (
         evaluated(small, trained.parent, tmp_path, protocol="fsbench-multi-v1", options={"joint": value}).model.name

@@ -196,6 +196,7 @@ def test_auto_precision_is_float32_on_the_cpu() -> None:
     assert resolve_precision("auto", torch.device("cpu")) == "float32"
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here: training on a GPU was not tested")
 @pytest.mark.parametrize("precision", ["float32", "bf16", "fp16"])
 def test_training_on_cuda(small: Benchmark, tmp_path: Path, features: Path, precision: str) -> None:
