@@ -137,7 +137,7 @@ class MaskTable:
         rle, void, _ = self._columns
         truth = self._decoded(sample, rle[row].as_py(), size)
         if void[row].is_valid:
-            truth[self._decoded(sample, void[row].as_py(), size) > truth] = VOID
+            truth |= np.uint8(VOID) * (self._decoded(sample, void[row].as_py(), size) > truth)
         return truth
 
     def _decoded(self, sample: str, rle: bytes, size: tuple[int, int]) -> Truth:
