@@ -29,6 +29,9 @@ from fsbench.io.typed_json import read_typed
 MODULES = (
     "counting",
     "decoding",
+    "engine",
+    "coco_episodes",
+    "scaling",
     "png_checksums",
     "mask_reading",
     "list_rebuild",
