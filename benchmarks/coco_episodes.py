@@ -2,8 +2,8 @@
 
     python -m benchmarks.coco_episodes [--rounds 3]
 
-The part of COCO-20i that ``FSBENCH_DATA`` (else ``../shared/data``) has photographs of, all folds, one shot. Ours has one
-thread of torch and as many workers as there are processors. The field's loop (``plain_loop.py``) reads masks with
+The part of COCO-20i that ``FSBENCH_DATA`` (else ``../shared/data``) has photographs of, all folds, one shot. Ours has
+one thread of torch and as many workers as there are processors. The field's loop (``plain_loop.py``) reads masks with
 pycocotools' ``annToMask``, and compares at 400 x 400; ours compares at the photograph's size, as the protocol says.
 """
 
