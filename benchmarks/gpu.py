@@ -71,6 +71,8 @@ class Card:
         self.name, self.device, self.quick = name, torch.device(name), quick
         self.cuda = self.device.type == "cuda"
         self.rounds = 3 if quick else 10
+        if self.cuda:
+            torch.cuda.set_device(self.device.index or 0)
 
     def seconds(self, run: Callable[[], object]) -> float:
         """Of one call, on the device's own clock."""
