@@ -38,6 +38,10 @@ from fsbench.scoring.scenes import count_scene, fits
 T = TypeVar("T")
 ENOUGH = 8
 """Episodes after which a model's scores can be judged."""
+_WROTE = (
+    "model {model}, fold {fold}, {where}: segment wrote into {which}, which other episodes show as well: clone() it "
+    "before changing it"
+)
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ def answer_batches(run: FoldRun, todo: Sequence[Batch], log: CountLog, advance: 
         _run_batches(run, todo, pool, log, advance)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+    _check_pixels(run, log)
 
 
 def result(run: FoldRun, log: CountLog) -> FoldResult:
@@ -209,12 +214,11 @@ def _run_batches(
             loading.append(_Job(pool, partial(_load, run, todo[position + ahead])))
         began = time.perf_counter()
         masks, scores = answer_batch(run, batch, episodes)
+        _check_unwritten(run, batch, episodes)
         model_seconds = time.perf_counter() - began
         spent.reading, spent.waiting = spent.reading + seconds, spent.waiting + began - arrived
         spent.model += model_seconds
-        counting.append(
-            (batch, model_seconds, _Job(pool, partial(_keep_and_count, run, batch, episodes, masks, scores)))
-        )
+        counting.append((batch, model_seconds, _Job(pool, partial(_keep_and_count, run, batch, masks, scores))))
         so_far, answered = total([so_far, scores]), answered + len(batch.numbers)
         if answered >= ENOUGH:
             run.watch(so_far)
@@ -266,14 +270,9 @@ def answer_batch(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> tup
 
 
 def _keep_and_count(
-    run: FoldRun,
-    batch: Batch,
-    episodes: Sequence[Episode],
-    answers: Sequence[Masks | Labels],
-    scores: ScoreStats,
+    run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels], scores: ScoreStats
 ) -> tuple[FoldResult, float]:
     began = time.perf_counter()
-    _check_untouched(run, batch, episodes)
     if run.predictions is not None:
         for number, question, answer in zip(batch.numbers, _questions(run, batch), answers, strict=True):
             mask = answer[0] if run.one_class else answer
@@ -281,20 +280,31 @@ def _keep_and_count(
     return replace(count_batch(run, batch, answers), scores=scores), time.perf_counter() - began
 
 
-def _check_untouched(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> None:
-    """Raise ModelError where a photograph was written into: other episodes are shown the same memory."""
-    shown = {}
-    for question, episode in zip(_questions(run, batch), episodes, strict=False):
-        shown[question.query] = episode.image
-        for samples, prompt in zip(question.supports, episode.prompts, strict=True):
-            shown.update(zip(samples, prompt.support_images, strict=True))
-    for sample, image in shown.items():
-        if not run.reader.untouched(sample, image):
-            raise ModelError(
-                f"model {run.answers.card.name}, fold {run.manifest.fold} episodes {batch.numbers[0]} to "
-                f"{batch.numbers[-1]}: segment wrote into the photograph {sample}, which other episodes show as well: "
-                "clone() it before changing it"
+def _check_unwritten(run: FoldRun, batch: Batch, episodes: Sequence[Episode]) -> None:
+    """Raise ModelError where torch has counted a write into a photograph: others are shown the same memory."""
+    for number, episode in zip(batch.numbers, episodes, strict=False):
+        for image in (episode.image, *(image for prompt in episode.prompts for image in prompt.support_images)):
+            if not image.is_inference() and image._version:
+                raise ModelError(
+                    _WROTE.format(
+                        model=run.answers.card.name,
+                        fold=run.manifest.fold,
+                        where=f"episode {number}",
+                        which="a photograph",
+                    )
+                )
+
+
+def _check_pixels(run: FoldRun, log: CountLog) -> None:
+    """Raise ModelError, and forget the log, where photographs are no longer what was read."""
+    if altered := run.reader.altered():
+        log.forget()
+        which = f"{len(altered)} photographs, first {altered[0]}"
+        raise ModelError(
+            _WROTE.format(
+                model=run.answers.card.name, fold=run.manifest.fold, where="its counts are dropped", which=which
             )
+        )
 
 
 def count_batch(run: FoldRun, batch: Batch, answers: Sequence[Masks | Labels]) -> FoldResult:

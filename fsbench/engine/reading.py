@@ -4,14 +4,14 @@ A fold asks for the same photographs again and again: the 1,000 episodes of HSNe
 What was read is kept, as many bytes as were allowed, the longest unused leaving first.
 
 A model is shown the kept photographs themselves, since copying them would take as long as all the rest, and a copy of
-every mask. So after each batch the photographs' checksums are compared: a model that writes into one is refused before
-another episode is counted with it.
+every mask. So a model that writes into a photograph is refused: at once where torch knows of it, and at the end of the
+fold, or when the photograph leaves, by its checksum.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.uint8]
 MIB = 2**20
 CACHE_MIB = 512
-"""Memory for what was read, by default: a fold of PASCAL-5i with its masks takes 250 MiB."""
+"""Memory for what was read, by default: a fold of PASCAL-5i with its masks takes 300 MiB."""
 
 
 class Reader:
@@ -42,9 +42,10 @@ class Reader:
     def __init__(self, benchmark: Benchmark, cache_mib: int = CACHE_MIB) -> None:
         self.benchmark = benchmark
         self._room = cache_mib * MIB
-        self._kept: OrderedDict[Hashable, Future[Pixels]] = OrderedDict()
+        self._kept: OrderedDict[tuple[Any, ...], Future[Pixels]] = OrderedDict()
         self._lock = Lock()
         self._checksums: dict[str, int] = {}
+        self._altered: set[str] = set()
 
     def image(self, sample: str) -> Tensor:
         """The photograph, uint8 3 x H x W RGB, which others are shown as well."""
@@ -57,9 +58,14 @@ class Reader:
 
         return torch.from_numpy(self._read(("image", sample), read))
 
-    def untouched(self, sample: str, image: Tensor) -> bool:
-        """Whether a photograph that ``image`` gave has the pixels that were read."""
-        return deflate.crc32(image.numpy()) == self._checksums[sample]
+    def altered(self) -> list[str]:
+        """The photographs, of all that were read, that somebody wrote into."""
+        with self._lock:
+            kept = {key: of.result() for key, of in self._kept.items() if of.done()}
+        return sorted(self._altered.union(key[1] for key, pixels in kept.items() if self._is_altered(key, pixels)))
+
+    def _is_altered(self, key: tuple[Any, ...], pixels: Pixels) -> bool:
+        return key[0] == "image" and deflate.crc32(pixels) != self._checksums[key[1]]
 
     def support_mask(self, sample: str, class_id: int) -> Tensor:
         """As ``Benchmark.support_mask``, a copy for the caller."""
@@ -70,12 +76,15 @@ class Reader:
 
     def truth(self, sample: str, class_id: int, target: Size) -> Pixels:
         """``Benchmark.truth`` at ``target`` size, by nearest neighbour."""
-        return at_size(self._truth(sample, class_id), target)
+        truth = self._truth(sample, class_id)
+        if truth.shape == target:
+            return truth
+        return self._read(("truth", sample, class_id, target), lambda: resize_nearest(truth, target))
 
     def _truth(self, sample: str, class_id: int) -> Pixels:
         return self._read(("truth", sample, class_id), lambda: self.benchmark.truth(sample, class_id))
 
-    def _read(self, key: Hashable, read: Callable[[], npt.NDArray[Any]]) -> Pixels:
+    def _read(self, key: tuple[Any, ...], read: Callable[[], npt.NDArray[Any]]) -> Pixels:
         with self._lock:
             kept = self._kept.get(key)
             if kept is not None:
@@ -98,7 +107,10 @@ class Reader:
                 oldest = next((k for k, of in self._kept.items() if of.done()), None)
                 if oldest is None:
                     break
-                self._room += self._kept.pop(oldest).result().nbytes
+                leaves = self._kept.pop(oldest).result()
+                self._room += leaves.nbytes
+                if self._is_altered(oldest, leaves):
+                    self._altered.add(oldest[1])
         return pixels
 
 

@@ -274,6 +274,13 @@ class CountLog:
         self._file.write(json.dumps({**values, "sha256": sha256_json(values)}).encode() + b"\n")
         self._file.flush()
 
+    def forget(self) -> None:
+        """Drop every batch."""
+        self.done.clear()
+        self._file.truncate(0)
+        self._file.write(self._run)
+        self._file.flush()
+
     def sync(self) -> None:
         """Have the disk keep what was appended, which then survives a loss of power."""
         self._file.flush()
