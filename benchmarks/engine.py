@@ -33,16 +33,16 @@ from benchmarks.measured import Limit, Measured, Ratio, real_data, show
 from benchmarks.plain_loop import SIZE, plain_loop
 from fsbench.benchmarks.pascal import pascal5i
 from fsbench.engine.answers import ModelAnswers
+from fsbench.engine.batches import cut
 from fsbench.engine.evaluate import evaluate
-from fsbench.engine.fold_run import FoldRun, run_fold
+from fsbench.engine.fold_run import FoldRun, answer_batches
 from fsbench.engine.reading import Reader
 from fsbench.episodes.draws import draw
-from fsbench.episodes.manifest import Manifest
 from fsbench.episodes.protocols import protocol_named
 from fsbench.index.benchmark import Benchmark
 from fsbench.io.resize import resize_nearest
 from fsbench.models.contract import Episode, ModelCard
-from fsbench.records.counts import CountLog, read_counts
+from fsbench.records.counts import CountLog, DoneBatch, read_counts
 from fsbench.records.record import Timings
 
 PHOTOGRAPHS = 346
@@ -77,7 +77,7 @@ class Sleeps:
         """Empty masks."""
         time.sleep(self.seconds * len(episodes))
         self.slept += self.seconds * len(episodes)
-        return [np.zeros((1, *episode.image.shape[1:]), bool) for episode in episodes]
+        return [np.zeros((1, SIZE, SIZE), bool) for _ in episodes]
 
 
 def of_size(benchmark: Benchmark, photographs: int) -> Benchmark:
@@ -139,29 +139,35 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def memory(benchmark: Benchmark, folds: int) -> list[Measured]:
-    """What an evaluation takes, and what 30 times as many episodes take beyond it."""
+def memory(benchmark: Benchmark, seeds: int) -> list[Measured]:
+    """What an evaluation takes, and what ``seeds`` times as many episodes take beyond it."""
     before = peak_mib()
     run(Copies(), benchmark, 5)
     once = peak_mib()
-    protocol = protocol_named("hsnet")
-    drawn = [draw(benchmark.lists, "0", protocol, 1, seed) for seed in range(folds)]
-    many = replace(drawn[0], questions=tuple(question for manifest in drawn for question in manifest.questions))
-    asked(benchmark, many)
-    taken, grown = once - before, peak_mib() - once
+    protocol, reader = protocol_named("hsnet"), Reader(benchmark)
+    with TemporaryDirectory() as folder, CountLog(Path(folder) / "log", {}) as log:
+        for seed in range(seeds):
+            fold = FoldRun(
+                reader, protocol, draw(benchmark.lists, "0", protocol, 1, seed), ModelAnswers(Copies()), 8, 1
+            )
+            batches = cut(fold.manifest, 8)
+            answer_batches(fold, batches, _At(log, seed * len(batches)), lambda n: None)
+        asked = sum(len(done.rows) for done in log.done.values())
+    grown = max(peak_mib() - once, 0.1)
     return [
-        Limit(name="memory of an evaluation beyond the model", ours=taken, unit="MiB", limit=MEMORY),
-        Limit(
-            name=f"memory of {len(many.questions):,} episodes beyond 1,000", ours=max(grown, 0.1), unit="MiB", limit=64
-        ),
+        Limit(name="memory of an evaluation beyond the model", ours=once - before, unit="MiB", limit=MEMORY),
+        Limit(name=f"memory of {asked:,} episodes beyond 1,000", ours=grown, unit="MiB", limit=64),
     ]
 
 
-def asked(benchmark: Benchmark, manifest: Manifest) -> None:
-    """Ask a manifest of any length."""
-    with TemporaryDirectory() as folder, CountLog(Path(folder) / "log", {}) as log:
-        protocol = protocol_named(manifest.protocol)
-        run_fold(FoldRun(Reader(benchmark), protocol, manifest, ModelAnswers(Copies()), 8, 1), log, lambda n: None)
+class _At(CountLog):
+    """A log whose batches are numbered from ``first`` in ``log``."""
+
+    def __init__(self, log: CountLog, first: int) -> None:
+        self.log, self.first, self.done = log, first, {}
+
+    def append(self, batch: int, done: DoneBatch) -> None:
+        self.log.append(self.first + batch, done)
 
 
 def waiting(benchmark: Benchmark, milliseconds: int, episodes: int) -> list[Measured]:
