@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -21,6 +22,8 @@ SHORTEST_PAUSE, LONGEST_PAUSE, LOOK = 0.005, 0.5, 5.0
 """Seconds: between two questions whether the others have come, and between two looks whether they are alive."""
 
 
+PATIENCE = timedelta(minutes=30)
+"""How long ranks wait for the last one to begin: it may be loading its model."""
 _CALLS = itertools.count()  # of this process: the store keeps what earlier evaluations said
 
 
@@ -33,6 +36,8 @@ class Ranks:
     def __init__(self) -> None:
         self.rank, self.size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
         self.local = int(os.environ.get("LOCAL_RANK", str(self.rank)))
+        if self.size > 1:
+            _store()  # now: who is lost before the ranks have met is waited for
 
     @property
     def first(self) -> bool:
@@ -115,7 +120,7 @@ def _store() -> Any:
     import torch.distributed as dist
 
     try:
-        store, _, _ = next(dist.rendezvous("env://"))  # type: ignore[attr-defined]
+        store, _, _ = next(dist.rendezvous("env://", timeout=PATIENCE))  # type: ignore[attr-defined]
     except (RuntimeError, ValueError) as error:
         reason = plain(" ".join(str(error).split()))[:120]
         raise FsbenchError(f"WORLD_SIZE is set, but the ranks do not meet ({reason}): use torchrun") from error
